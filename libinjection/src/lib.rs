@@ -1,0 +1,2 @@
+//! SQL injection and cross-site scripting detection by the libinjection method.
+#![no_std]

@@ -1,0 +1,25 @@
+//! What is reported: records of rule matches and their formats.
+
+use crate::model::{Phase, Severity};
+
+/// One rule that matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MatchRecord {
+    /// The rule.
+    pub rule_id: u64,
+    /// When.
+    pub phase: Phase,
+    /// The expanded message.
+    pub message: Vec<u8>,
+    /// The expanded `logdata`.
+    pub data: Vec<u8>,
+    /// The severity.
+    pub severity: Option<Severity>,
+    /// The expanded tags, in order.
+    pub tags: Vec<Vec<u8>>,
+    /// Full names of what matched, in order.
+    pub variables: Vec<Vec<u8>>,
+    /// The line for the error log in ModSecurity's format; `None` for a rule that doesn't log.
+    /// One physical line, without a line end.
+    pub log_line: Option<Vec<u8>>,
+}

@@ -1,0 +1,1 @@
+//! Body processors: urlencoded forms, multipart, JSON.

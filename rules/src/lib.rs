@@ -1,0 +1,16 @@
+//! The Portcullis engine: policies and SecLang become a model, the model a plan, and a plan judges HTTP
+//! transactions phase by phase.
+//!
+//! The engine knows no host: it reads no clock, no file, no environment and draws no random numbers.
+//! Whoever embeds it hands in bytes, addresses and the time, and carries out the verdicts.
+
+pub mod audit;
+pub mod body;
+pub mod diagnostic;
+pub mod eval;
+pub mod host;
+pub mod limits;
+pub mod model;
+pub mod operators;
+pub mod plan;
+pub mod transforms;

@@ -1,0 +1,134 @@
+//! Rule sets with their settings, and the policy that orders them.
+
+use super::{AuditEngine, EngineMode, Rule};
+use crate::limits;
+
+/// Everything the HTTP role judges by.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// When headers are held.
+    pub enforcement: Enforcement,
+    /// Where the client's address comes from.
+    pub client_address: ClientAddress,
+    /// Evaluated in order, phase by phase.
+    pub rule_sets: Vec<RuleSet>,
+}
+
+/// When the filter holds headers back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Enforcement {
+    /// Headers pass while the body is judged. Safe whatever Envoy's plugin configuration says.
+    #[default]
+    Streaming,
+    /// Headers are held until the body is judged. Needs Envoy's `allow_on_headers_stop_iteration: true`.
+    Strict,
+}
+
+/// Where the client's address comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientAddress {
+    /// A header such as `x-forwarded-for`, lower-case; `None` takes the connection's source address.
+    pub header: Option<String>,
+    /// Hops whose word about the client is believed: the connection's peer and the addresses in the
+    /// header, from the right. The first that isn't listed is the client.
+    pub trusted: crate::operators::AddressSet,
+}
+
+/// Ordered rules with their settings.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    /// For reports.
+    pub name: String,
+    /// What holds for all its rules.
+    pub settings: Settings,
+    /// Rules and markers in order.
+    pub items: Vec<Item>,
+}
+
+/// A rule, or a place to skip to.
+#[derive(Clone, Debug)]
+pub enum Item {
+    /// A rule.
+    Rule(Rule),
+    /// A marker; its name is compared exactly.
+    Marker(Vec<u8>),
+}
+
+/// What a body longer than its limit leads to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LimitAction {
+    /// The first bytes up to the limit are judged, the rest passes unseen.
+    #[default]
+    ProcessPartial,
+    /// The exchange is refused.
+    Reject,
+}
+
+/// Settings of one rule set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `SecRuleEngine`, `only_logging`.
+    pub engine: EngineMode,
+    /// `SecRequestBodyAccess`, `process_request_body`.
+    pub request_body_access: bool,
+    /// Bytes of request body kept for inspection.
+    pub request_body_limit: usize,
+    /// Most bytes of request body apart from files; more makes `REQBODY_ERROR` 1.
+    pub request_body_no_files_limit: Option<usize>,
+    /// What a longer request body leads to.
+    pub request_body_limit_action: LimitAction,
+    /// `SecResponseBodyAccess`, `process_response_body`.
+    pub response_body_access: bool,
+    /// Bytes of response body kept for inspection.
+    pub response_body_limit: usize,
+    /// What a longer response body leads to.
+    pub response_body_limit_action: ResponseLimitAction,
+    /// Media types, lower-case without parameters, whose bodies are inspected; `None` means all.
+    pub response_body_types: Option<Vec<String>>,
+    /// Most nesting of a JSON body.
+    pub json_depth_limit: usize,
+    /// Most arguments kept; further ones are dropped.
+    pub arguments_limit: usize,
+    /// Byte between arguments.
+    pub argument_separator: u8,
+    /// Most files in a multipart body.
+    pub upload_file_limit: Option<usize>,
+    /// `SecAuditEngine`.
+    pub audit_engine: AuditEngine,
+    /// `SecWebAppId`.
+    pub web_app_id: String,
+}
+
+/// What a response body longer than its limit leads to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResponseLimitAction {
+    /// The first bytes up to the limit are judged, the rest passes unseen.
+    #[default]
+    ProcessPartial,
+    /// The body is delivered uninspected.
+    PassUninspected,
+    /// The exchange is refused.
+    Reject,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            engine: EngineMode::On,
+            request_body_access: false,
+            request_body_limit: limits::REQUEST_BODY_BYTES,
+            request_body_no_files_limit: None,
+            request_body_limit_action: LimitAction::ProcessPartial,
+            response_body_access: false,
+            response_body_limit: limits::RESPONSE_BODY_BYTES,
+            response_body_limit_action: ResponseLimitAction::ProcessPartial,
+            response_body_types: None,
+            json_depth_limit: limits::JSON_DEPTH,
+            arguments_limit: limits::ARGUMENTS,
+            argument_separator: b'&',
+            upload_file_limit: None,
+            audit_engine: AuditEngine::Off,
+            web_app_id: "default".to_owned(),
+        }
+    }
+}

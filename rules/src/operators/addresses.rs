@@ -1,0 +1,5 @@
+//! Sets of addresses.
+
+/// A set of IPv4 and IPv6 networks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AddressSet {}
