@@ -179,7 +179,8 @@ impl Exchange {
     fn run_response(&self, transaction: &mut Transaction, now: UnixNanos) {
         let Some(response) = &self.response else { return };
         let headers = fields(&response.headers);
-        let head = ResponseHead { status: response.status, protocol: &response.protocol.0, headers: &headers };
+        let head =
+            ResponseHead { status: response.status, protocol: &response.protocol.0, headers: &headers };
         if transaction.response_headers(&head, now) != Verdict::Continue {
             return;
         }

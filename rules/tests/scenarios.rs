@@ -51,8 +51,10 @@ const NOW: UnixNanos = UnixNanos(1_709_212_455_500_000_000);
 fn main() {
     let arguments = libtest_mimic::Arguments::from_args();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).expect("tests/scenarios").map(|entry| entry.expect("an entry").path()).collect();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("tests/scenarios")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
     files.sort();
     let trials = files.iter().flat_map(|file| trials(file)).collect();
     libtest_mimic::run(&arguments, trials).exit();
@@ -74,14 +76,17 @@ fn trials(file: &Path) -> Vec<libtest_mimic::Trial> {
     let plan = Arc::new(Plan::new(&policy).expect("a plan"));
     let cases = scenario.cases.into_iter().map(|case| {
         let plan = Arc::clone(&plan);
-        libtest_mimic::Trial::test(format!("{stem}/{}", case.name), move || check(&plan, &case).map_err(Into::into))
+        libtest_mimic::Trial::test(format!("{stem}/{}", case.name), move || {
+            check(&plan, &case).map_err(Into::into)
+        })
     });
     cases.collect()
 }
 
 fn check(plan: &Arc<Plan>, case: &Case) -> Result<(), String> {
     let exchange: Exchange = serde_json::from_value(case.exchange.clone()).map_err(|e| e.to_string())?;
-    let mut transaction = Transaction::new(Arc::clone(plan), &exchange.connection(), case.name.as_bytes(), NOW);
+    let mut transaction =
+        Transaction::new(Arc::clone(plan), &exchange.connection(), case.name.as_bytes(), NOW);
     transaction.record_all();
     let outcome = exchange.run(&mut transaction, NOW);
     let matches = transaction.take_matches();
@@ -105,7 +110,9 @@ fn check(plan: &Arc<Plan>, case: &Case) -> Result<(), String> {
         }
     }
     for text in expect.log.iter().flatten() {
-        let line = |record: &MatchRecord| record.log_line.as_deref().map(|l| String::from_utf8_lossy(l).into_owned());
+        let line = |record: &MatchRecord| {
+            record.log_line.as_deref().map(|l| String::from_utf8_lossy(l).into_owned())
+        };
         let lines: Vec<String> = matches.iter().filter_map(line).collect();
         if !lines.iter().any(|line| line.contains(text)) {
             wrong.push(format!("no log line holds {text:?}:\n{}", lines.join("\n")));
@@ -118,7 +125,12 @@ fn ids<'a>(records: impl Iterator<Item = &'a MatchRecord>) -> Vec<u64> {
     records.map(|record| record.rule_id).collect()
 }
 
-fn compare<T: PartialEq + std::fmt::Debug>(wrong: &mut Vec<String>, what: &str, expected: Option<T>, found: Option<T>) {
+fn compare<T: PartialEq + std::fmt::Debug>(
+    wrong: &mut Vec<String>,
+    what: &str,
+    expected: Option<T>,
+    found: Option<T>,
+) {
     if expected.is_some() && expected != found {
         wrong.push(format!("{what}: expected {expected:?}, found {found:?}"));
     }

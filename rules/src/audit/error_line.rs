@@ -64,7 +64,9 @@ impl ErrorLine<'_> {
             LineVerdict::Warning => "Warning. ".to_owned(),
             LineVerdict::Denied(status) => format!("Access denied with code {status} (phase {phase}). "),
             LineVerdict::Dropped => format!("Access denied with connection close (phase {phase}). "),
-            LineVerdict::Redirected(status) => format!("Access denied with redirection, status {status} (phase {phase}). "),
+            LineVerdict::Redirected(status) => {
+                format!("Access denied with redirection, status {status} (phase {phase}). ")
+            }
             LineVerdict::Allowed => format!("Access allowed (phase {phase}). "),
         };
         out.extend_from_slice(b"] ModSecurity: ");

@@ -23,9 +23,6 @@ impl State {
                 ActionPlan::InitCollection { collection, key } => {
                     self.open_collection(plan, rule, *collection, key);
                 }
-                // A store lasts as long as its transaction, so nothing in it can outlive an expiry.
-                ActionPlan::ExpireVar { .. } => {}
-                ActionPlan::Exec(_) => {}
             }
         }
     }
@@ -104,7 +101,9 @@ impl State {
             CtlPlan::ResponseBodyLimit(bytes) => control.response_body_limit = Some(*bytes),
             CtlPlan::RuleEngine(mode) => control.mode = Some(*mode),
             CtlPlan::RemoveRules(rules) => control.removed_rules.push(rules.clone()),
-            CtlPlan::RemoveTarget(rules, target) => control.removed_targets.push((rules.clone(), target.clone())),
+            CtlPlan::RemoveTarget(rules, target) => {
+                control.removed_targets.push((rules.clone(), target.clone()))
+            }
             CtlPlan::Nothing => {}
         }
     }

@@ -50,6 +50,10 @@ impl Intake {
         (self.kept.get(..limit).unwrap_or(&self.kept), self.received > limit)
     }
 
+    pub(crate) fn into_kept(self) -> Vec<u8> {
+        self.kept
+    }
+
     pub(crate) fn received(&self) -> usize {
         self.received
     }
@@ -58,7 +62,8 @@ impl Intake {
 impl State {
     /// How much of the request body is wanted; `None` when no rule set looks at it.
     pub(crate) fn request_demand(&self, plan: &Plan) -> Option<Demand> {
-        let views = plan.views().request().enumerate().filter(|(_, view)| self.reads_request(view));
+        let views = plan.views().request().enumerate();
+        let views = views.filter(|(index, view)| self.reads_request(view) && self.is_awake(plan, *index));
         Demand::of(views.map(|(index, view)| {
             let decisive = view.limit_action == LimitAction::Reject && self.enforces(plan, index);
             (self.request_limit(view), decisive)
@@ -75,7 +80,8 @@ impl State {
 
     /// How much of the response body is wanted; `None` when no rule set looks at it.
     pub(crate) fn response_demand(&self, plan: &Plan) -> Option<Demand> {
-        let views = plan.views().response().enumerate().filter(|(_, view)| self.reads_response(view));
+        let views = plan.views().response().enumerate();
+        let views = views.filter(|(index, view)| self.reads_response(view) && self.is_awake(plan, *index));
         Demand::of(views.map(|(index, view)| {
             let decisive = view.limit_action == ResponseLimitAction::Reject && self.enforces(plan, index);
             (self.response_limit(view), decisive)
@@ -84,7 +90,8 @@ impl State {
 
     pub(crate) fn reads_response(&self, view: &ResponseView) -> bool {
         let access = self.control.response_body_access.unwrap_or(view.access);
-        let media_type = self.data.view(0).map_or(Value::EMPTY, |view| view.scalars.get(Variable::ResponseContentType));
+        let media_type =
+            self.data.view(0).map_or(Value::EMPTY, |view| view.scalars.get(Variable::ResponseContentType));
         let media_type = self.values.get(media_type);
         let listed = view.types.as_ref().is_none_or(|types| {
             types.iter().any(|listed| listed.as_bytes().eq_ignore_ascii_case(media_type))
@@ -99,6 +106,11 @@ impl State {
     /// Whether a rule set of this view refuses what it finds, rather than only reporting it.
     pub(crate) fn enforces(&self, plan: &Plan, view: usize) -> bool {
         plan.sets().iter().any(|set| set.view.0 as usize == view && self.mode(set) == EngineMode::On)
+    }
+
+    /// Whether a rule set of this view runs at all.
+    fn is_awake(&self, plan: &Plan, view: usize) -> bool {
+        plan.sets().iter().any(|set| set.view.0 as usize == view && self.mode(set) != EngineMode::Off)
     }
 }
 

@@ -44,6 +44,8 @@ pub(crate) struct Data {
 #[derive(Clone, Debug)]
 pub(crate) struct ViewData {
     pub(crate) scalars: Scalars,
+    /// How much of the kept request body may be seen.
+    pub(crate) body_length: usize,
     pub(crate) body_args: Vec<Element>,
     /// Original names of uploaded files by form field.
     pub(crate) files: Vec<Element>,
@@ -69,6 +71,7 @@ impl Data {
         scalars.set(Variable::ModsecBuild, values.add(MODSEC_BUILD));
         let view = ViewData {
             scalars,
+            body_length: 0,
             body_args: Vec::new(),
             files: Vec::new(),
             files_sizes: Vec::new(),

@@ -57,21 +57,22 @@ impl State {
             return;
         }
         if let Some(elements) = self.data.collection(variable, view) {
-            let all = matches!(target.keys, Keys::All) && target.excluded.is_empty() && !self.has_removed_targets();
+            let all =
+                matches!(target.keys, Keys::All) && target.excluded.is_empty() && !self.has_removed_targets();
             out.reserve(elements.len());
             out.extend(
                 elements
                     .iter()
                     .filter(|element| {
-                        all || target.keys.include(self.values.get(element.key)) && self.counts(target, element.key)
+                        all || target.keys.include(self.values.get(element.key))
+                            && self.counts(target, element.key)
                     })
                     .map(|element| item(variable, element)),
             );
             return;
         }
         for element in self.special(plan, target, view) {
-            let included =
-                variable == Variable::Xml || target.keys.include(self.values.get(element.key));
+            let included = variable == Variable::Xml || target.keys.include(self.values.get(element.key));
             if included && self.counts(target, element.key) {
                 out.push(item(variable, element));
             }
@@ -88,9 +89,10 @@ impl State {
     /// Elements of collections that rules or the engine itself change while a phase runs.
     fn special(&mut self, plan: &Plan, target: &TargetPlan, view: usize) -> Vec<Element> {
         if let Some(store) = store_of(target.variable) {
-            let elements = self.stores.get(store as usize).map(|store| {
-                store.iter().map(|(key, value)| Element { key, value }).collect()
-            });
+            let elements = self
+                .stores
+                .get(store as usize)
+                .map(|store| store.iter().map(|(key, value)| Element { key, value }).collect());
             return elements.unwrap_or_default();
         }
         match target.variable {
@@ -152,12 +154,20 @@ impl State {
     }
 
     /// The first element of a variable, or the first with this key: what a macro stands for.
-    pub(crate) fn first(&mut self, plan: &Plan, variable: Variable, key: Option<&[u8]>, view: usize) -> Option<Value> {
+    pub(crate) fn first(
+        &mut self,
+        plan: &Plan,
+        variable: Variable,
+        key: Option<&[u8]>,
+        view: usize,
+    ) -> Option<Value> {
         if variable.shape() == crate::model::Shape::Scalar {
             return Some(self.scalar(plan, variable, view));
         }
         if let Some(elements) = self.data.collection(variable, view) {
-            let wanted = |element: &Element| key.is_none_or(|key| self.values.get(element.key).eq_ignore_ascii_case(key));
+            let wanted = |element: &Element| {
+                key.is_none_or(|key| self.values.get(element.key).eq_ignore_ascii_case(key))
+            };
             return elements.iter().find(wanted).map(|element| element.value);
         }
         let target = TargetPlan {
@@ -167,7 +177,10 @@ impl State {
             excluded: Box::default(),
         };
         let elements = self.special(plan, &target, view);
-        elements.into_iter().find(|element| target.keys.include(self.values.get(element.key))).map(|element| element.value)
+        elements
+            .into_iter()
+            .find(|element| target.keys.include(self.values.get(element.key)))
+            .map(|element| element.value)
     }
 }
 

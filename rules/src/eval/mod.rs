@@ -181,7 +181,7 @@ impl Transaction {
     /// Parses what was received of the request body and runs phase 2. Call it once, also without a body.
     pub fn request_complete(&mut self, now: UnixNanos) -> Verdict {
         let body = std::mem::take(&mut self.request);
-        self.state.take_request_body(&self.plan, &body);
+        self.state.take_request_body(&self.plan, body);
         self.run(Phase::RequestBody, now)
     }
 

@@ -24,7 +24,10 @@ impl State {
     pub(crate) fn take_request_head(&mut self, plan: &Plan, head: &RequestHead<'_>) {
         self.set_scalar(Variable::RequestMethod, head.method);
         self.set_scalar(Variable::RequestProtocol, head.protocol);
-        self.set_scalar(Variable::RequestLine, &[head.method, b" ", head.target, b" ", head.protocol].concat());
+        self.set_scalar(
+            Variable::RequestLine,
+            &[head.method, b" ", head.target, b" ", head.protocol].concat(),
+        );
         self.take_target(plan, head.target);
         self.take_request_fields(head.headers);
         self.take_client_address(plan, head);
@@ -53,7 +56,8 @@ impl State {
         self.set_scalar(Variable::PathInfo, &path);
         self.set_scalar(Variable::RequestBasename, uri::basename(&path));
         // The query belongs to all rule sets; the most generous settings among them decide.
-        let limit = plan.views().request().map(|view| view.arguments).max().unwrap_or(crate::limits::ARGUMENTS);
+        let limit =
+            plan.views().request().map(|view| view.arguments).max().unwrap_or(crate::limits::ARGUMENTS);
         let separator = plan.views().request().next().map_or(b'&', |view| view.separator);
         let (args, invalid) = self.arguments(parts.query, separator, limit);
         self.data.query_args = args;
@@ -90,7 +94,8 @@ impl State {
         let source = plan.client_address();
         let Some(header) = &source.header else { return };
         let peer = self.data.view(0).map(|view| view.scalars.get(Variable::RemoteAddr));
-        let peer = peer.and_then(|peer| std::str::from_utf8(self.values.get(peer)).ok()?.parse::<IpAddr>().ok());
+        let peer =
+            peer.and_then(|peer| std::str::from_utf8(self.values.get(peer)).ok()?.parse::<IpAddr>().ok());
         let Some(peer) = peer else { return };
         let style = if header == "forwarded" { forwarded::Style::Forwarded } else { forwarded::Style::List };
         let lines: Vec<&[u8]> = head
@@ -99,23 +104,25 @@ impl State {
             .filter(|(name, _)| name.eq_ignore_ascii_case(header.as_bytes()))
             .map(|(_, value)| *value)
             .collect();
-        let client = forwarded::client_address(peer, style, lines, |address| source.trusted.contains(address));
+        let client =
+            forwarded::client_address(peer, style, lines, |address| source.trusted.contains(address));
         let client = client.to_string();
         self.set_scalar(Variable::RemoteAddr, client.as_bytes());
         self.set_scalar(Variable::RemoteHost, client.as_bytes());
     }
 
     /// Shows each view what it may see of the body, and ends the exchange when a view refuses its length.
-    pub(crate) fn take_request_body(&mut self, plan: &Plan, body: &Intake) {
+    pub(crate) fn take_request_body(&mut self, plan: &Plan, body: Intake) {
         let length = self.values.add(body.received().to_string().as_bytes());
         self.data.set(Variable::RequestBodyLength, length);
-        let named = self.data.view(0).map(|view| view.scalars.get(Variable::ReqbodyProcessor));
-        let name = named.map(|name| self.values.get(name).to_ascii_uppercase()).unwrap_or_default();
         for (index, view) in plan.views().request().enumerate() {
             if !self.reads_request(view) {
                 continue;
             }
             let (seen, over) = body.prefix(self.request_limit(view));
+            if let Some(data) = self.data.views.get_mut(index) {
+                data.body_length = seen.len();
+            }
             if over {
                 let one = self.values.add(b"1");
                 if let Some(data) = self.data.views.get_mut(index) {
@@ -128,8 +135,14 @@ impl State {
                 }
             }
             if body.received() > 0 {
-                self.parse_body(view, index, seen, over, &name);
+                self.parse_body(view, index, seen, over);
             }
         }
+        self.request_body = body.into_kept();
+    }
+}
+impl State {
+    fn parse_body(&mut self, _v: &RequestView, _i: usize, _s: &[u8], _o: bool) {
+        let _ = BodyProcessor::from_name(_s);
     }
 }

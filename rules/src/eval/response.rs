@@ -36,7 +36,8 @@ impl State {
                 continue;
             }
             let (seen, over) = body.prefix(self.response_limit(view));
-            let seen = if over && view.limit_action == ResponseLimitAction::PassUninspected { b"" } else { seen };
+            let seen =
+                if over && view.limit_action == ResponseLimitAction::PassUninspected { b"" } else { seen };
             let seen = self.values.add(seen);
             let one = self.values.add(b"1");
             let Some(data) = self.data.views.get_mut(index) else { continue };

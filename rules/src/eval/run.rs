@@ -36,7 +36,9 @@ impl State {
             let Some(rule) = plan.rule(index) else { continue };
             let Some(set) = plan.set(rule.set) else { continue };
             let mode = self.mode(set);
-            if mode == EngineMode::Off || self.control.removed_rules.iter().any(|removed| removed.contains(index)) {
+            if mode == EngineMode::Off
+                || self.control.removed_rules.iter().any(|removed| removed.contains(index))
+            {
                 continue;
             }
             self.current = Some(index);
@@ -98,14 +100,33 @@ impl State {
         for item in &items {
             if condition.multi_match {
                 let mut value = item.value;
-                matched |= self.test(plan, rule, link, condition, position, *item, value, argument.as_deref(), progress);
+                matched |= self.test(
+                    plan,
+                    rule,
+                    link,
+                    condition,
+                    position,
+                    *item,
+                    value,
+                    argument.as_deref(),
+                    progress,
+                );
                 let steps = plan.pipeline(condition.pipeline).map_or(&[][..], |pipeline| &pipeline.steps);
                 for &step in steps {
                     let next = self.values.step(value, step);
                     if next != value {
                         value = next;
-                        matched |=
-                            self.test(plan, rule, link, condition, position, *item, value, argument.as_deref(), progress);
+                        matched |= self.test(
+                            plan,
+                            rule,
+                            link,
+                            condition,
+                            position,
+                            *item,
+                            value,
+                            argument.as_deref(),
+                            progress,
+                        );
                     }
                 }
             } else {
@@ -113,7 +134,17 @@ impl State {
                     Some(pipeline) => self.values.transformed(item.value, pipeline),
                     None => item.value,
                 };
-                matched |= self.test(plan, rule, link, condition, position, *item, value, argument.as_deref(), progress);
+                matched |= self.test(
+                    plan,
+                    rule,
+                    link,
+                    condition,
+                    position,
+                    *item,
+                    value,
+                    argument.as_deref(),
+                    progress,
+                );
             }
         }
         self.items = items;
@@ -121,7 +152,10 @@ impl State {
     }
 
     /// Tests one value.
-    #[expect(clippy::too_many_arguments, reason = "the inner loop; a struct of these would be built per value")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the inner loop; a struct of these would be built per value"
+    )]
     fn test(
         &mut self,
         plan: &Plan,
@@ -261,7 +295,8 @@ impl State {
     }
 
     fn lower_highest_severity(&mut self, severity: u8) {
-        let highest = self.data.view(0).map_or(Value::EMPTY, |view| view.scalars.get(Variable::HighestSeverity));
+        let highest =
+            self.data.view(0).map_or(Value::EMPTY, |view| view.scalars.get(Variable::HighestSeverity));
         if i64::from(severity) < integer(self.values.get(highest)) {
             self.set_scalar(Variable::HighestSeverity, severity.to_string().as_bytes());
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::body::element;
 use super::data::{Data, Element};
 use super::lookup::Item;
 use super::store::VarStore;
@@ -21,6 +22,8 @@ pub(crate) struct State {
     pub(crate) matched: Matched,
     pub(crate) control: Control,
     pub(crate) decision: Decision,
+    /// What was kept of the request body.
+    pub(crate) request_body: Vec<u8>,
     pub(crate) started: UnixNanos,
     pub(crate) now: UnixNanos,
     /// The rule being evaluated.
@@ -78,6 +81,7 @@ impl State {
             matched: Matched::default(),
             control: Control::default(),
             decision: Decision::default(),
+            request_body: Vec::new(),
             started: now,
             now,
             current: None,
@@ -125,15 +129,19 @@ impl State {
                 let micros = self.now.0.saturating_sub(self.started.0) / 1_000;
                 format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000).into_bytes()
             }
-            Variable::TimeEpoch => (self.started.0 / 1_000_000_000).to_string().into_bytes(),
             Variable::Time
             | Variable::TimeDay
+            | Variable::TimeEpoch
             | Variable::TimeHour
             | Variable::TimeMin
             | Variable::TimeMon
             | Variable::TimeSec
             | Variable::TimeWday
-            | Variable::TimeYear => time_text(variable, self.started).into_bytes(),
+            | Variable::TimeYear => {
+                let mut text = Vec::new();
+                CivilTime::from_unix(self.started.0 / 1_000_000_000).write(variable, &mut text);
+                text
+            }
             Variable::WebAppId => return self.web_app_id(plan),
             Variable::ArgsCombinedSize => self.args_combined_size(view).to_string().into_bytes(),
             Variable::FullRequest => self.full_request(view),
@@ -169,7 +177,7 @@ impl State {
             text.push(b'\n');
         }
         text.push(b'\n');
-        text.extend_from_slice(self.values.get(seen.body));
+        text.extend_from_slice(self.request_body.get(..seen.body_length).unwrap_or_default());
         text
     }
 
@@ -179,32 +187,18 @@ impl State {
         let severity = rule.meta.severity.map(|severity| severity.number().to_string()).unwrap_or_default();
         // A message that quotes RULE itself would never end; within one, RULE has no texts.
         let current = self.current.take();
-        let message = rule.meta.message.as_ref().map(|text| self.expand(plan, text, rule.set)).unwrap_or_default();
+        let message =
+            rule.meta.message.as_ref().map(|text| self.expand(plan, text, rule.set)).unwrap_or_default();
         let data = rule.meta.data.as_ref().map(|text| self.expand(plan, text, rule.set)).unwrap_or_default();
         self.current = current;
-        let texts: [(&[u8], &[u8]); 5] = [
-            (b"id", rule.id.to_string().as_bytes()),
-            (b"rev", rule.meta.rev.as_bytes()),
-            (b"severity", severity.as_bytes()),
-            (b"logdata", &data),
-            (b"msg", &message),
-        ]
-        .map(|(key, text)| (key, text));
-        texts.iter().map(|(key, text)| Element { key: self.values.add(key), value: self.values.add(text) }).collect()
-    }
-}
-
-/// Date and time of the transaction's start, in UTC, with the ranges of ModSecurity v2's manual.
-fn time_text(variable: Variable, at: UnixNanos) -> String {
-    let time = CivilTime::from_unix(at.0 / 1_000_000_000);
-    match variable {
-        Variable::Time => format!("{:02}:{:02}:{:02}", time.hour, time.minute, time.second),
-        Variable::TimeDay => time.day.to_string(),
-        Variable::TimeHour => format!("{:02}", time.hour),
-        Variable::TimeMin => format!("{:02}", time.minute),
-        Variable::TimeMon => (time.month.saturating_sub(1)).to_string(),
-        Variable::TimeSec => format!("{:02}", time.second),
-        Variable::TimeWday => time.weekday.to_string(),
-        _ => time.year.to_string(),
+        let id = rule.id.to_string();
+        let texts: [(&str, &[u8]); 5] = [
+            ("id", id.as_bytes()),
+            ("rev", rule.meta.rev.as_bytes()),
+            ("severity", severity.as_bytes()),
+            ("logdata", &data),
+            ("msg", &message),
+        ];
+        texts.map(|(key, text)| element(&mut self.values, key.as_bytes(), text)).to_vec()
     }
 }

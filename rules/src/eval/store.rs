@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::values::{Value, Values};
-use crate::plan::{Slot, Slots, StoreKey};
+use super::values::Value;
 use crate::model::Store;
+use crate::plan::{Slot, Slots, StoreKey};
 
 const NONE: u32 = u32::MAX;
 

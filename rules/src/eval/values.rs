@@ -128,7 +128,8 @@ impl Values {
             entry.row = u32::try_from(self.steps.len()).unwrap_or(UNKNOWN);
             self.steps.push([UNKNOWN; STEPS]);
         }
-        if let Some(cell) = self.steps.get_mut(entry.row as usize).and_then(|row| row.get_mut(step as usize)) {
+        if let Some(cell) = self.steps.get_mut(entry.row as usize).and_then(|row| row.get_mut(step as usize))
+        {
             *cell = result.0;
         }
     }

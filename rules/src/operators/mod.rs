@@ -191,3 +191,17 @@ impl Operator {
         false
     }
 }
+
+impl Operator {
+    pub fn raw_argument(&self) -> &[u8] {
+        b""
+    }
+}
+impl Captures {
+    pub fn get(&self, n: usize) -> Option<&Capture> {
+        self.slots.get(n)?.as_ref()
+    }
+}
+pub(crate) fn leading_integer(_: &[u8]) -> i64 {
+    0
+}

@@ -32,7 +32,8 @@ impl Features {
 
     /// Looks at each byte once.
     pub(crate) fn of(text: &[u8]) -> Self {
-        let found = text.iter().fold(0, |found, &byte| found | CLASSES.get(usize::from(byte)).copied().unwrap_or(0));
+        let found =
+            text.iter().fold(0, |found, &byte| found | CLASSES.get(usize::from(byte)).copied().unwrap_or(0));
         Self(found | Self::ALWAYS)
     }
 
@@ -136,7 +137,10 @@ mod tests {
                 for &step in Transformation::ALL {
                     let mut out = Vec::new();
                     let changed = step.apply(&text, &mut out) && out != text;
-                    assert!(!changed || Features::of(&text).meet(Features::touched_by(step)), "{step:?} {text:?}");
+                    assert!(
+                        !changed || Features::of(&text).meet(Features::touched_by(step)),
+                        "{step:?} {text:?}"
+                    );
                 }
             }
         }

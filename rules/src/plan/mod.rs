@@ -169,7 +169,9 @@ fn duplicate_ids(placed: &[Placed<'_>]) -> Vec<Diagnostic> {
                 rule.id, first.file, first.line, rule.origin.file, rule.origin.line
             );
             problems.push(
-                Diagnostic::new(Code::E0201, message).rule(Some(rule.id)).help("give each rule an id of its own"),
+                Diagnostic::new(Code::E0201, message)
+                    .rule(Some(rule.id))
+                    .help("give each rule an id of its own"),
             );
         }
     }
@@ -229,7 +231,10 @@ impl Jumps {
     }
 
     fn end_of_set(&self, placed: &Placed<'_>) -> u32 {
-        self.stops(placed.set as usize, placed.rule.phase).last().map_or(placed.position, |stop| stop.position) + 1
+        self.stops(placed.set as usize, placed.rule.phase)
+            .last()
+            .map_or(placed.position, |stop| stop.position)
+            + 1
     }
 
     /// The position behind a marker, or of a rule with that id. Both are looked for in the rule's own set,

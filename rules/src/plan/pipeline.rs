@@ -32,8 +32,7 @@ impl Pipelines {
         let id = PipelineId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
         // A value that none of the steps would change reaches each step unchanged, so the union is exact
         // enough: identity of the chain follows from identity of its members.
-        let touched_by =
-            steps.iter().fold(Features::NONE, |all, &step| all.or(Features::touched_by(step)));
+        let touched_by = steps.iter().fold(Features::NONE, |all, &step| all.or(Features::touched_by(step)));
         self.all.push(Pipeline { steps: steps.into(), touched_by });
         self.ids.insert(steps.into(), id);
         id

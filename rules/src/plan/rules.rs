@@ -7,8 +7,8 @@ use super::slots::{Slots, StoreKey};
 use super::targets::{Keys, Targets};
 use super::text::Text;
 use crate::model::{
-    self, Action, AllowScope, AuditEngine, Change, Ctl, EngineMode, Metadata, Origin, Phase, RuleSelector, Severity,
-    Store, Template, Variable,
+    self, Action, AllowScope, AuditEngine, Change, Ctl, EngineMode, Metadata, Origin, Phase, RuleSelector,
+    Severity, Store, Template, Variable,
 };
 use crate::operators::Operator;
 
@@ -76,11 +76,9 @@ pub(crate) struct ConditionPlan {
 #[derive(Debug)]
 pub(crate) enum ActionPlan {
     SetVar { key: KeyPlan, change: ChangePlan },
-    ExpireVar { key: KeyPlan, seconds: Text },
     InitCollection { collection: Store, key: Text },
     SetEnv { name: Text, value: Text },
     Ctl(CtlPlan),
-    Exec(Arc<str>),
 }
 
 /// A key of a store: known when the policy is loaded, or made of macros.
@@ -189,7 +187,10 @@ impl Compiler<'_> {
             model::Resolution::Deny => ResolutionPlan::Deny { status: rule.status.unwrap_or(403) },
             model::Resolution::Drop => ResolutionPlan::Drop,
             model::Resolution::Redirect(location) => ResolutionPlan::Redirect {
-                status: rule.status.filter(|status| matches!(status, 301 | 302 | 303 | 307 | 308)).unwrap_or(302),
+                status: rule
+                    .status
+                    .filter(|status| matches!(status, 301 | 302 | 303 | 307 | 308))
+                    .unwrap_or(302),
                 location: self.text(location),
             },
         }
@@ -233,15 +234,16 @@ impl Compiler<'_> {
                     Change::Subtract(text) => ChangePlan::Subtract(self.text(text)),
                 },
             },
-            Action::ExpireVar { collection, key, seconds } => {
-                ActionPlan::ExpireVar { key: self.key(*collection, key), seconds: self.text(seconds) }
-            }
+            // Stores last as long as their transaction: nothing in them can outlive an expiry, and front
+            // ends refuse scripts.
+            Action::ExpireVar { .. } | Action::Exec(_) => return None,
             Action::InitCollection { collection, key } => {
                 ActionPlan::InitCollection { collection: *collection, key: self.text(key) }
             }
-            Action::SetEnv { name, value } => ActionPlan::SetEnv { name: self.text(name), value: self.text(value) },
+            Action::SetEnv { name, value } => {
+                ActionPlan::SetEnv { name: self.text(name), value: self.text(value) }
+            }
             Action::Ctl(ctl) => ActionPlan::Ctl(self.ctl(ctl)?),
-            Action::Exec(script) => ActionPlan::Exec(Arc::clone(script)),
         })
     }
 
@@ -258,7 +260,9 @@ impl Compiler<'_> {
             Ctl::ResponseBodyAccess(on) => CtlPlan::ResponseBodyAccess(*on),
             Ctl::ResponseBodyLimit(bytes) => CtlPlan::ResponseBodyLimit(*bytes),
             Ctl::RuleEngine(mode) => CtlPlan::RuleEngine(*mode),
-            Ctl::RemoveRules(selector) => CtlPlan::RemoveRules(Arc::new(RuleSelection::new(self.rules, selector))),
+            Ctl::RemoveRules(selector) => {
+                CtlPlan::RemoveRules(Arc::new(RuleSelection::new(self.rules, selector)))
+            }
             Ctl::RemoveTarget(selector, target) => CtlPlan::RemoveTarget(
                 Arc::new(RuleSelection::new(self.rules, selector)),
                 Arc::new((target.variable, Keys::new(target.variable, &target.selector, self.slots)?)),

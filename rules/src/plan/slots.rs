@@ -46,18 +46,9 @@ impl Slots {
     pub(crate) fn find(&self, store: Store, lower: &[u8]) -> Option<Slot> {
         self.stores.get(store as usize)?.get(lower).copied()
     }
-
-    /// How many keys of the store the policy names.
-    pub(crate) fn count(&self, store: Store) -> usize {
-        self.stores.get(store as usize).map_or(0, FxHashMap::len)
-    }
 }
 
 impl Store {
     /// How many stores there are.
     pub(crate) const COUNT: usize = 6;
-
-    /// Every store, in declaration order.
-    pub(crate) const ALL: [Store; Self::COUNT] =
-        [Self::Tx, Self::Global, Self::Ip, Self::Resource, Self::Session, Self::User];
 }

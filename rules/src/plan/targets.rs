@@ -70,7 +70,13 @@ impl Keys {
 fn selector_pattern(pattern: &[u8]) -> Option<Regex> {
     let pattern = std::str::from_utf8(pattern).ok()?;
     Regex::builder()
-        .syntax(syntax::Config::new().unicode(false).utf8(false).case_insensitive(true).dot_matches_new_line(true))
+        .syntax(
+            syntax::Config::new()
+                .unicode(false)
+                .utf8(false)
+                .case_insensitive(true)
+                .dot_matches_new_line(true),
+        )
         .configure(Regex::config().utf8_empty(false).nfa_size_limit(Some(crate::limits::REGEX_BYTES)))
         .build(pattern)
         .ok()

@@ -29,15 +29,6 @@ impl Text {
         });
         Self { parts: parts.collect() }
     }
-
-    /// The text when it has no macros.
-    pub(crate) fn as_literal(&self) -> Option<&[u8]> {
-        match &*self.parts {
-            [] => Some(b""),
-            [TextPart::Literal(text)] => Some(text),
-            _ => None,
-        }
-    }
 }
 
 /// The store behind a variable that rules can write to.

@@ -14,6 +14,8 @@ pub(crate) struct RequestView {
     pub(crate) limit: usize,
     pub(crate) no_files_limit: Option<usize>,
     pub(crate) limit_action: LimitAction,
+    /// A JSON media type alone selects the JSON processor.
+    pub(crate) json_by_type: bool,
     pub(crate) json_depth: usize,
     pub(crate) arguments: usize,
     pub(crate) separator: u8,
@@ -44,6 +46,7 @@ impl Views {
                 limit: settings.request_body_limit,
                 no_files_limit: settings.request_body_no_files_limit,
                 limit_action: settings.request_body_limit_action,
+                json_by_type: settings.json_by_content_type,
                 json_depth: settings.json_depth_limit,
                 arguments: settings.arguments_limit,
                 separator: settings.argument_separator,
