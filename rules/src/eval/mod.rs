@@ -4,6 +4,7 @@ mod actions;
 mod body;
 mod data;
 mod lookup;
+mod parse;
 mod request;
 mod response;
 mod run;

@@ -9,7 +9,7 @@ use super::{Connection, Disruption, Field, Interruption, RequestHead};
 use crate::body::BodyProcessor;
 use crate::http::{arguments, authorization, content_type, cookies, forwarded, host, uri};
 use crate::model::{LimitAction, Phase, Variable};
-use crate::plan::{Plan, RequestView};
+use crate::plan::Plan;
 
 impl State {
     pub(crate) fn begin(&mut self, connection: &Connection<'_>, unique_id: &[u8]) {
@@ -37,10 +37,21 @@ impl State {
             } else if name.eq_ignore_ascii_case(b"authorization") {
                 self.set_scalar(Variable::AuthType, authorization::scheme(value));
                 self.set_scalar(Variable::RemoteUser, &authorization::basic_user(value).unwrap_or_default());
-            } else if name.eq_ignore_ascii_case(b"content-type")
-                && let Some(processor) = content_type::body_processor(value)
-            {
-                self.set_scalar(Variable::ReqbodyProcessor, processor.name().as_bytes());
+            } else if name.eq_ignore_ascii_case(b"content-type") {
+                self.choose_processor(plan, value);
+            }
+        }
+    }
+
+    /// Forms have a processor by their media type. JSON has one where the rule set says so; in SecLang,
+    /// rules choose it.
+    fn choose_processor(&mut self, plan: &Plan, header: &[u8]) {
+        let form = content_type::body_processor(header);
+        let json = content_type::is_json(header).then_some(BodyProcessor::Json);
+        for (view, data) in plan.views().request().zip(&mut self.data.views) {
+            if let Some(processor) = form.or(json.filter(|_| view.json_by_type)) {
+                let name = self.values.add(processor.name().as_bytes());
+                data.scalars.set(Variable::ReqbodyProcessor, name);
             }
         }
     }
@@ -139,10 +150,5 @@ impl State {
             }
         }
         self.request_body = body.into_kept();
-    }
-}
-impl State {
-    fn parse_body(&mut self, _v: &RequestView, _i: usize, _s: &[u8], _o: bool) {
-        let _ = BodyProcessor::from_name(_s);
     }
 }
