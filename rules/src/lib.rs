@@ -9,6 +9,7 @@ pub mod body;
 pub mod diagnostic;
 pub mod eval;
 pub mod host;
+pub mod http;
 pub mod limits;
 pub mod model;
 pub mod operators;
