@@ -5,6 +5,7 @@
 //! that it just ends is no error then, and what was begun counts.
 
 pub mod json;
+pub mod multipart;
 pub mod urlencoded;
 
 /// How a request body is parsed: `REQBODY_PROCESSOR`.
