@@ -17,3 +17,37 @@ pub const ARGUMENTS: usize = 1_000;
 
 /// Bytes that a compiled regular expression may take; a larger pattern is refused at load.
 pub const REGEX_BYTES: usize = 10 * 1024 * 1024;
+
+/// Total bytes of the names made for the leaves of a JSON body. A name repeats the keys above its leaf,
+/// so many leaves below long keys could otherwise take far more memory than the body; past it
+/// parsing stops with an error and `REQBODY_ERROR` is 1.
+pub const JSON_NAME_BYTES: usize = 1_048_576;
+
+/// Most files of a multipart body (`SecUploadFileLimit`, ModSecurity 2's default); more set
+/// `MULTIPART_FILE_LIMIT_EXCEEDED`.
+pub const UPLOAD_FILES: usize = 100;
+
+/// Bytes of a Content-Type header that a multipart boundary is looked for in; longer ones are an error.
+/// ModSecurity's value.
+pub const MULTIPART_CONTENT_TYPE_BYTES: usize = 1_024;
+
+/// Bytes of one header of a multipart part, line ends and folded lines included; longer ones are an
+/// error. ModSecurity's value.
+pub const MULTIPART_HEADER_BYTES: usize = 4_096;
+
+/// Headers of one multipart part; more are an error and not recorded. They are compared with each other
+/// for duplicates. Browsers send two or three.
+pub const MULTIPART_PART_HEADERS: usize = 64;
+
+/// Most nesting of elements of an XML body; deeper makes `REQBODY_ERROR` 1. libxml2's value.
+pub const XML_DEPTH: usize = 256;
+
+/// Most elements, text nodes, comments and processing instructions of an XML body; more make
+/// `REQBODY_ERROR` 1.
+pub const XML_NODES: usize = 20_000;
+
+/// Most attributes of an XML body, all elements together; more make `REQBODY_ERROR` 1.
+pub const XML_ATTRIBUTES: usize = 10_000;
+
+/// Total bytes of the text and attribute values of an XML body; more make `REQBODY_ERROR` 1.
+pub const XML_VALUE_BYTES: usize = 1_048_576;

@@ -4,6 +4,8 @@
 //! and reported as ranges of it. Each takes a flag `truncated` for a body that the inspection limit cut:
 //! that it just ends is no error then, and what was begun counts.
 
+pub mod json;
+pub mod multipart;
 pub mod urlencoded;
 
 /// How a request body is parsed: `REQBODY_PROCESSOR`.
