@@ -22,6 +22,14 @@ pub const WORD_BYTES: usize = 256;
 /// linear where a client supplies both; past them it does not match.
 pub const WORD_OCCURRENCES: usize = 1_000;
 
+/// Bytes that the phrases of one `@pm` or `@pmFromFile` may have together; a longer list is refused at
+/// load.
+pub const PHRASE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of phrases up to which they are compiled to the fastest automaton, which takes about 256 bytes
+/// for each of them.
+pub const PHRASE_BYTES_DFA: usize = 512;
+
 /// Bytes that the lazily built automaton of one regular expression may take, per direction of search;
 /// past it the automaton is built anew, which is slower. Also the most for a one-pass automaton.
 pub const REGEX_CACHE_BYTES: usize = 256 * 1024;

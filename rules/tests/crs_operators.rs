@@ -1,6 +1,14 @@
 //! Every operator of the OWASP Core Rule Set compiles. The rules are read crudely: what is tested is
 //! the operators.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "helpers of tests outside #[test] functions"
+)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

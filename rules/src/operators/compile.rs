@@ -35,7 +35,7 @@ impl OperatorCache {
         if let Some(phrases) = self.phrases.get(&list) {
             return Ok(phrases.clone());
         }
-        let phrases = Arc::new(Phrases::new(&list)?);
+        let phrases = Arc::new(Phrases::new(list.clone())?);
         self.phrases.insert(list, phrases.clone());
         Ok(phrases)
     }

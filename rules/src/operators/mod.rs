@@ -111,7 +111,8 @@ impl Operator {
     /// Compiles `argument` for the operator `name`; `file` is the file that holds the rule, relative to
     /// which data files are looked up.
     ///
-    /// Regular expressions are only checked: each is compiled when it is first used.
+    /// Regular expressions are only checked, and phrase lists only read: each is compiled when it is
+    /// first used.
     ///
     /// # Errors
     /// When the argument does not have the form the operator needs.
@@ -218,17 +219,32 @@ impl Operator {
         self.compiled_pattern().map(Pattern::text)
     }
 
-    /// [`Operator::pattern`] as a tree, parsed anew on each call.
+    /// [`Operator::pattern`] as a tree. The tree that was made to check the pattern goes to the first
+    /// caller, or is used up when the pattern is compiled; later it is parsed anew on each call.
     #[must_use]
     pub fn hir(&self) -> Option<Hir> {
         self.compiled_pattern()?.hir()
     }
 
-    /// Whether the regular expression could not be compiled when it was first used, so that the
-    /// operator never matches. [`Operator::new`] refuses patterns for which that could happen.
+    /// The phrases of `@pm` and `@pmFromFile`, of which one must be in a value, without regard to ASCII
+    /// case, for the operator to match: lower-case, sorted, each once, none empty. `None` for other
+    /// operators.
+    #[must_use]
+    pub fn phrases(&self) -> Option<&[Vec<u8>]> {
+        match &self.inner.test {
+            Test::Phrases(phrases) => Some(phrases.list()),
+            _ => None,
+        }
+    }
+
+    /// Whether the regular expression or phrase list could not be compiled when it was first used, so
+    /// that the operator never matches. [`Operator::new`] refuses arguments for which that could happen.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.compiled_pattern().is_some_and(Pattern::is_broken)
+        match &self.inner.test {
+            Test::Phrases(phrases) => phrases.is_broken(),
+            _ => self.compiled_pattern().is_some_and(Pattern::is_broken),
+        }
     }
 
     fn compiled_pattern(&self) -> Option<&Pattern> {

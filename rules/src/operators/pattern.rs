@@ -24,6 +24,8 @@ pub(super) struct Pattern {
     text: Box<str>,
     /// Names of groups that are path parameters.
     parameters: Box<[(usize, Arc<str>)]>,
+    /// The tree that was made to check the pattern, until someone needs it.
+    tree: Mutex<Option<Hir>>,
     /// `None` within when compiling failed, which [`Pattern::new`] rules out.
     program: OnceLock<Option<meta::Regex>>,
 }
@@ -57,21 +59,19 @@ impl Pattern {
         limit: usize,
     ) -> Result<Self, PatternError> {
         let hir = parse(&translation.text).map_err(|error| syntax_error(&error, &translation))?;
-        let program = OnceLock::new();
-        if program_bound(&hir) > limit {
-            let Some(regex) = compile(&hir, limit) else {
-                return Err(PatternError {
-                    message: format!("the pattern is too large: compiled it takes more than {limit} bytes"),
-                    help: Some("repeat less in its `{n,m}`, or split it over several rules".to_owned()),
-                    span: 0..source_len,
-                });
-            };
-            // It is empty, so this can't fail.
-            let _ = program.set(Some(regex));
-        }
+        let program = if program_bound(&hir) <= limit {
+            OnceLock::new()
+        } else {
+            let regex = compile(&hir, limit).ok_or_else(|| PatternError {
+                message: format!("the pattern is too large: compiled it takes more than {limit} bytes"),
+                help: Some("repeat less in its `{n,m}`, or split it over several rules".to_owned()),
+                span: 0..source_len,
+            })?;
+            OnceLock::from(Some(regex))
+        };
         let parameters =
             translation.parameters.into_iter().map(|(group, name)| (group, Arc::from(name))).collect();
-        Ok(Self { text: translation.text.into_boxed_str(), parameters, program })
+        Ok(Self { text: translation.text.into_boxed_str(), parameters, tree: Mutex::new(Some(hir)), program })
     }
 
     /// The pattern in the syntax of `regex-syntax`.
@@ -79,9 +79,11 @@ impl Pattern {
         &self.text
     }
 
-    /// The pattern as a tree, parsed anew.
+    /// The pattern as a tree: the one that is left from checking it for the first caller, parsed anew
+    /// for later ones.
     pub(super) fn hir(&self) -> Option<Hir> {
-        parse(&self.text).ok()
+        let kept = self.tree.lock().unwrap_or_else(PoisonError::into_inner).take();
+        kept.or_else(|| parse(&self.text).ok())
     }
 
     /// Whether compiling failed when the pattern was first used.

@@ -1,48 +1,75 @@
 //! Phrase lists: `@pm`, `@pmFromFile`.
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
-use aho_corasick::{AhoCorasick, Input, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::OperatorError;
+use crate::limits;
 
-/// Phrases that are looked for all at once, without regard to ASCII case.
+/// Phrases that are looked for all at once, without regard to ASCII case. The automaton is built when it
+/// is first used.
 #[derive(Debug)]
 pub(super) struct Phrases {
-    /// `None` without phrases.
-    automaton: Option<AhoCorasick>,
+    list: Vec<Vec<u8>>,
+    /// `None` within when building it failed, which [`Phrases::new`] rules out.
+    automaton: OnceLock<Option<AhoCorasick>>,
 }
 
 impl Phrases {
-    /// Compiles a list from [`parse_argument`] or [`parse_file`].
+    /// Takes a list from [`parse_argument`] or [`parse_file`].
     ///
     /// # Errors
-    /// When the automaton would have more than 2^31 states.
-    pub(super) fn new(list: &[Vec<u8>]) -> Result<Self, OperatorError> {
-        if list.is_empty() {
-            return Ok(Self { automaton: None });
-        }
-        let automaton = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::LeftmostLongest)
-            .build(list)
-            .map_err(|error| OperatorError::Argument {
-                message: format!("the phrase list can't be compiled: {error}"),
+    /// When the list is longer than [`limits::PHRASE_BYTES`].
+    pub(super) fn new(list: Vec<Vec<u8>>) -> Result<Self, OperatorError> {
+        if total(&list) > limits::PHRASE_BYTES {
+            return Err(OperatorError::Argument {
+                message: format!("the phrases are longer than {} bytes together", limits::PHRASE_BYTES),
                 help: Some("split the list over several rules".to_owned()),
                 span: None,
-            })?;
-        Ok(Self { automaton: Some(automaton) })
+            });
+        }
+        Ok(Self { list, automaton: OnceLock::new() })
+    }
+
+    /// The phrases, in the form of [`canonical`].
+    pub(super) fn list(&self) -> &[Vec<u8>] {
+        &self.list
+    }
+
+    /// Whether building the automaton failed when it was first used.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self.automaton.get(), Some(None))
+    }
+
+    fn automaton(&self) -> Option<&AhoCorasick> {
+        let build = || {
+            // Fast, but it takes about a quarter of a kilobyte for each byte of the phrases.
+            let small = total(&self.list) <= limits::PHRASE_BYTES_DFA;
+            AhoCorasick::builder()
+                .ascii_case_insensitive(true)
+                .match_kind(MatchKind::LeftmostLongest)
+                .kind(Some(if small { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA }))
+                .build(&self.list)
+                .ok()
+        };
+        self.automaton.get_or_init(build).as_ref()
     }
 
     /// Whether a phrase is in the value.
     pub(super) fn is_match(&self, value: &[u8]) -> bool {
-        self.automaton.as_ref().is_some_and(|automaton| automaton.is_match(value))
+        self.automaton().is_some_and(|automaton| automaton.is_match(value))
     }
 
     /// The leftmost phrase in the value, the longest where several begin.
     pub(super) fn find(&self, value: &[u8]) -> Option<Range<usize>> {
-        self.automaton.as_ref()?.find(Input::new(value)).map(|found| found.range())
+        self.automaton()?.find(value).map(|found| found.range())
     }
+}
+
+fn total(list: &[Vec<u8>]) -> usize {
+    list.iter().map(Vec::len).sum()
 }
 
 /// The phrases of an argument of `@pm`, in the form of [`canonical`].
@@ -145,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_leftmost_longest_phrase_is_found() {
-        let phrases = Phrases::new(&parse_argument(b"ab abcd bc")).unwrap();
+        let phrases = Phrases::new(parse_argument(b"ab abcd bc")).unwrap();
         assert_eq!(phrases.find(b"xxABCDe"), Some(2..6));
         assert_eq!(phrases.find(b"xxABCe"), Some(2..4));
         assert_eq!(phrases.find(b"xBc"), Some(1..3));
@@ -155,15 +182,35 @@ mod tests {
     }
 
     #[test]
+    fn small_and_large_lists_find_the_same() {
+        let small: Vec<Vec<u8>> = parse_argument(b"ab abcd bc");
+        let filler = (0..limits::PHRASE_BYTES_DFA).map(|n| format!("zz{n}zz").into_bytes());
+        let large = Phrases::new(small.iter().cloned().chain(filler).collect()).unwrap();
+        let small = Phrases::new(small).unwrap();
+        for value in ["", "xxABCDe", "xxABCe", "xBc", "ZZ", "z b c"] {
+            assert_eq!(small.find(value.as_bytes()), large.find(value.as_bytes()));
+            assert_eq!(small.is_match(value.as_bytes()), large.is_match(value.as_bytes()));
+        }
+        assert_eq!(large.find(b"aZz12zZ"), Some(1..7));
+        assert!(!small.is_broken() && !large.is_broken());
+    }
+
+    #[test]
+    fn lists_that_are_too_long_are_refused() {
+        assert!(Phrases::new(vec![vec![b'a'; limits::PHRASE_BYTES]]).is_ok());
+        assert!(Phrases::new(vec![vec![b'a'; limits::PHRASE_BYTES], vec![b'b']]).is_err());
+    }
+
+    #[test]
     fn without_phrases_nothing_matches() {
-        let phrases = Phrases::new(&parse_argument(b"  ")).unwrap();
+        let phrases = Phrases::new(parse_argument(b"  ")).unwrap();
         assert!(!phrases.is_match(b""));
         assert!(!phrases.is_match(b"a"));
     }
 
     #[test]
     fn only_ascii_case_is_folded() {
-        let phrases = Phrases::new(&parse_argument("K\u{c9}".as_bytes())).unwrap();
+        let phrases = Phrases::new(parse_argument("K\u{c9}".as_bytes())).unwrap();
         assert!(phrases.is_match("k\u{c9}".as_bytes()));
         assert!(!phrases.is_match("k\u{e9}".as_bytes()));
         assert!(!phrases.is_match("\u{212a}\u{c9}".as_bytes()));
