@@ -15,6 +15,44 @@ pub const JSON_DEPTH: usize = 512;
 /// Most arguments kept (`SecArgumentsLimit`); further ones are dropped.
 pub const ARGUMENTS: usize = 1_000;
 
+/// Bytes of text up to which `@containsWord` tries every occurrence of it.
+pub const WORD_BYTES: usize = 256;
+
+/// Most occurrences of a longer text that `@containsWord` tries in one value, so that its time stays
+/// linear where a client supplies both; past them it does not match.
+pub const WORD_OCCURRENCES: usize = 1_000;
+
+/// Bytes that the phrases of one `@pm` or `@pmFromFile` may have together; a longer list is refused at
+/// load.
+pub const PHRASE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of phrases up to which they are compiled to the fastest automaton, which takes about 256 bytes
+/// for each of them.
+pub const PHRASE_BYTES_DFA: usize = 512;
+
+/// Bytes that the lazily built automaton of one regular expression may take, per direction of search;
+/// past it the automaton is built anew, which is slower. Also the most for a one-pass automaton.
+pub const REGEX_CACHE_BYTES: usize = 256 * 1024;
+
+/// Most matches in one value that `@rxGlobal` captures from; later ones do not change the captures.
+pub const REGEX_GLOBAL_MATCHES: usize = 100;
+
+/// Expanded forms of a regular expression with macros that are kept compiled, per operator.
+pub const EXPANDED_REGEXES: usize = 4;
+
+/// Bytes that a regular expression with macros may have after expansion, and that its compiled form
+/// may take. A larger one does not match. Less than [`REGEX_BYTES`], because clients can take part in
+/// its making.
+pub const EXPANDED_REGEX_BYTES: usize = 256 * 1024;
+
+/// Most matches of the expression of a `@verify…` operator that are checked in one value; later ones
+/// are not looked at.
+pub const VERIFY_CANDIDATES: usize = 10_000;
+
+/// Most bytes that those matches may have together, as a multiple of the value's length. (Matches
+/// overlap, because each byte may begin one.)
+pub const VERIFY_FACTOR: usize = 64;
+
 /// Bytes that a compiled regular expression may take; a larger pattern is refused at load.
 pub const REGEX_BYTES: usize = 10 * 1024 * 1024;
 
