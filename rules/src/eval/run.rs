@@ -6,7 +6,7 @@ use super::values::Value;
 use super::{Disruption, Interruption};
 use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
 use crate::model::{AllowScope, EngineMode, Phase, Variable};
-use crate::operators::{Captures, leading_integer as integer};
+use crate::operators::{Captures, leading_integer};
 use crate::plan::{ConditionPlan, LinkPlan, Plan, ResolutionPlan, RulePlan};
 
 /// What a rule's evaluation gathers on the way.
@@ -297,7 +297,7 @@ impl State {
     fn lower_highest_severity(&mut self, severity: u8) {
         let highest =
             self.data.view(0).map_or(Value::EMPTY, |view| view.scalars.get(Variable::HighestSeverity));
-        if i64::from(severity) < integer(self.values.get(highest)) {
+        if i64::from(severity) < leading_integer(self.values.get(highest)) {
             self.set_scalar(Variable::HighestSeverity, severity.to_string().as_bytes());
         }
     }

@@ -32,6 +32,13 @@ pub fn body_processor(header: &[u8]) -> Option<BodyProcessor> {
     }
 }
 
+/// Whether a Content-Type names JSON: `application/json`, `text/json` or a `+json` suffix (RFC 6839).
+#[must_use]
+pub fn is_json(header: &[u8]) -> bool {
+    let media_type = media_type(header);
+    matches!(&*media_type, b"application/json" | b"text/json") || media_type.ends_with(b"+json")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,6 +21,7 @@ pub use addresses::{AddressError, AddressSet};
 pub use captures::{Capture, Captures};
 pub use compile::OperatorCache;
 pub use name::OperatorName;
+pub(crate) use numbers::leading_integer;
 
 use std::ops::Range;
 use std::sync::Arc;

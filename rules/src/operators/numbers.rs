@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 /// none, the nearest bound when it is too large. As in ModSecurity v3, but 64 bits for all operators;
 /// Coraza takes `12abc` for 0.
 #[must_use]
-pub(super) fn leading_integer(text: &[u8]) -> i64 {
+pub(crate) fn leading_integer(text: &[u8]) -> i64 {
     let text = text.trim_ascii_start();
     let (negative, digits) = match text.split_first() {
         Some((b'-', digits)) => (true, digits),
