@@ -17,3 +17,9 @@ pub const ARGUMENTS: usize = 1_000;
 
 /// Bytes that a compiled regular expression may take; a larger pattern is refused at load.
 pub const REGEX_BYTES: usize = 10 * 1024 * 1024;
+
+/// Most nesting of a policy's JSON; deeper is refused at load (`E0101`).
+pub const POLICY_DEPTH: usize = 128;
+
+/// Most that a body limit of a policy can be set to, in bytes: 1 GiB, ModSecurity's hard limit.
+pub const BODY_LIMIT_BYTES: u64 = 1024 * 1024 * 1024;

@@ -2,7 +2,7 @@
 
 mod addresses;
 
-pub use addresses::AddressSet;
+pub use addresses::{AddressError, AddressSet};
 
 use std::ops::Range;
 
