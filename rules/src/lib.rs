@@ -15,4 +15,6 @@ pub mod limits;
 pub mod model;
 pub mod operators;
 pub mod plan;
+pub mod policy;
+pub mod seclang;
 pub mod transforms;

@@ -89,3 +89,9 @@ pub const XML_ATTRIBUTES: usize = 10_000;
 
 /// Total bytes of the text and attribute values of an XML body; more make `REQBODY_ERROR` 1.
 pub const XML_VALUE_BYTES: usize = 1_048_576;
+
+/// Most nesting of a policy's JSON; deeper is refused at load (`E0101`).
+pub const POLICY_DEPTH: usize = 128;
+
+/// Most that a body limit of a policy can be set to, in bytes: 1 GiB, ModSecurity's hard limit.
+pub const BODY_LIMIT_BYTES: u64 = 1024 * 1024 * 1024;
