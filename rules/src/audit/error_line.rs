@@ -113,7 +113,7 @@ impl ErrorLine<'_> {
                 escape(out, found.variable);
                 out.extend_from_slice(b"' (Value: `");
                 limited(out, &found.value, SHORT);
-                out.extend_from_slice(b"' )\"");
+                out.extend_from_slice(b"' )");
             }
         }
     }
