@@ -28,12 +28,13 @@
 //!
 //! # Differences from libinjection
 //!
-//! Fingerprints and verdicts are those of libinjection at revision 011cac9, with these exceptions, all in cases where
-//! it misses attacks or reads beyond its input:
+//! Fingerprints and verdicts are those of libinjection at revision 011cac9, with these exceptions:
 //!
 //! * `[` starts a name in brackets in every dialect, as in older revisions and in Coraza's port;
-//! * a word of many keywords with dots between them is scanned once, not once per dot;
-//! * in HTML, the byte 0xff does not end the input, NUL bytes do not hide names, and more event handlers are known.
+//! * an event handler is known by its whole name, as in Coraza's port; libinjection takes any attribute for one that
+//!   starts like one. In exchange, more of them are known;
+//! * NUL bytes inside the name of a tag or an attribute do not hide it, the byte 0xff inside a tag does not end the
+//!   input, and nothing behind the input is read.
 #![no_std]
 #![forbid(unsafe_code)]
 

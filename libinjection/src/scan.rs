@@ -16,25 +16,6 @@ fn count(_steps: usize) {
     counter::add(_steps);
 }
 
-/// The counter of the current thread.
-#[cfg(test)]
-pub(crate) mod counter {
-    std::thread_local! {
-        static STEPS: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
-    }
-
-    pub(super) fn add(steps: usize) {
-        STEPS.set(STEPS.get() + steps);
-    }
-
-    /// The bytes that `work` looks at.
-    pub(crate) fn steps_of<T>(work: impl FnOnce() -> T) -> usize {
-        STEPS.set(0);
-        work();
-        STEPS.get()
-    }
-}
-
 impl<'a> Scan<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes }
@@ -107,5 +88,24 @@ impl<'a> Scan<'a> {
         let run = self.slice(start, end).iter().rev().take_while(|candidate| **candidate == byte).count();
         count(run + 1);
         run
+    }
+}
+
+/// The counter of the current thread.
+#[cfg(test)]
+pub(crate) mod counter {
+    std::thread_local! {
+        static STEPS: core::cell::Cell<usize> = const { core::cell::Cell::new(0) };
+    }
+
+    pub(super) fn add(steps: usize) {
+        STEPS.set(STEPS.get() + steps);
+    }
+
+    /// The bytes that `work` looks at.
+    pub(crate) fn steps_of<T>(work: impl FnOnce() -> T) -> usize {
+        STEPS.set(0);
+        work();
+        STEPS.get()
     }
 }

@@ -60,8 +60,7 @@ fn is_harmless(input: &[u8], folded: &Folded, fingerprint: &Fingerprint) -> bool
     }
     const SP_PASSWORD: &[u8] = b"sp_password";
     // The logs of SQL Server leave out every statement that has this word, even in a comment.
-    if matches!(fingerprint.as_bytes(), [_, .., b'c'])
-        && Scan::new(input).find_text(0, SP_PASSWORD).is_some()
+    if matches!(fingerprint.as_bytes(), [_, .., b'c']) && Scan::new(input).find_text(0, SP_PASSWORD).is_some()
     {
         return false;
     }

@@ -13,8 +13,8 @@ use super::tokenizer::{Tokens, tokens};
 use super::{Context, Fingerprint};
 use Kind::{
     Backslash, Bareword, Collate, Comma, Comment, Dot, Evil, Expression, Function, Group, Keyword, LeftBrace,
-    LeftParenthesis, LogicOperator, Number, Operator, RightBrace, RightParenthesis, Semicolon, SqlType, String,
-    TransactSql, Union, Variable,
+    LeftParenthesis, LogicOperator, Number, Operator, RightBrace, RightParenthesis, Semicolon, SqlType,
+    String, TransactSql, Union, Variable,
 };
 
 /// One token more than a fingerprint has is kept, because it can settle what the last one is.

@@ -120,7 +120,8 @@ pub struct Token {
 
 impl Token {
     pub(super) fn new(kind: Kind, text: &[u8]) -> Self {
-        let mut token = Self { kind, length: 0, value: [0; MAX_VALUE], opened: None, closed: None, at_signs: 0 };
+        let mut token =
+            Self { kind, length: 0, value: [0; MAX_VALUE], opened: None, closed: None, at_signs: 0 };
         token.set_value(text);
         token
     }
