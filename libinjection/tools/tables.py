@@ -67,18 +67,18 @@ def rows(items, separator):
 
 
 def array(doc, name, kind, items):
-    print(f"/// {doc}")
+    print(f"\n/// {doc}")
     print("#[rustfmt::skip]")
     print(f"pub(crate) static {name}: [{kind}; {len(items)}] = [")
     for line in rows([str(item) for item in items], ","):
         print(line)
-    print("];\n")
+    print("];")
 
 
 def byte_string(doc, name, text):
     """A byte string literal over several lines; a continued line must not start with a space, which would be lost."""
     assert "\\" not in text and '"' not in text
-    print(f"/// {doc}")
+    print(f"\n/// {doc}")
     print("#[rustfmt::skip]")
     print(f'pub(crate) static {name}: &[u8; {len(text)}] = b"\\')
     start = 0
@@ -88,7 +88,7 @@ def byte_string(doc, name, text):
             end -= 1
         print(f"    {text[start:end]}\\")
         start = end
-    print('";\n')
+    print('";')
 
 
 def keywords(table):
@@ -134,7 +134,7 @@ def main():
     print("// The data are Copyright (c) 2012-2016 Nick Galbreath, BSD-3-Clause: see NOTICE and COPYING.\n")
     print("//! The data of libinjection: byte classes, keywords and fingerprints.\n")
     print("#[allow(clippy::enum_glob_use)]")
-    print("use crate::sqli::Class::{self, *};\n")
+    print("use crate::sqli::Class::{self, *};")
     array("The class of each byte value.", "CLASSES", "Class", [CLASSES[name] for name in data["charmap"]])
     keywords(data["keywords"])
     fingerprints(data["fingerprints"])

@@ -55,6 +55,6 @@ pub enum Dialect {
     /// `--` starts a comment whatever follows; `#` is an operator.
     #[default]
     Ansi,
-    /// `--` starts a comment only before white space or the end; so does `#`.
+    /// `--` starts a comment only before white space or the end; `#` always starts one.
     MySql,
 }
