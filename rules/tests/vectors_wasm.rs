@@ -84,6 +84,7 @@ fn run(folder: &str) {
 }
 
 #[track_caller]
+#[expect(clippy::panic, reason = "a test without its vectors fails")]
 fn load() -> (Folder, Vec<Vector>) {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let shared = chosen().unwrap_or_else(|| "../shared".to_owned());
