@@ -1,4 +1,4 @@
-//! Small byte helpers that the transformations share.
+//! What the transformations share: digits, UTF-8, copying.
 
 /// White space as C's `isspace` has it: tab, line feed, vertical tab, form feed, carriage return, blank.
 pub(super) const fn is_blank(byte: u8) -> bool {

@@ -184,10 +184,7 @@ impl Vector {
                 compiled.matches(&value, &literal, None)
             }
             Err(error @ OperatorError::File(_)) => return Err(error.to_string()),
-            Err(error) if *ret == 0 => {
-                let _ = error;
-                false
-            }
+            Err(_) if *ret == 0 => false,
             Err(error) => return Err(format!("@{name} {param}: {error}")),
         };
         if matched == (*ret != 0) {

@@ -9,6 +9,8 @@ const POSIX: [&[u8]; 14] = [
     b"space", b"upper", b"word", b"xdigit",
 ];
 
+const QUOTED_RANGE: &str = "quoted text can't be the end of a range";
+
 impl Translator<'_> {
     /// After `[`. Every member is read and written anew, so that brackets, `&&`, `--` and `~~`, which
     /// mean something in the other syntax, stand for themselves.
@@ -30,6 +32,13 @@ impl Translator<'_> {
             if quoted {
                 if byte == b'\\' && self.eat(b"E") {
                     quoted = false;
+                    if self.range_end().is_some() {
+                        return fail(
+                            self.construct(),
+                            QUOTED_RANGE,
+                            Some("write the range without `\\Q` and `\\E`"),
+                        );
+                    }
                 } else {
                     self.member(byte);
                 }
@@ -53,42 +62,50 @@ impl Translator<'_> {
     /// Writes an item, and the range it begins if it does.
     fn range(&mut self, low: Item) -> Result<(), PatternError> {
         let item = match low {
-            Item::Byte(low) if self.peek() == Some(b'-') => {
-                match self.source.get(self.at + 1).copied() {
-                    None | Some(b']') => Item::Byte(low),
-                    Some(next) => {
-                        self.at += 2;
-                        match self.item(next)? {
-                            Item::Byte(high) if low <= high => {
-                                self.member(low);
-                                self.emit("-");
-                                self.member(high);
-                                return Ok(());
-                            }
-                            Item::Byte(_) => {
-                                return fail(
-                                    self.construct(),
-                                    "the range is the wrong way round",
-                                    Some("put the smaller end first, or write `\\-` for a hyphen"),
-                                );
-                            }
-                            // A hyphen before a set is a hyphen.
-                            set @ Item::Set(_) => {
-                                self.member(low);
-                                self.member(b'-');
-                                set
-                            }
+            Item::Byte(low) => match self.range_end() {
+                None => Item::Byte(low),
+                Some((at, next)) => {
+                    self.at = at + 1;
+                    match self.item(next)? {
+                        Item::Byte(high) if low <= high => {
+                            self.member(low);
+                            self.emit("-");
+                            self.member(high);
+                            return Ok(());
+                        }
+                        Item::Byte(_) => {
+                            return fail(
+                                self.construct(),
+                                "the range is the wrong way round",
+                                Some("put the smaller end first, or write `\\-` for a hyphen"),
+                            );
+                        }
+                        // A hyphen before a set is a hyphen.
+                        set @ Item::Set(_) => {
+                            self.member(low);
+                            self.member(b'-');
+                            set
                         }
                     }
                 }
-            }
-            item => item,
+            },
+            set @ Item::Set(_) => set,
         };
         match item {
             Item::Byte(byte) => self.member(byte),
             Item::Set(set) => self.emit(&set),
         }
         Ok(())
+    }
+
+    /// Where the end of a range begins, and its first byte, if a hyphen that makes a range comes next.
+    fn range_end(&self) -> Option<(usize, u8)> {
+        let mut at = self.at + 1;
+        while self.source.get(at..)?.starts_with(b"\\E") {
+            at += 2;
+        }
+        let next = self.source.get(at).copied()?;
+        (self.peek() == Some(b'-') && next != b']').then_some((at, next))
     }
 
     /// One member whose first byte was read.
@@ -100,6 +117,10 @@ impl Translator<'_> {
                     fail(self.construct(), "the pattern ends in a single backslash", Some("write `\\\\`"))
                 }
                 Some(b'b') => Ok(Item::Byte(0x08)),
+                // Elsewhere in a class it was dealt with before.
+                Some(b'Q') => {
+                    fail(self.construct(), QUOTED_RANGE, Some("write the range without `\\Q` and `\\E`"))
+                }
                 Some(letter @ (b'B' | b'R' | b'X')) => {
                     let message = format!("`\\{}` can't stand in a character class", char::from(letter));
                     fail(self.construct(), message, None)

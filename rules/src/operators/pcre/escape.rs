@@ -28,7 +28,7 @@ impl Translator<'_> {
             b'z' => self.emit("\\z"),
             b'Z' => self.emit("(?:\\n?\\z)"),
             b'R' => self.emit("(?:\\r\\n|[\\n-\\r\\x85])"),
-            b'N' if self.peek() != Some(b'{') => self.emit("[^\\n]"),
+            b'N' if self.peek() != Some(b'{') || self.counts() => self.emit("[^\\n]"),
             b'C' => self.emit("(?s:.)"),
             b'Q' => {
                 let end = memchr::memmem::find(self.rest(), b"\\E");

@@ -96,6 +96,10 @@ impl Translator<'_> {
         let (mut on, mut off) = (String::new(), String::new());
         let mut extended = self.extended;
         let mut negative = false;
+        if self.eat(b"^") {
+            off.push_str("ims");
+            extended = false;
+        }
         let close = loop {
             let Some(byte) = self.next() else {
                 return fail(self.construct(), "the group is not closed", None);

@@ -7,9 +7,9 @@
 //! stands for itself, and so does `\x{e2}`, where the other syntax would take either for a character
 //! of two bytes.
 //!
-//! Two things are widened rather than kept. Possessive quantifiers and atomic groups become greedy
-//! ones, and `\Z` may take the last line feed into the match. Each accepts all that PCRE accepts, and
-//! where PCRE would fail only because it does not backtrack, the pattern here still matches.
+//! Two things are widened rather than kept. Possessive quantifiers, atomic groups and `\R`, which is
+//! one, become ordinary: they match all that PCRE matches, and also where PCRE fails only because it
+//! does not backtrack into them. `\Z` may take the last line feed into the match.
 
 mod class;
 mod escape;
@@ -209,6 +209,12 @@ impl<'a> Translator<'a> {
             }
             _ => self.literal(b'{'),
         }
+    }
+
+    /// Whether a counted repetition comes next.
+    fn counts(&self) -> bool {
+        let Some(inside) = self.rest().strip_prefix(b"{") else { return false };
+        memchr::memchr(b'}', inside).and_then(|end| inside.get(..end)).is_some_and(is_count)
     }
 
     fn skip_line(&mut self) {
