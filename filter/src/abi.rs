@@ -103,6 +103,7 @@ macro_rules! imports {
 
         $(
             #[cfg(not(target_arch = "wasm32"))]
+            #[allow(clippy::too_many_arguments)]
             unsafe fn $name($( $arg: $type ),*) -> u32 {
                 let _ = ($( $arg, )*);
                 INTERNAL_FAILURE
@@ -247,9 +248,8 @@ pub(crate) fn close_stream(stream: StreamType) -> Result<(), HostError> {
 pub(crate) fn define_counter(name: &str) -> Result<u32, HostError> {
     let mut id = 0;
     // SAFETY: the name outlives the call and is only read; `id` is valid for writes.
-    let status = unsafe {
-        proxy_define_metric(MetricType::Counter as u32, name.as_ptr(), name.len(), &raw mut id)
-    };
+    let status =
+        unsafe { proxy_define_metric(MetricType::Counter as u32, name.as_ptr(), name.len(), &raw mut id) };
     check(Call::Metric, status)?;
     Ok(id)
 }

@@ -32,6 +32,9 @@ pub(crate) struct RequestFields<'a> {
     pub(crate) accept: &'a [u8],
     /// `x-request-id`, the first.
     pub(crate) request_id: &'a [u8],
+    /// Whether the client expects gRPC answers. A gRPC-Web client (`application/grpc-web…`) does not: it
+    /// is a browser's script, to which Envoy's translation of answers does not apply.
+    pub(crate) grpc: bool,
     /// What follows the head, if anything does.
     pub(crate) body: BodyKind,
 }
@@ -41,7 +44,8 @@ impl<'a> RequestFields<'a> {
     pub(crate) fn new(pairs: &'a Pairs) -> Self {
         let (mut method, mut path, mut authority) = (&b""[..], &b""[..], &b""[..]);
         let (mut accept, mut request_id) = (None, None);
-        let (mut has_host, mut grpc, mut announced) = (false, false, false);
+        let (mut has_host, mut announced) = (false, false);
+        let (mut grpc, mut grpc_messages) = (false, false);
         let (mut upgrade, mut connection_upgrade) = (false, false);
         let mut fields = Vec::with_capacity(pairs.len() + 1);
         for (name, value) in pairs.iter() {
@@ -56,7 +60,10 @@ impl<'a> RequestFields<'a> {
                         b"host" => has_host = true,
                         b"accept" => accept = accept.or(Some(value)),
                         b"x-request-id" => request_id = request_id.or(Some(value)),
-                        b"content-type" => grpc |= is_grpc(value),
+                        b"content-type" => {
+                            grpc |= is_grpc(value);
+                            grpc_messages |= has_grpc_messages(value);
+                        }
                         b"content-length" | b"transfer-encoding" => announced = true,
                         b"upgrade" => upgrade = !value.is_empty(),
                         b"connection" => connection_upgrade |= has_token(value, b"upgrade"),
@@ -71,7 +78,7 @@ impl<'a> RequestFields<'a> {
         }
         let body = if method == b"CONNECT" || (upgrade && connection_upgrade && !announced) {
             BodyKind::Tunnel
-        } else if grpc {
+        } else if grpc_messages {
             BodyKind::Grpc
         } else {
             BodyKind::Message
@@ -82,6 +89,7 @@ impl<'a> RequestFields<'a> {
             fields,
             accept: accept.unwrap_or_default(),
             request_id: request_id.unwrap_or_default(),
+            grpc,
             body,
         }
     }
@@ -111,7 +119,8 @@ impl<'a> ResponseFields<'a> {
                 continue;
             }
             if name == b"content-type" {
-                endless |= is_grpc(value) || media_type(value).eq_ignore_ascii_case(b"text/event-stream");
+                endless |=
+                    has_grpc_messages(value) || media_type(value).eq_ignore_ascii_case(b"text/event-stream");
             }
             fields.push((name, value));
         }
@@ -129,12 +138,21 @@ fn media_type(value: &[u8]) -> &[u8] {
     value.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii()
 }
 
-/// Whether a content type is `application/grpc`, or that with a suffix such as `+proto` or `-web`.
-fn is_grpc(value: &[u8]) -> bool {
+/// What follows `application/grpc` in a content type; `None` when it is another one.
+fn grpc_suffix(value: &[u8]) -> Option<&[u8]> {
     const PREFIX: &[u8] = b"application/grpc";
-    media_type(value).split_at_checked(PREFIX.len()).is_some_and(|(start, rest)| {
-        start.eq_ignore_ascii_case(PREFIX) && matches!(rest.first(), None | Some(b'+' | b'-'))
-    })
+    let (start, suffix) = media_type(value).split_at_checked(PREFIX.len())?;
+    start.eq_ignore_ascii_case(PREFIX).then_some(suffix)
+}
+
+/// Whether a content type is `application/grpc`, or that with a format such as `+proto`.
+fn is_grpc(value: &[u8]) -> bool {
+    grpc_suffix(value).is_some_and(|suffix| matches!(suffix.first(), None | Some(b'+')))
+}
+
+/// Whether a content type is gRPC or gRPC-Web.
+fn has_grpc_messages(value: &[u8]) -> bool {
+    grpc_suffix(value).is_some_and(|suffix| matches!(suffix.first(), None | Some(b'+' | b'-')))
 }
 
 /// Whether a comma-separated list has this token.
@@ -215,19 +233,36 @@ mod tests {
     }
 
     #[test]
+    fn who_expects_grpc_answers() {
+        for (content_type, expected) in [
+            ("application/grpc", true),
+            ("Application/GRPC+proto", true),
+            ("application/grpc; charset=x", true),
+            ("application/grpc-web", false),
+            ("application/grpc-web-text+proto", false),
+            ("application/json", false),
+            ("", false),
+        ] {
+            let pairs = pairs(&[("content-type", content_type)]);
+            assert_eq!(RequestFields::new(&pairs).grpc, expected, "{content_type}");
+        }
+    }
+
+    #[test]
     fn response_heads() {
-        let cases: &[(&[(&str, &str)], u16, bool)] = &[
-            (&[(":status", "200"), ("content-type", "text/html")], 200, false),
-            (&[(":status", "200"), ("content-type", "text/event-stream; charset=utf-8")], 200, true),
-            (&[(":status", "200"), ("content-type", "application/grpc")], 200, true),
-            (&[(":status", "abc")], 0, false),
-            (&[], 0, false),
-        ];
-        for (fields, status, endless) in cases {
-            let pairs = pairs(fields);
+        for (status, content_type, expected) in [
+            ("200", "text/html", (200, false)),
+            ("404", "Text/Event-Stream; charset=utf-8", (404, true)),
+            ("200", "application/grpc", (200, true)),
+            ("200", "application/grpc-web", (200, true)),
+            ("", "", (0, false)),
+            ("abc", "", (0, false)),
+            ("70000", "", (0, false)),
+        ] {
+            let pairs = pairs(&[(":status", status), ("content-type", content_type)]);
             let head = ResponseFields::new(&pairs);
-            assert_eq!((head.status, head.endless), (*status, *endless), "{fields:?}");
-            assert!(head.fields.iter().all(|(name, _)| name.first() != Some(&b':')));
+            assert_eq!((head.status, head.endless), expected, "{status} {content_type}");
+            assert_eq!(head.fields, [(&b"content-type"[..], content_type.as_bytes())]);
         }
     }
 }

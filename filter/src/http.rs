@@ -222,11 +222,7 @@ impl Exchange {
         Self {
             transaction: Transaction::new(Arc::clone(&shared.plan), &connection, &request_id, now),
             protocol: or_default(metrics, properties::protocol()),
-            asker: Asker {
-                format: Format::from_accept(head.accept),
-                grpc: head.body == BodyKind::Grpc,
-                request_id,
-            },
+            asker: Asker { format: Format::from_accept(head.accept), grpc: head.grpc, request_id },
             request_body: Body::Passes,
             response_body: Body::Passes,
             tunnel: head.body == BodyKind::Tunnel,
@@ -469,6 +465,10 @@ impl Exchange {
     }
 }
 
+/// Most bytes of a body read by one host call. Envoy hands over up to its whole buffer (1 MiB) at once, of
+/// which the engine often wants the beginning only.
+const READ_BYTES: usize = 64 * 1024;
+
 /// Hands in what a host's buffer of `size` bytes holds beyond the first `seen`, until the engine has
 /// enough. Returns how many bytes of the buffer have been seen then. The buffer keeps growing while a
 /// body is held, so each byte is read once.
@@ -481,7 +481,7 @@ fn read_new(
     // A buffer that shrank is not the one we saw: another filter has replaced it.
     let mut seen = if seen > size { 0 } else { seen };
     while seen < size {
-        let bytes = abi::buffer(buffer, seen, size - seen)?;
+        let bytes = abi::buffer(buffer, seen, (size - seen).min(READ_BYTES))?;
         if bytes.is_empty() {
             // The host has announced more than it hands over.
             return Err(HostError { call: Call::GetBuffer, status: abi::EMPTY });
