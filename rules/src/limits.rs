@@ -46,7 +46,8 @@ pub const EXPANDED_REGEXES: usize = 4;
 pub const EXPANDED_REGEX_BYTES: usize = 256 * 1024;
 
 /// Most matches of the expression of a `@verify…` operator that are checked in one value; later ones
-/// are not looked at.
+/// are not looked at. Each is one more search, which ends near the match unless the expression goes on
+/// looking for more.
 pub const VERIFY_CANDIDATES: usize = 10_000;
 
 /// Most bytes that those matches may have together, as a multiple of the value's length. (Matches

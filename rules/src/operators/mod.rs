@@ -1,8 +1,8 @@
 //! Operators: tests of one value, with an argument compiled when the policy is loaded.
 //!
 //! Where ModSecurity and Coraza differ, ModSecurity v3 is followed unless an operator's module says
-//! otherwise. Testing a value takes time linear in it, and no memory but what a regular expression
-//! needs to run.
+//! otherwise. Testing a value takes time linear in it, or bounded by a limit where an operator searches
+//! several times, and no memory but what a regular expression needs to run.
 
 mod addresses;
 mod captures;

@@ -1,8 +1,8 @@
 //! Compiled regular expressions.
 //!
 //! A pattern is checked when the policy is loaded and compiled when it is first used: compiling all
-//! patterns of the Core Rule Set takes most of a second, on every worker, and most requests need few
-//! of them. So that a compilation can't fail while a request waits, a pattern whose program could
+//! patterns of the Core Rule Set takes a second or two in Wasm, on every worker, and most requests need
+//! few of them. So that a compilation can't fail while a request waits, a pattern whose program could
 //! come near the limit is compiled at once and refused if it is over.
 
 use std::fmt;
