@@ -5,6 +5,8 @@
 //! only what is given is checked: `action`, `status`, `location`, `phase`, `rule_id`, `matched` (ids in
 //! order), `logged` (ids in order), `tx` (some of its keys), `log` (texts that some log line holds).
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a scenario that can't be read is a failed test")]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -1,11 +1,12 @@
 //! What links do when they match, beside the rule's resolution.
 
+use super::body::element;
 use super::data::Element;
 use super::state::State;
 use super::store::Address;
 use super::values::Value;
 use crate::model::{PartsChange, Store, Variable};
-use crate::operators::{Capture, Captures, leading_integer};
+use crate::operators::{Captures, leading_integer};
 use crate::plan::{ActionPlan, ChangePlan, CtlPlan, KeyPlan, Plan, RulePlan, Slot};
 
 impl State {
@@ -101,30 +102,29 @@ impl State {
             CtlPlan::ResponseBodyLimit(bytes) => control.response_body_limit = Some(*bytes),
             CtlPlan::RuleEngine(mode) => control.mode = Some(*mode),
             CtlPlan::RemoveRules(rules) => control.removed_rules.push(rules.clone()),
-            CtlPlan::RemoveTarget(rules, target) => {
-                control.removed_targets.push((rules.clone(), target.clone()))
-            }
+            CtlPlan::RemoveTarget(target) => control.removed_targets.push(target.clone()),
             CtlPlan::Nothing => {}
         }
     }
 
-    /// Stores what an operator captured in `TX:0` to `TX:9`; places it did not fill are emptied.
-    pub(crate) fn store_captures(&mut self, value: Value, captures: &Captures) {
-        for number in 0..10u8 {
+    /// Stores what an operator captured in `value`: path parameters in `ARGS_PATH`, and, when the rule
+    /// captures, the rest in `TX:0` to `TX:9`, of which places that it did not fill are emptied.
+    pub(crate) fn store_captures(&mut self, value: Value, captures: &Captures, numbered: bool) {
+        for (name, range) in captures.named() {
+            let text = self.values.get(value).get(range).unwrap_or_default().to_vec();
+            let parameter = element(&mut self.values, name.as_bytes(), &text);
+            self.data.path_args.retain(|known| known.key != parameter.key);
+            self.data.path_args.push(parameter);
+        }
+        for (number, digit) in (0u8..).zip(b'0'..=b'9').filter(|_| numbered) {
             let slot = Address::Slot(Slot(u32::from(number)));
-            let text = match captures.get(usize::from(number)) {
-                Some(Capture::Part(range)) => {
-                    let text = self.values.get(value).get(range.clone()).map(<[u8]>::to_vec);
-                    text.map(|text| self.values.add(&text))
-                }
-                Some(Capture::Text(text)) => Some(self.values.add(text)),
-                None => None,
-            };
-            let key = text.map(|_| self.values.add(&[b'0' + number]));
+            let text =
+                captures.get(usize::from(number)).map(|text| text.bytes(self.values.get(value)).to_vec());
+            let found = text.map(|text| element(&mut self.values, &[digit], &text));
             let Some(tx) = self.stores.get_mut(Store::Tx as usize) else { return };
-            match (key, text) {
-                (Some(key), Some(text)) => tx.set(slot, key, text),
-                _ => tx.remove(&slot),
+            match found {
+                Some(found) => tx.set(slot, found.key, found.value),
+                None => tx.remove(&slot),
             }
         }
     }

@@ -249,7 +249,7 @@ impl Transaction {
     pub fn tx(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let values = &self.state.values;
         let store = self.state.stores.get(Store::Tx as usize);
-        let entries = store.into_iter().flat_map(|store| store.iter());
+        let entries = store.into_iter().flat_map(store::VarStore::iter);
         entries.map(|(key, value)| (values.get(key).to_vec(), values.get(value).to_vec())).collect()
     }
 }

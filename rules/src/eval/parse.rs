@@ -36,9 +36,11 @@ impl State {
             Some(BodyProcessor::Urlencoded) => intake.urlencoded(data, self.data.query_args.len()),
             Some(BodyProcessor::Json) => intake.json(data, self.data.query_args.len()),
             Some(BodyProcessor::Multipart) => {
-                let content_type = self.data.request_headers.iter().find(|header| {
-                    intake.values.get(header.key).eq_ignore_ascii_case(b"content-type")
-                });
+                let content_type = self
+                    .data
+                    .request_headers
+                    .iter()
+                    .find(|header| intake.values.get(header.key).eq_ignore_ascii_case(b"content-type"));
                 let content_type = content_type.map_or(Value::EMPTY, |header| header.value);
                 intake.multipart(data, content_type, self.data.query_args.len());
             }
@@ -86,7 +88,11 @@ impl BodyView<'_> {
     fn is_too_long(&mut self, data: &mut ViewData, length: usize) -> bool {
         let too_long = self.view.no_files_limit.is_some_and(|limit| length > limit);
         if too_long {
-            self.fail(data, "Request body", "Request body excluding files is bigger than the maximum expected.");
+            self.fail(
+                data,
+                "Request body",
+                "Request body excluding files is bigger than the maximum expected.",
+            );
             let one = self.values.add(b"1");
             data.scalars.set(Variable::InboundDataError, one);
         }
@@ -98,11 +104,14 @@ impl BodyView<'_> {
         if self.is_too_long(data, self.body.len()) {
             return;
         }
-        let (limit, mut store, mut pairs) = (self.arguments_left(query), Vec::with_capacity(self.body.len()), Vec::new());
+        let (limit, mut store, mut pairs) =
+            (self.arguments_left(query), Vec::with_capacity(self.body.len()), Vec::new());
         let (separator, truncated) = (self.view.separator, self.truncated);
-        let summary =
-            urlencoded::parse(self.body, separator, limit, truncated, &mut store, &mut |pair| pairs.push(pair));
-        data.body_args = pairs.into_iter().map(|pair| self.pair(&store, pair.name, &store, pair.value)).collect();
+        let summary = urlencoded::parse(self.body, separator, limit, truncated, &mut store, &mut |pair| {
+            pairs.push(pair)
+        });
+        data.body_args =
+            pairs.into_iter().map(|pair| self.pair(&store, pair.name, &store, pair.value)).collect();
         if summary.invalid_escape {
             let one = self.values.add(b"1");
             data.scalars.set(Variable::UrlencodedError, one);
@@ -122,7 +131,8 @@ impl BodyView<'_> {
         };
         let (mut store, mut pairs) = (Vec::with_capacity(self.body.len() * 2), Vec::new());
         let summary = json::flatten(self.body, &options, &mut store, &mut |pair| pairs.push(pair));
-        data.body_args = pairs.into_iter().map(|pair| self.pair(&store, pair.name, &store, pair.value)).collect();
+        data.body_args =
+            pairs.into_iter().map(|pair| self.pair(&store, pair.name, &store, pair.value)).collect();
         if let Some(error) = summary.error {
             self.fail(data, "JSON", &error.to_string());
         }

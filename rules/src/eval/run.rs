@@ -6,7 +6,7 @@ use super::values::Value;
 use super::{Disruption, Interruption};
 use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
 use crate::model::{AllowScope, EngineMode, Phase, Variable};
-use crate::operators::{Captures, leading_integer};
+use crate::operators::{Captures, OperatorName, leading_integer};
 use crate::plan::{ConditionPlan, LinkPlan, Plan, ResolutionPlan, RulePlan};
 
 /// What a rule's evaluation gathers on the way.
@@ -170,13 +170,14 @@ impl State {
     ) -> bool {
         let operator = &condition.operator;
         let argument = argument.or_else(|| operator.argument().as_literal()).unwrap_or_default();
-        let mut captures = link.capture.then(Captures::default);
+        let path = operator.name() == OperatorName::RestPath;
+        let mut captures = (link.capture || path).then(Captures::default);
         let found = operator.matches(self.values.get(value), argument, captures.as_mut());
         if found == condition.negated {
             return false;
         }
-        if let Some(captures) = captures.filter(|_| found) {
-            self.store_captures(value, &captures);
+        if let Some(captures) = captures.filter(|captures| !captures.is_empty()) {
+            self.store_captures(value, &captures, link.capture);
         }
         let seen = Item { value, ..item };
         self.matched.last = Some(seen);

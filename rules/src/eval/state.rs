@@ -11,7 +11,7 @@ use super::{Interruption, UnixNanos};
 use crate::audit::MatchRecord;
 use crate::http::time::CivilTime;
 use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Store, Variable};
-use crate::plan::{Keys, Plan, RuleIndex, RuleSelection, SetPlan};
+use crate::plan::{Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, SetPlan};
 
 /// Everything a transaction changes while it runs.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub(crate) struct Matched {
 pub(crate) struct Control {
     pub(crate) mode: Option<EngineMode>,
     pub(crate) removed_rules: Vec<Arc<RuleSelection>>,
-    pub(crate) removed_targets: Vec<(Arc<RuleSelection>, Arc<(Variable, Keys)>)>,
+    pub(crate) removed_targets: Vec<Arc<RemovedTarget>>,
     pub(crate) audit_engine: Option<AuditEngine>,
     pub(crate) audit_parts: Option<String>,
     pub(crate) request_body_access: Option<bool>,
@@ -109,11 +109,12 @@ impl State {
 
     /// Whether `ctl` took this element away from the current rule.
     pub(crate) fn is_removed(&self, variable: Variable, key: Option<Value>) -> bool {
-        self.control.removed_targets.iter().any(|(rules, target)| {
-            let (removed, keys) = &**target;
-            *removed == variable
-                && self.current.is_some_and(|rule| rules.contains(rule))
-                && key.map_or(matches!(keys, Keys::All), |key| keys.include(self.values.get(key)))
+        self.control.removed_targets.iter().any(|removed| {
+            removed.variable == variable
+                && self.current.is_some_and(|rule| removed.rules.contains(rule))
+                && key.map_or(matches!(removed.keys, Keys::All), |key| {
+                    removed.keys.include(self.values.get(key))
+                })
         })
     }
 

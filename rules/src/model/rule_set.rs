@@ -49,7 +49,7 @@ pub struct RuleSet {
 #[derive(Clone, Debug)]
 pub enum Item {
     /// A rule.
-    Rule(Rule),
+    Rule(Box<Rule>),
     /// A marker; its name is compared exactly.
     Marker(Vec<u8>),
 }

@@ -111,9 +111,17 @@ pub(crate) enum CtlPlan {
     /// These rules no longer run.
     RemoveRules(Arc<RuleSelection>),
     /// These elements no longer count for those rules.
-    RemoveTarget(Arc<RuleSelection>, Arc<(Variable, Keys)>),
+    RemoveTarget(Arc<RemovedTarget>),
     /// Options without a meaning in a filter.
     Nothing,
+}
+
+/// Elements that no longer count for some rules.
+#[derive(Debug)]
+pub(crate) struct RemovedTarget {
+    pub(crate) rules: RuleSelection,
+    pub(crate) variable: Variable,
+    pub(crate) keys: Keys,
 }
 
 /// The rules that a removal means, one bit each.
@@ -263,10 +271,11 @@ impl Compiler<'_> {
             Ctl::RemoveRules(selector) => {
                 CtlPlan::RemoveRules(Arc::new(RuleSelection::new(self.rules, selector)))
             }
-            Ctl::RemoveTarget(selector, target) => CtlPlan::RemoveTarget(
-                Arc::new(RuleSelection::new(self.rules, selector)),
-                Arc::new((target.variable, Keys::new(target.variable, &target.selector, self.slots)?)),
-            ),
+            Ctl::RemoveTarget(selector, target) => CtlPlan::RemoveTarget(Arc::new(RemovedTarget {
+                rules: RuleSelection::new(self.rules, selector),
+                variable: target.variable,
+                keys: Keys::new(target.variable, &target.selector, self.slots)?,
+            })),
         })
     }
 }

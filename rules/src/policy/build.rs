@@ -93,7 +93,7 @@ fn rule_set(
                 let line = lines.at(rule.span.start);
                 let origin = Origin { file: format!("{path}.rules[{index}]").into(), line };
                 let built = rule::rule(&rule.value, origin, &defaults, files, reporter);
-                items.extend(built.map(Item::Rule));
+                items.extend(built.map(|rule| Item::Rule(Box::new(rule))));
             }
         }
     }
