@@ -96,11 +96,11 @@ fn check(plan: &Arc<Plan>, case: &Case) -> Result<(), String> {
     let mut wrong = Vec::new();
     let expect = &case.expect;
     let (action, status, location, phase, rule_id) = describe(&outcome);
-    compare(&mut wrong, "action", expect.action.as_deref(), Some(action));
-    compare(&mut wrong, "status", expect.status, status);
-    compare(&mut wrong, "location", expect.location.as_deref(), location.as_deref());
-    compare(&mut wrong, "phase", expect.phase, phase);
-    compare(&mut wrong, "rule_id", expect.rule_id, rule_id);
+    compare(&mut wrong, "action", expect.action.as_ref(), Some(&action.to_owned()));
+    compare(&mut wrong, "status", expect.status.as_ref(), status.as_ref());
+    compare(&mut wrong, "location", expect.location.as_ref(), location.as_ref());
+    compare(&mut wrong, "phase", expect.phase.as_ref(), phase.as_ref());
+    compare(&mut wrong, "rule_id", expect.rule_id.as_ref(), rule_id.as_ref());
     compare(&mut wrong, "matched", expect.matched.as_ref(), Some(&ids(matches.iter())));
     let logged = ids(matches.iter().filter(|record| record.log_line.is_some()));
     compare(&mut wrong, "logged", expect.logged.as_ref(), Some(&logged));
@@ -130,8 +130,8 @@ fn ids<'a>(records: impl Iterator<Item = &'a MatchRecord>) -> Vec<u64> {
 fn compare<T: PartialEq + std::fmt::Debug>(
     wrong: &mut Vec<String>,
     what: &str,
-    expected: Option<T>,
-    found: Option<T>,
+    expected: Option<&T>,
+    found: Option<&T>,
 ) {
     if expected.is_some() && expected != found {
         wrong.push(format!("{what}: expected {expected:?}, found {found:?}"));

@@ -108,7 +108,7 @@ impl BodyView<'_> {
             (self.arguments_left(query), Vec::with_capacity(self.body.len()), Vec::new());
         let (separator, truncated) = (self.view.separator, self.truncated);
         let summary = urlencoded::parse(self.body, separator, limit, truncated, &mut store, &mut |pair| {
-            pairs.push(pair)
+            pairs.push(pair);
         });
         data.body_args =
             pairs.into_iter().map(|pair| self.pair(&store, pair.name, &store, pair.value)).collect();
