@@ -47,14 +47,19 @@ impl Prerequisites {
     }
 }
 
-/// Looks for Envoy: `$ENVOY`, the `PATH`, then what `cargo xtask` keeps in `target/envoy`.
+/// Looks for Envoy: `$ENVOY` and nothing else when it is set, else the `PATH`, then what `cargo xtask`
+/// keeps in `target/envoy`.
 ///
 /// # Errors
 /// When there is none.
 pub fn find_envoy() -> Result<PathBuf, Missing> {
-    let named = env::var_os("ENVOY").map(PathBuf::from);
-    let path = env::var_os("PATH").unwrap_or_default();
-    let on_path = env::split_paths(&path).map(|folder| folder.join("envoy"));
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/envoy/envoy");
-    named.into_iter().chain(on_path).chain([kept]).find(|file| file.is_file()).ok_or(Missing::Envoy)
+    let found = if let Some(named) = env::var_os("ENVOY") {
+        Some(PathBuf::from(named)).filter(|file| file.is_file())
+    } else {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let on_path = env::split_paths(&path).map(|folder| folder.join("envoy"));
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/envoy/envoy");
+        on_path.chain([kept]).find(|file| file.is_file())
+    };
+    found.ok_or(Missing::Envoy)
 }
