@@ -93,7 +93,7 @@ fn rule_set(
                 let line = lines.at(rule.span.start);
                 let origin = Origin { file: format!("{path}.rules[{index}]").into(), line };
                 let built = rule::rule(&rule.value, origin, &defaults, files, reporter);
-                items.extend(built.map(Item::Rule));
+                items.extend(built.map(|rule| Item::Rule(Box::new(rule))));
             }
         }
     }
@@ -118,6 +118,7 @@ fn settings(form: &RuleSetForm, reporter: &mut Reporter<'_>) -> Settings {
         response_body_limit_action: form.response_body_limit_action.value,
         response_body_types: types
             .map(|types| types.value.iter().filter_map(|one| text::media_type(one, reporter)).collect()),
+        json_by_content_type: form.seclang.is_none(),
         audit_engine: if form.audit.value { AuditEngine::On } else { AuditEngine::Off },
         ..Settings::default()
     }
