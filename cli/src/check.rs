@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use portcullis_rules::diagnostic::Level;
 use portcullis_rules::model::Item;
+use portcullis_rules::plan::Plan;
 use portcullis_rules::policy::{self, Loaded};
 
 use crate::render;
@@ -63,7 +64,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut checked = Vec::new();
     for path in &arguments.files {
         let (name, text) = read(path)?;
-        let loaded = policy::load(&text, &name);
+        let mut loaded = policy::load(&text, &name);
+        // A filter refuses what makes no plan, so this does too.
+        if let Some(Err(problems)) = loaded.policy.as_ref().map(Plan::new) {
+            loaded.diagnostics.extend(problems);
+            loaded.policy = None;
+        }
         checked.push((name, loaded));
     }
     let mut out = std::io::stdout().lock();

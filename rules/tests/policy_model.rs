@@ -30,7 +30,11 @@ fn set(fields: &str, rules: &str) -> String {
 
 fn rules(policy: &Policy) -> Vec<&Rule> {
     let items = policy.rule_sets.iter().flat_map(|set| &set.items);
-    items.filter_map(|item| if let Item::Rule(rule) = item { Some(rule) } else { None }).collect()
+    items
+        .filter_map(|item| -> Option<&Rule> {
+            if let Item::Rule(rule) = item { Some(rule) } else { None }
+        })
+        .collect()
 }
 
 /// The only rule of a set that has `default_fields`.
@@ -308,6 +312,21 @@ fn every_name_of_an_operator() {
             assert_eq!(condition.operator.name(), *operator);
         }
     }
+}
+
+#[test]
+fn operators_find_the_policys_files() {
+    let policy = good(
+        r#"{
+            "files": {"words": {"text": "alpha\nbeta\n"}},
+            "rule_sets": [{"name": "test", "rules": [{"rule_id": 1, "matches": [
+                {"variables": "ARGS", "operator": "strPhrasesFromFile", "operating": "words"}
+            ]}]}]
+        }"#,
+    );
+    let condition = rules(&policy)[0].links[0].condition.clone().unwrap();
+    assert!(condition.operator.matches(b"alphabet", b"", None));
+    assert!(!condition.operator.matches(b"gamma", b"", None));
 }
 
 #[test]

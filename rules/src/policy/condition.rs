@@ -122,7 +122,7 @@ fn operator(form: &Spanned<MatchForm>, files: &Files, reporter: &mut Reporter<'_
     match Operator::new(name, operand.value.as_bytes(), files, "") {
         Ok(operator) => Some(operator),
         Err(error) => {
-            report_operator(error, &operand, form.value.operating.is_some(), reporter);
+            report_operator(error, &operand, form.value.operating.is_some(), files, reporter);
             None
         }
     }
@@ -160,6 +160,7 @@ fn report_operator(
     error: OperatorError,
     operand: &Spanned<String>,
     given: bool,
+    files: &Files,
     reporter: &mut Reporter<'_>,
 ) {
     let diagnostic = match error {
@@ -170,7 +171,12 @@ fn report_operator(
             diagnostic.help = help;
             diagnostic
         }
-        OperatorError::File(error) => reporter.at(Code::E0210, operand.span, error.to_string()),
+        OperatorError::File(error) => {
+            let names: Vec<&str> = files.names().collect();
+            let mut diagnostic = reporter.at(Code::E0210, operand.span, error.to_string());
+            diagnostic.help = did_you_mean(&error.name, &names);
+            diagnostic
+        }
     };
     reporter.push(diagnostic);
 }
