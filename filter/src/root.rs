@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use portcullis_rules::diagnostic::{Diagnostic, Level, Sources};
 use portcullis_rules::plan::Plan;
+use portcullis_rules::policy::{self, Loaded};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{BufferType, ContextType, LogLevel};
 
@@ -30,11 +31,10 @@ pub(crate) struct Root {
 
 /// A policy's text as a plan, with everything that is to be said about it; no plan when it is refused.
 fn compile(text: &[u8]) -> (Option<Plan>, Vec<Diagnostic>, Sources) {
-    let _ = text;
-    match Plan::new(&portcullis_rules::model::Policy::default()) {
-        Ok(plan) => (Some(plan), Vec::new(), Sources::default()),
-        Err(diagnostics) => (None, diagnostics, Sources::default()),
-    }
+    let Loaded { policy, mut diagnostics, sources, .. } = policy::load(text, "policy");
+    let plan =
+        policy.and_then(|policy| Plan::new(&policy).map_err(|problems| diagnostics.extend(problems)).ok());
+    (plan, diagnostics, sources)
 }
 
 impl Context for Root {}

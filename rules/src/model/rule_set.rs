@@ -49,7 +49,7 @@ pub struct RuleSet {
 #[derive(Clone, Debug)]
 pub enum Item {
     /// A rule.
-    Rule(Rule),
+    Rule(Box<Rule>),
     /// A marker; its name is compared exactly.
     Marker(Vec<u8>),
 }
@@ -85,6 +85,9 @@ pub struct Settings {
     pub response_body_limit_action: ResponseLimitAction,
     /// Media types, lower-case without parameters, whose bodies are inspected; `None` means all.
     pub response_body_types: Option<Vec<String>>,
+    /// Whether a JSON media type alone selects the JSON processor. SecLang leaves that to rules (`ctl`),
+    /// the JSON forms have no such rule.
+    pub json_by_content_type: bool,
     /// Most nesting of a JSON body.
     pub json_depth_limit: usize,
     /// Most arguments kept; further ones are dropped.
@@ -123,6 +126,7 @@ impl Default for Settings {
             response_body_limit: limits::RESPONSE_BODY_BYTES,
             response_body_limit_action: ResponseLimitAction::ProcessPartial,
             response_body_types: None,
+            json_by_content_type: false,
             json_depth_limit: limits::JSON_DEPTH,
             arguments_limit: limits::ARGUMENTS,
             argument_separator: b'&',
