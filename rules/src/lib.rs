@@ -13,4 +13,5 @@ pub mod limits;
 pub mod model;
 pub mod operators;
 pub mod plan;
+pub mod seclang;
 pub mod transforms;

@@ -17,3 +17,19 @@ pub const ARGUMENTS: usize = 1_000;
 
 /// Bytes that a compiled regular expression may take; a larger pattern is refused at load.
 pub const REGEX_BYTES: usize = 10 * 1024 * 1024;
+
+/// Most nesting of SecLang `Include`; deeper is error E0316. Coraza's value.
+pub const INCLUDE_DEPTH: usize = 100;
+
+/// Most files that the SecLang of one rule set may include; more is error E0316.
+pub const INCLUDE_FILES: usize = 1_000;
+
+/// Bytes of SecLang text in one rule set, included files among them; more is error E0316.
+pub const SECLANG_BYTES: usize = 64 * 1024 * 1024;
+
+/// Largest value of the SecLang body limits, in bytes; more is error E0304. Coraza's value.
+pub const BODY_LIMIT_MOST: usize = 1024 * 1024 * 1024;
+
+/// Seconds a persistent collection lives after its last update (`SecCollectionTimeout`).
+/// ModSecurity v2's default.
+pub const COLLECTION_SECONDS: u32 = 3_600;

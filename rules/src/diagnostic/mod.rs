@@ -3,9 +3,11 @@
 
 mod codes;
 mod source;
+mod suggest;
 
 pub use codes::Code;
 pub use source::{Position, SourceId, Sources, Span};
+pub use suggest::{did_you_mean, suggest};
 
 use std::fmt;
 

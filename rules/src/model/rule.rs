@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Target, Template};
+use super::{Target, Template, XmlArguments};
 use crate::operators::Operator;
 use crate::transforms::Transformation;
 
@@ -301,7 +301,10 @@ pub enum Ctl {
     RuleEngine(EngineMode),
     /// `ruleRemoveById`, `ruleRemoveByTag`, `ruleRemoveByMsg`.
     RemoveRules(RuleSelector),
-    /// `ruleRemoveTargetById`, `…ByTag`, `…ByMsg`: the target no longer counts for those rules.
+    /// `parseXmlIntoArgs`.
+    ParseXmlIntoArgs(XmlArguments),
+    /// `ruleRemoveTargetById`, `…ByTag`, `…ByMsg`: the target no longer counts for those rules. Its mode
+    /// is [`TargetMode::Exclude`](super::TargetMode::Exclude).
     RemoveTarget(RuleSelector, Target),
     /// `hashEngine`, `hashEnforcement`: accepted; hashing does not exist here.
     Hash,

@@ -3,13 +3,13 @@
 use super::Variable;
 
 /// Text in which macros are replaced when it is used.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Template {
     parts: Vec<Part>,
 }
 
 /// A piece of a [`Template`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
     /// Bytes that stand for themselves.
     Literal(Vec<u8>),

@@ -1,0 +1,6 @@
+//! SecLang read into the model: golden diagnostics, golden models, the Core Rule Set.
+
+mod crs;
+mod folder;
+mod golden;
+mod model;
