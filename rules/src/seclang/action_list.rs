@@ -135,10 +135,13 @@ pub(super) struct Item {
     pub(super) value: Text,
 }
 
-/// Splits a list. Items that make no sense are reported and left out; `None` when the list's end can't
-/// be told, because a quote is not closed.
+/// Splits a list, which may be empty. Items that make no sense are reported and left out; `None` when
+/// the list's end can't be told, because a quote is not closed.
 pub(super) fn split(list: &Text, out: &mut Vec<Diagnostic>) -> Option<Vec<Item>> {
     let mut items = Vec::new();
+    if list.bytes().trim_ascii().is_empty() {
+        return Some(items);
+    }
     let (mut start, mut at, mut quote) = (0, 0, None);
     while let Some(found) = memchr::memchr3(b',', b'\'', b'\\', list.tail(at)) {
         at += found;
@@ -257,7 +260,7 @@ mod tests {
             ("msg:", &[("msg", "")], &[]),
             ("id:1,,pass", &[("id", "1"), ("pass", "")], &["E0307@5"]),
             ("id:1,", &[("id", "1")], &["E0307@5"]),
-            ("", &[], &["E0307@0"]),
+            (" ", &[], &[]),
             ("id:1,msg:'a,pass", &[("id", "1")], &["E0303@9"]),
             ("msg:'a' tag:'b',pass", &[("pass", "")], &["E0307@8"]),
             (r"msg:'a\',pass", &[], &["E0303@4"]),

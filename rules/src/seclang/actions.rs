@@ -63,6 +63,8 @@ impl Steps {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Actions {
     pub(super) id: Option<(u64, Label)>,
+    /// Whether it has an id, if only a bad one.
+    pub(super) has_id: bool,
     pub(super) phase: Option<Phase>,
     pub(super) disruptive: Option<Disruptive>,
     pub(super) status: Option<u16>,
@@ -203,10 +205,13 @@ fn misplaced(item: &Item, place: Place) -> Option<Diagnostic> {
     let disruptive = counts_once(name) == Some(Name::Deny);
     let (message, help) = match place {
         Place::Rule => return None,
-        Place::Continuation(_) if flow || disruptive => (
-            format!("`{spelling}` can't stand in a later rule of a chain"),
-            "move it to the chain's first rule",
-        ),
+        Place::Continuation(_) if flow || disruptive => {
+            let help = match name {
+                Name::Id => "the rule above says `chain`: take either away",
+                _ => "move it to the chain's first rule",
+            };
+            (format!("`{spelling}` can't stand in a later rule of a chain"), help)
+        }
         Place::Continuation(Some(phase))
             if name == Name::Phase && Phase::from_name(&item.value.text()).is_some_and(|p| p != phase) =>
         {
@@ -237,7 +242,10 @@ fn apply(actions: &mut Actions, item: &Item, scope: &mut Scope<'_>) -> Result<()
     let number = |range| integer(value, Code::E0308, item.spelling, range);
     let small = |range| number(range).map(|n| u8::try_from(n).ok());
     match item.name {
-        Name::Id => actions.id = Some((number(1..=u64::MAX)?, item.whole.label(""))),
+        Name::Id => {
+            actions.has_id = true;
+            actions.id = Some((number(1..=u64::MAX)?, item.whole.label("")));
+        }
         Name::Phase => {
             let phase = Phase::from_name(&value.text()).ok_or_else(|| {
                 let message = format!("there is no phase `{}`", value.text());

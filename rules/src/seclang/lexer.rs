@@ -5,8 +5,8 @@
 //!   over (Coraza).
 //! - A comment is a line of its own that begins with `#`. A commented-out `SecRule` or `SecAction` that
 //!   ends in `\` takes the lines along that it is continued on (ModSecurity v3).
-//! - CRLF line ends and a UTF-8 byte order mark are accepted. When the file ends inside a continued
-//!   line, what there is of the line counts.
+//! - CRLF line ends are accepted. When the file ends inside a continued line, what there is of the line
+//!   counts.
 
 use super::directive;
 use super::text::Text;
@@ -64,8 +64,7 @@ impl Physical<'_> {
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(source: SourceId, text: &'a [u8]) -> Self {
-        let at = if text.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-        Self { source, text, at, number: 0 }
+        Self { source, text, at: 0, number: 0 }
     }
 
     fn physical(&mut self) -> Option<Physical<'a>> {
@@ -186,7 +185,6 @@ mod tests {
         let cases: &[(&[u8], &[(u32, &str)], &[Code])] = &[
             (b"", &[], &[]),
             (b"  A b  \r\n\r\n\tC\n", &[(1, "A b"), (3, "C")], &[]),
-            (b"\xEF\xBB\xBFA\n", &[(1, "A")], &[]),
             (b"A \\\n   b\\\n  c\nD", &[(1, "A bc"), (4, "D")], &[]),
             (b"A \\\r\n   b\r\n", &[(1, "A b")], &[]),
             (b"A \\  \n\n# note\n  b\nC", &[(1, "A b"), (5, "C")], &[]),

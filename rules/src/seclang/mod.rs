@@ -97,7 +97,7 @@ pub fn parse(
 ) -> Parsed {
     let mut parser = Parser::new(source, sources, options.settings);
     for document in documents {
-        parser.file(document.name, document.text.to_vec());
+        parser.file(document.name, document.text);
     }
     let (settings, items, diagnostics) = parser.finish();
     Parsed { rule_set: RuleSet { name: options.name, settings, items }, diagnostics }

@@ -15,7 +15,7 @@ use super::text::Text;
 use super::update::{Change, Update, apply};
 use super::values::{ON_OFF, ids, one_of, targets};
 use super::words::Words;
-use crate::diagnostic::{Code, Diagnostic, Label, Sources, suggest};
+use crate::diagnostic::{Code, Diagnostic, Label, Sources, has_errors, suggest};
 use crate::host::{Source, has_wildcards};
 use crate::limits;
 use crate::model::{Item, Phase, RuleSelector, Settings};
@@ -91,9 +91,9 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Reads a file to its end.
-    pub(super) fn file(&mut self, name: &str, text: Vec<u8>) {
-        let text: Arc<[u8]> = Arc::from(text);
+    /// Reads a file to its end. A UTF-8 byte order mark is no part of its text.
+    pub(super) fn file(&mut self, name: &str, text: &[u8]) {
+        let text: Arc<[u8]> = Arc::from(text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text));
         let source = self.sources.add(name, Arc::clone(&text));
         self.files += 1;
         self.bytes = self.bytes.saturating_add(text.len());
@@ -125,14 +125,12 @@ impl<'a> Parser<'a> {
             self.out.push(unknown(&name));
             return;
         };
-        match directive.role {
-            Role::Rule => return self.rule(file, line, &name, &arguments, true),
-            Role::Action => return self.rule(file, line, &name, &arguments, false),
-            _ => {}
+        if !matches!(directive.role, Role::Rule | Role::Action) {
+            self.break_chain(Some(name.label("stands where the next rule of the chain should")));
         }
-        self.break_chain(Some(name.label("stands where the next rule of the chain should")));
         let outcome = match directive.role {
-            Role::Rule | Role::Action => Ok(()),
+            Role::Rule => Ok(self.rule(file, line, &name, &arguments, true)),
+            Role::Action => Ok(self.rule(file, line, &name, &arguments, false)),
             Role::Marker => one(&name, &arguments).map(|marker| {
                 self.entries.push(Entry::Marker(marker.bytes().to_vec()));
             }),
@@ -192,9 +190,12 @@ impl<'a> Parser<'a> {
 
     fn default_action(&mut self, file: &File, name: &Text, arguments: &Text) -> Outcome {
         let list = one(name, arguments)?;
+        let start = self.out.len();
         let mut scope =
             Scope { host: self.host, file: &file.name, place: Place::Default, out: &mut self.out };
-        let Some(mut actions) = parse(&list, &mut scope) else { return Ok(()) };
+        let actions = parse(&list, &mut scope);
+        let failed = has_errors(self.out.get(start..).unwrap_or_default());
+        let Some(mut actions) = actions.filter(|_| !failed) else { return Ok(()) };
         if !matches!(actions.disruptive, Some(Disruptive::Is(_))) {
             let error = list.report(Code::E0313, "SecDefaultAction must specify a disruptive action");
             return Err(error.help("add `pass`, `deny`, `drop`, `allow` or `redirect:URL`"));
@@ -243,7 +244,7 @@ impl<'a> Parser<'a> {
                 return Err(pattern.report(Code::E0316, message));
             }
             match self.host.read(&name, "") {
-                Ok(text) => self.file(&name, text),
+                Ok(text) => self.file(&name, &text),
                 Err(_) if optional && !has_wildcards(&written) => {}
                 Err(error) => self.out.push(pattern.report(Code::E0210, error.to_string())),
             }
@@ -294,7 +295,11 @@ impl<'a> Parser<'a> {
         }
         let mut ranges = Vec::new();
         for rule in rules {
-            ranges.extend(ids(rule, Code::E0304)?);
+            let found = ids(rule, Code::E0304).map_err(|error| match ranges.is_empty() {
+                true => error,
+                false => error.help("nothing can be replaced; exclude one variable and add another"),
+            });
+            ranges.extend(found?);
         }
         Ok((RuleSelector::Ids(ranges), at, last.clone()))
     }
@@ -312,7 +317,7 @@ impl<'a> Parser<'a> {
         let start = self.out.len();
         let mut scope = Scope { host: self.host, file: &file.name, place: Place::Update, out: &mut self.out };
         let actions = parse(&list, &mut scope);
-        let failed = crate::diagnostic::has_errors(self.out.get(start..).unwrap_or_default());
+        let failed = has_errors(self.out.get(start..).unwrap_or_default());
         if let Some(actions) = actions.filter(|_| !failed) {
             self.update(rules, Change::Actions(Box::new(actions)), at);
         }

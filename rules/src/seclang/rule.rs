@@ -72,9 +72,12 @@ impl Parser<'_> {
         self.close_reports(start, id);
     }
 
-    /// Names the rule in the reports from `start` on, and turns errors into warnings where the
-    /// configuration asks for it.
+    /// Puts the reports from `start` on into the order of the text, names the rule in them, and turns
+    /// errors into warnings where the configuration asks for it.
     fn close_reports(&mut self, start: usize, id: Option<u64>) {
+        if let Some(reports) = self.out.get_mut(start..) {
+            reports.sort_by_key(|report| report.labels.first().map(|label| label.span.start));
+        }
         for report in self.out.iter_mut().skip(start) {
             report.rule = report.rule.or(id);
             if self.ignore_errors && report.code.level() == Level::Error {
@@ -166,14 +169,14 @@ impl Parser<'_> {
             return None;
         };
         let id = actions.id.take();
-        if lost && id.is_none() {
+        if lost && !actions.has_id {
             // It goes on with a rule whose actions could not be read.
             self.lost = actions.chain.is_some();
             return None;
         }
         match &id {
             Some((id, label)) => self.register(*id, label),
-            None if tests => {
+            None if tests && !actions.has_id => {
                 let error = name.report(Code::E0212, "the rule has no id");
                 self.out.push(error.help("add `id:NUMBER` to its actions"));
             }

@@ -76,7 +76,7 @@ fn amount(assigned: &Text, out: &mut Vec<Diagnostic>) -> Result<Template, Diagno
     let digits = assigned.slice(1..assigned.len()).trimmed();
     let amount = template(&digits)?;
     if amount.as_literal().is_some_and(|text| number(text).is_none()) {
-        let message = format!("`{}` is no whole number: 0 is added", digits.text());
+        let message = format!("`{}` is no whole number: it counts as 0", digits.text());
         let help = "ModSecurity does the same; Coraza stores the text with its sign";
         out.push(assigned.report(Code::W0410, message).help(help));
     }

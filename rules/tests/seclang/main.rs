@@ -3,4 +3,6 @@
 mod crs;
 mod folder;
 mod golden;
+mod limits;
 mod model;
+mod robust;

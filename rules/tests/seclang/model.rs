@@ -143,11 +143,16 @@ fn settings(settings: &Settings) -> String {
         let mut settings = settings.clone();
         let relevant = settings.audit_relevant_status.take();
         let statuses = relevant.map(|set| (100..1000).filter(|s| set.contains(*s)).count());
-        let mut lines: Vec<String> = format!("{settings:?}")
-            .trim_start_matches("Settings { ")
-            .split(", ")
-            .map(|field| field.trim_end_matches(" }").to_owned())
-            .collect();
+        // A field begins after a comma and a blank with a name and a colon.
+        let text = format!("{settings:?}");
+        let fields = text.trim_start_matches("Settings { ").trim_end_matches(" }").split(", ");
+        let mut lines: Vec<String> = Vec::new();
+        for field in fields {
+            match lines.last_mut() {
+                Some(last) if !field.contains(": ") => last.push_str(&format!(", {field}")),
+                _ => lines.push(field.to_owned()),
+            }
+        }
         lines.extend(statuses.map(|n| format!("{n} statuses are relevant")));
         lines
     };
