@@ -249,7 +249,8 @@ mod tests {
 
     #[test]
     fn lists() {
-        let cases: &[(&str, &[(&str, &str)], &[&str])] = &[
+        type Case = (&'static str, &'static [(&'static str, &'static str)], &'static [&'static str]);
+        let cases: &[Case] = &[
             ("id:1", &[("id", "1")], &[]),
             (" ID : '1' ,\tPASS", &[("id", "1"), ("pass", "")], &[]),
             ("msg:'a, b:c',t:none", &[("msg", "a, b:c"), ("t", "none")], &[]),

@@ -182,7 +182,8 @@ mod tests {
 
     #[test]
     fn logical_lines() {
-        let cases: &[(&[u8], &[(u32, &str)], &[Code])] = &[
+        type Case = (&'static [u8], &'static [(u32, &'static str)], &'static [Code]);
+        let cases: &[Case] = &[
             (b"", &[], &[]),
             (b"  A b  \r\n\r\n\tC\n", &[(1, "A b"), (3, "C")], &[]),
             (b"A \\\n   b\\\n  c\nD", &[(1, "A bc"), (4, "D")], &[]),
