@@ -15,6 +15,45 @@ pub const JSON_DEPTH: usize = 512;
 /// Most arguments kept (`SecArgumentsLimit`); further ones are dropped.
 pub const ARGUMENTS: usize = 1_000;
 
+/// Bytes of text up to which `@containsWord` tries every occurrence of it.
+pub const WORD_BYTES: usize = 256;
+
+/// Most occurrences of a longer text that `@containsWord` tries in one value, so that its time stays
+/// linear where a client supplies both; past them it does not match.
+pub const WORD_OCCURRENCES: usize = 1_000;
+
+/// Bytes that the phrases of one `@pm` or `@pmFromFile` may have together; a longer list is refused at
+/// load.
+pub const PHRASE_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of phrases up to which they are compiled to the fastest automaton, which takes about 256 bytes
+/// for each of them.
+pub const PHRASE_BYTES_DFA: usize = 512;
+
+/// Bytes that the lazily built automaton of one regular expression may take, per direction of search;
+/// past it the automaton is built anew, which is slower. Also the most for a one-pass automaton.
+pub const REGEX_CACHE_BYTES: usize = 256 * 1024;
+
+/// Most matches in one value that `@rxGlobal` captures from; later ones do not change the captures.
+pub const REGEX_GLOBAL_MATCHES: usize = 100;
+
+/// Expanded forms of a regular expression with macros that are kept compiled, per operator.
+pub const EXPANDED_REGEXES: usize = 4;
+
+/// Bytes that a regular expression with macros may have after expansion, and that its compiled form
+/// may take. A larger one does not match. Less than [`REGEX_BYTES`], because clients can take part in
+/// its making.
+pub const EXPANDED_REGEX_BYTES: usize = 256 * 1024;
+
+/// Most matches of the expression of a `@verify…` operator that are checked in one value; later ones
+/// are not looked at. Each is one more search, which ends near the match unless the expression goes on
+/// looking for more.
+pub const VERIFY_CANDIDATES: usize = 10_000;
+
+/// Most bytes that those matches may have together, as a multiple of the value's length. (Matches
+/// overlap, because each byte may begin one.)
+pub const VERIFY_FACTOR: usize = 64;
+
 /// Bytes that a compiled regular expression may take; a larger pattern is refused at load.
 pub const REGEX_BYTES: usize = 10 * 1024 * 1024;
 
@@ -27,9 +66,47 @@ pub const INCLUDE_FILES: usize = 1_000;
 /// Bytes of SecLang text in one rule set, included files among them; more is error E0316.
 pub const SECLANG_BYTES: usize = 64 * 1024 * 1024;
 
-/// Largest value of the SecLang body limits, in bytes; more is error E0304. Coraza's value.
-pub const BODY_LIMIT_MOST: usize = 1024 * 1024 * 1024;
-
 /// Seconds a persistent collection lives after its last update (`SecCollectionTimeout`).
 /// ModSecurity v2's default.
 pub const COLLECTION_SECONDS: u32 = 3_600;
+
+/// Total bytes of the names made for the leaves of a JSON body. A name repeats the keys above its leaf,
+/// so many leaves below long keys could otherwise take far more memory than the body; past it
+/// parsing stops with an error and `REQBODY_ERROR` is 1.
+pub const JSON_NAME_BYTES: usize = 1_048_576;
+
+/// Most files of a multipart body (`SecUploadFileLimit`, ModSecurity 2's default); more set
+/// `MULTIPART_FILE_LIMIT_EXCEEDED`.
+pub const UPLOAD_FILES: usize = 100;
+
+/// Bytes of a Content-Type header that a multipart boundary is looked for in; longer ones are an error.
+/// ModSecurity's value.
+pub const MULTIPART_CONTENT_TYPE_BYTES: usize = 1_024;
+
+/// Bytes of one header of a multipart part, line ends and folded lines included; longer ones are an
+/// error. ModSecurity's value.
+pub const MULTIPART_HEADER_BYTES: usize = 4_096;
+
+/// Headers of one multipart part; more are an error and not recorded. They are compared with each other
+/// for duplicates. Browsers send two or three.
+pub const MULTIPART_PART_HEADERS: usize = 64;
+
+/// Most nesting of elements of an XML body; deeper makes `REQBODY_ERROR` 1. libxml2's value.
+pub const XML_DEPTH: usize = 256;
+
+/// Most elements, text nodes, comments and processing instructions of an XML body; more make
+/// `REQBODY_ERROR` 1.
+pub const XML_NODES: usize = 20_000;
+
+/// Most attributes of an XML body, all elements together; more make `REQBODY_ERROR` 1.
+pub const XML_ATTRIBUTES: usize = 10_000;
+
+/// Total bytes of the text and attribute values of an XML body; more make `REQBODY_ERROR` 1.
+pub const XML_VALUE_BYTES: usize = 1_048_576;
+
+/// Most nesting of a policy's JSON; deeper is refused at load (`E0101`).
+pub const POLICY_DEPTH: usize = 128;
+
+/// Most that a body limit of a policy or of SecLang can be set to, in bytes: 1 GiB, ModSecurity's hard
+/// limit.
+pub const BODY_LIMIT_BYTES: u64 = 1024 * 1024 * 1024;

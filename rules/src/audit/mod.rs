@@ -1,5 +1,9 @@
 //! What is reported: records of rule matches and their formats.
 
+mod error_line;
+
+pub(crate) use error_line::{ErrorLine, LineVerdict, MatchedValue};
+
 use crate::model::{Phase, Severity};
 
 /// One rule that matched.
@@ -20,6 +24,6 @@ pub struct MatchRecord {
     /// Full names of what matched, in order.
     pub variables: Vec<Vec<u8>>,
     /// The line for the error log in ModSecurity's format; `None` for a rule that doesn't log.
-    /// One physical line, without a line end.
+    /// One physical line of printable ASCII and valid UTF-8, without a line end.
     pub log_line: Option<Vec<u8>>,
 }

@@ -48,6 +48,8 @@ codes! {
     E0106 Error "duplicate field",
     /// Fields that exclude each other.
     E0107 Error "conflicting fields",
+    /// A value changes nothing where it stands.
+    W0108 Warning "without effect",
     // E02xx: rules, however written
     /// A rule id is used twice.
     E0201 Error "duplicate rule id",

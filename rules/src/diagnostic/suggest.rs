@@ -32,7 +32,7 @@ pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 /// `suggest` as the text of a help: "did you mean `x`?", else the choices themselves when they are few.
 #[must_use]
-pub fn did_you_mean<'a>(name: &str, candidates: &[&'a str]) -> Option<String> {
+pub fn did_you_mean(name: &str, candidates: &[&str]) -> Option<String> {
     if let Some(candidate) = suggest(name, candidates.iter().copied()) {
         return Some(format!("did you mean `{candidate}`?"));
     }

@@ -1,10 +1,25 @@
 //! Transactions: one HTTP exchange judged phase by phase.
 
+mod actions;
+mod body;
+mod data;
+mod lookup;
+mod parse;
+mod request;
+mod response;
+mod run;
+mod state;
+mod store;
+mod text;
+mod values;
+
 use std::sync::Arc;
 
 use crate::audit::MatchRecord;
-use crate::model::Phase;
+use crate::model::{Phase, Store};
 use crate::plan::Plan;
+use body::Intake;
+use state::State;
 
 /// Nanoseconds since 1970-01-01T00:00:00Z, from the host's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,97 +131,125 @@ pub enum Outcome {
 }
 
 /// One HTTP exchange moving through phases 1 to 5.
+///
+/// The calls follow the exchange: request head, body and trailers, response head, body and trailers, end.
+/// What did not happen is left out; a phase that was left out is not made up for.
 #[derive(Debug)]
 pub struct Transaction {
     plan: Arc<Plan>,
-    matches: Vec<MatchRecord>,
+    state: State,
+    request: Intake,
+    response: Intake,
 }
 
 impl Transaction {
     /// Begins a transaction. `unique_id` is the request id that the log lines and answers carry.
     #[must_use]
     pub fn new(plan: Arc<Plan>, connection: &Connection<'_>, unique_id: &[u8], now: UnixNanos) -> Self {
-        let _ = (connection, unique_id, now);
-        Self { plan, matches: Vec::new() }
+        let mut state = State::new(plan.views().len(), now);
+        state.begin(connection, unique_id);
+        Self { plan, state, request: Intake::default(), response: Intake::default() }
+    }
+
+    /// Keeps a record of every match from now on, also of rules that don't log.
+    pub fn record_all(&mut self) {
+        self.state.record_all = true;
     }
 
     /// Takes the request head in and runs phase 1.
     pub fn request_headers(&mut self, head: &RequestHead<'_>, now: UnixNanos) -> Verdict {
-        let _ = (head, now, &self.plan);
-        Verdict::Continue
+        self.state.take_request_head(&self.plan, head);
+        self.run(Phase::RequestHeaders, now)
     }
 
     /// Whether the request body is to be held and handed in. Known after phase 1.
     #[must_use]
     pub fn inspects_request_body(&self) -> bool {
-        false
+        self.state.decision.interruption.is_none() && self.state.request_demand(&self.plan).is_some()
     }
 
     /// Takes a piece of the request body in.
     pub fn request_body(&mut self, chunk: &[u8]) -> BodyDemand {
-        let _ = chunk;
-        BodyDemand::More
+        let demand = self.state.request_demand(&self.plan);
+        self.request.take(chunk, demand)
     }
 
     /// Takes the request's trailer fields in; they join `REQUEST_HEADERS` before phase 2.
     pub fn request_trailers(&mut self, fields: &[Field<'_>]) {
-        let _ = fields;
+        self.state.take_request_fields(fields);
     }
 
     /// Parses what was received of the request body and runs phase 2. Call it once, also without a body.
     pub fn request_complete(&mut self, now: UnixNanos) -> Verdict {
-        let _ = now;
-        Verdict::Continue
+        let body = std::mem::take(&mut self.request);
+        self.state.take_request_body(&self.plan, body);
+        self.run(Phase::RequestBody, now)
     }
 
     /// Takes the response head in and runs phase 3.
     pub fn response_headers(&mut self, head: &ResponseHead<'_>, now: UnixNanos) -> Verdict {
-        let _ = (head, now);
-        Verdict::Continue
+        self.state.take_response_head(head);
+        self.run(Phase::ResponseHeaders, now)
     }
 
     /// Whether the response body is to be held and handed in. Known after phase 3.
     #[must_use]
     pub fn inspects_response_body(&self) -> bool {
-        false
+        self.state.decision.interruption.is_none() && self.state.response_demand(&self.plan).is_some()
     }
 
     /// Takes a piece of the response body in.
     pub fn response_body(&mut self, chunk: &[u8]) -> BodyDemand {
-        let _ = chunk;
-        BodyDemand::More
+        let demand = self.state.response_demand(&self.plan);
+        self.response.take(chunk, demand)
     }
 
     /// Takes the response's trailer fields in; they join `RESPONSE_HEADERS` before phase 4.
     pub fn response_trailers(&mut self, fields: &[Field<'_>]) {
-        let _ = fields;
+        self.state.take_response_fields(fields);
     }
 
     /// Runs phase 4. Call it once, also without a body.
     pub fn response_complete(&mut self, now: UnixNanos) -> Verdict {
-        let _ = now;
-        Verdict::Continue
+        let body = std::mem::take(&mut self.response);
+        self.state.take_response_body(&self.plan, &body);
+        self.run(Phase::ResponseBody, now)
     }
 
     /// Runs phase 5. Call it once, at the very end, also after an interruption.
     pub fn finish(&mut self, now: UnixNanos) {
-        let _ = now;
+        self.run(Phase::Logging, now);
+    }
+
+    fn run(&mut self, phase: Phase, now: UnixNanos) -> Verdict {
+        self.state.now = now;
+        self.state.run_phase(&self.plan, phase);
+        self.state.decision.interruption.clone().map_or(Verdict::Continue, Verdict::Interrupt)
     }
 
     /// How it ended, or stands so far.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
-        Outcome::Pass
+        let decision = &self.state.decision;
+        match (&decision.interruption, decision.allowed_by) {
+            (Some(interruption), _) => Outcome::Interrupted(interruption.clone()),
+            (None, Some((rule_id, phase))) => Outcome::Allow { rule_id, phase },
+            (None, None) => Outcome::Pass,
+        }
     }
 
-    /// The rule matches since the last call, in order, logged or not.
+    /// The rule matches since the last call, in order: of rules that log, or of all after
+    /// [`Transaction::record_all`].
     pub fn take_matches(&mut self) -> Vec<MatchRecord> {
-        std::mem::take(&mut self.matches)
+        std::mem::take(&mut self.state.matches)
     }
 
     /// What `TX` holds, in order of insertion: name, value.
     #[must_use]
     pub fn tx(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        Vec::new()
+        let values = &self.state.values;
+        let store = self.state.stores.get(Store::Tx as usize);
+        let entries = store.into_iter().flat_map(store::VarStore::iter);
+        entries.map(|(key, value)| (values.get(key).to_vec(), values.get(value).to_vec())).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Target, Template, XmlArguments};
+use super::{Target, Template};
 use crate::operators::Operator;
 use crate::transforms::Transformation;
 
@@ -301,8 +301,6 @@ pub enum Ctl {
     RuleEngine(EngineMode),
     /// `ruleRemoveById`, `ruleRemoveByTag`, `ruleRemoveByMsg`.
     RemoveRules(RuleSelector),
-    /// `parseXmlIntoArgs`.
-    ParseXmlIntoArgs(XmlArguments),
     /// `ruleRemoveTargetById`, `…ByTag`, `…ByMsg`: the target no longer counts for those rules. Its mode
     /// is [`TargetMode::Exclude`](super::TargetMode::Exclude).
     RemoveTarget(RuleSelector, Target),

@@ -49,7 +49,7 @@ pub struct RuleSet {
 #[derive(Clone, Debug)]
 pub enum Item {
     /// A rule.
-    Rule(Rule),
+    Rule(Box<Rule>),
     /// A marker; its name is compared exactly.
     Marker(Vec<u8>),
 }
@@ -85,6 +85,9 @@ pub struct Settings {
     pub response_body_limit_action: ResponseLimitAction,
     /// Media types, lower-case without parameters, whose bodies are inspected; `None` means all.
     pub response_body_types: Option<Vec<String>>,
+    /// Whether a JSON media type alone selects the JSON processor. SecLang leaves that to rules (`ctl`),
+    /// the JSON forms have no such rule.
+    pub json_by_content_type: bool,
     /// Most nesting of a JSON body.
     pub json_depth_limit: usize,
     /// Most arguments kept; further ones are dropped.
@@ -93,8 +96,6 @@ pub struct Settings {
     pub argument_separator: u8,
     /// Byte between cookies (`SecCookieV0Separator`).
     pub cookie_separator: u8,
-    /// Whether the text of XML elements becomes arguments (`SecParseXmlIntoArgs`).
-    pub xml_arguments: XmlArguments,
     /// Most files in a multipart body.
     pub upload_file_limit: Option<usize>,
     /// `SecAuditEngine`.
@@ -109,19 +110,6 @@ pub struct Settings {
     pub collection_timeout: u32,
     /// `SecWebAppId`.
     pub web_app_id: String,
-}
-
-/// Whether the text of XML elements becomes arguments, named by the dotted path of their elements
-/// (ModSecurity 3.0.14 and 2.9.9).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum XmlArguments {
-    /// No: it is in `XML` only.
-    #[default]
-    Off,
-    /// It is in `XML` and in `ARGS`.
-    On,
-    /// It is in `ARGS` only.
-    OnlyArgs,
 }
 
 /// A set of statuses from 100 to 999.
@@ -177,11 +165,11 @@ impl Default for Settings {
             response_body_limit: limits::RESPONSE_BODY_BYTES,
             response_body_limit_action: ResponseLimitAction::ProcessPartial,
             response_body_types: None,
+            json_by_content_type: false,
             json_depth_limit: limits::JSON_DEPTH,
             arguments_limit: limits::ARGUMENTS,
             argument_separator: b'&',
             cookie_separator: b';',
-            xml_arguments: XmlArguments::Off,
             upload_file_limit: None,
             audit_engine: AuditEngine::Off,
             audit_relevant_status: None,

@@ -3,13 +3,14 @@
 use super::Variable;
 
 /// Text in which macros are replaced when it is used.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
+    source: Vec<u8>,
     parts: Vec<Part>,
 }
 
 /// A piece of a [`Template`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
     /// Bytes that stand for themselves.
     Literal(Vec<u8>),
@@ -66,14 +67,21 @@ impl Template {
         if !literal.is_empty() {
             parts.push(Part::Literal(literal));
         }
-        Ok(Self { parts })
+        Ok(Self { source: text.to_vec(), parts })
     }
 
     /// Text without macros, whatever it holds.
     #[must_use]
     pub fn literal(text: impl Into<Vec<u8>>) -> Self {
-        let text = text.into();
-        Self { parts: if text.is_empty() { Vec::new() } else { vec![Part::Literal(text)] } }
+        let source = text.into();
+        let parts = if source.is_empty() { Vec::new() } else { vec![Part::Literal(source.clone())] };
+        Self { source, parts }
+    }
+
+    /// The text as written, macros and all.
+    #[must_use]
+    pub fn source(&self) -> &[u8] {
+        &self.source
     }
 
     /// The pieces in order; adjacent literals are merged.

@@ -1,137 +1,90 @@
 //! Operators: tests of one value, with an argument compiled when the policy is loaded.
+//!
+//! Where ModSecurity and Coraza differ, ModSecurity v3 is followed unless an operator's module says
+//! otherwise. Testing a value takes time linear in it, or bounded by a limit where an operator searches
+//! several times, and no memory but what a regular expression needs to run.
 
 mod addresses;
+mod captures;
+mod compile;
+mod injection;
+mod name;
+mod numbers;
+mod pattern;
+mod pcre;
+mod phrases;
+mod strings;
+mod validate;
+mod verify;
 
-pub use addresses::AddressSet;
+pub use addresses::{AddressError, AddressSet};
+pub use captures::{Capture, Captures};
+pub use compile::OperatorCache;
+pub use name::OperatorName;
+pub(crate) use numbers::leading_integer;
 
 use std::ops::Range;
+use std::sync::Arc;
+
+use regex_syntax::hir::Hir;
 
 use crate::host::Source;
 use crate::model::{Template, UnknownMacro};
+use pattern::{ExpandedPatterns, Pattern};
+use phrases::Phrases;
+use validate::ByteRanges;
 
-macro_rules! operators {
-    ($( $(#[$doc:meta])* $variant:ident $name:literal [$($alias:literal),*], )+) => {
-        /// The name of an operator.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum OperatorName { $( $(#[$doc])* $variant, )+ }
-
-        impl OperatorName {
-            /// Every operator, in declaration order.
-            pub const ALL: &'static [OperatorName] = &[ $( OperatorName::$variant, )+ ];
-
-            /// The SecLang spelling, without `@`.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $( OperatorName::$variant => $name, )+ }
-            }
-
-            /// Other spellings: SecLang's short forms and the names of SKUDONET's forms.
-            #[must_use]
-            pub const fn aliases(self) -> &'static [&'static str] {
-                match self { $( OperatorName::$variant => &[$($alias),*], )+ }
-            }
-        }
-    };
-}
-
-operators! {
-    /// The value begins with the argument.
-    BeginsWith "beginsWith" ["strBegins"],
-    /// The argument is in the value.
-    Contains "contains" ["strContains"],
-    /// The argument is in the value with no letter on either side.
-    ContainsWord "containsWord" ["strContainsWord"],
-    /// SQL injection, by the libinjection method.
-    DetectSqli "detectSQLi" [],
-    /// Cross-site scripting, by the libinjection method.
-    DetectXss "detectXSS" [],
-    /// The value ends with the argument.
-    EndsWith "endsWith" ["strEnd", "strEnds"],
-    /// Numerically equal.
-    Eq "eq" ["intEQ"],
-    /// Numerically greater or equal.
-    Ge "ge" ["intGE", "GREATER_THAN_OR_EQUAL"],
-    /// Looks the address up in a GeoIP database.
-    GeoLookup "geoLookup" [],
-    /// Numerically greater.
-    Gt "gt" ["intGT", "GREATER_THAN"],
-    /// The value is an address in the list.
-    IpMatch "ipMatch" [],
-    /// As ipMatch, the list from a file.
-    IpMatchFromFile "ipMatchFromFile" ["ipMatchF"],
-    /// Numerically less or equal.
-    Le "le" ["intLE", "LESS_THAN_OR_EQUAL"],
-    /// Numerically less.
-    Lt "lt" ["intLT", "LESS_THAN"],
-    /// Never.
-    NoMatch "noMatch" ["matchNever"],
-    /// Any phrase of the list is in the value, without regard to ASCII case.
-    Pm "pm" ["strPhrases"],
-    /// As pm, the list from a file.
-    PmFromFile "pmFromFile" ["pmf", "strPhrasesFromFile"],
-    /// The path fits the template; its variables go to `ARGS_PATH`.
-    RestPath "restpath" [],
-    /// The regular expression matches somewhere.
-    Rx "rx" ["strRegex", "MATCHES"],
-    /// As rx, capturing from every match.
-    RxGlobal "rxGlobal" [],
-    /// Byte for byte equal.
-    StrEq "streq" ["strEq", "EQUALS"],
-    /// The argument is in the value.
-    StrMatch "strmatch" [],
-    /// Always.
-    UnconditionalMatch "unconditionalMatch" ["matchAllways", "matchAlways"],
-    /// A byte lies outside the ranges.
-    ValidateByteRange "validateByteRange" [],
-    /// A national id number is valid.
-    ValidateNid "validateNid" [],
-    /// A `%` is not followed by two hex digits.
-    ValidateUrlEncoding "validateUrlEncoding" [],
-    /// The value is not UTF-8.
-    ValidateUtf8Encoding "validateUtf8Encoding" [],
-    /// A match of the expression is a credit card number.
-    VerifyCc "verifyCC" ["verifyCreditCard"],
-    /// A match of the expression is a Brazilian CPF.
-    VerifyCpf "verifyCPF" [],
-    /// A match of the expression is a US social security number.
-    VerifySsn "verifySSN" [],
-    /// A match of the expression is an Austrian social insurance number.
-    VerifySvnr "verifySVNR" [],
-    /// The value is in the argument.
-    Within "within" ["strWithin"],
-}
-
-impl OperatorName {
-    /// Looks a SecLang or form name up without regard to case, with or without `@`.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        let name = name.strip_prefix('@').unwrap_or(name);
-        Self::ALL.iter().copied().find(|o| {
-            o.name().eq_ignore_ascii_case(name) || o.aliases().iter().any(|a| a.eq_ignore_ascii_case(name))
-        })
-    }
-}
-
-/// An operator with its argument, ready to test values.
+/// An operator with its argument, ready to test values. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct Operator {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
     name: OperatorName,
+    raw_argument: Box<[u8]>,
     argument: Template,
+    test: Test,
 }
 
-/// What an operator found in a value, for `TX:0` to `TX:9`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Captures {
-    slots: [Option<Capture>; 10],
+/// An operator with what it was compiled to. `Expanded…` take their argument when macros are expanded.
+#[derive(Debug)]
+enum Test {
+    Always,
+    Never,
+    Text(strings::Prepared),
+    ExpandedText(strings::Comparison),
+    Number(numbers::Comparison, i64),
+    ExpandedNumber(numbers::Comparison),
+    Pattern(Arc<Pattern>, Groups),
+    ExpandedPattern(ExpandedPatterns, Groups),
+    Path(Pattern),
+    Phrases(Arc<Phrases>),
+    Addresses(AddressSet),
+    Bytes(ByteRanges),
+    UrlEncoding,
+    Utf8Encoding,
+    NumberSearch(verify::Search),
+    Sqli,
+    Xss,
 }
 
-/// One capture.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Capture {
-    /// A part of the value.
-    Part(Range<usize>),
-    /// Text that is not a part of the value, such as a fingerprint.
-    Text(Vec<u8>),
+/// Which matches of a regular expression are captured.
+#[derive(Clone, Copy, Debug)]
+enum Groups {
+    OfFirstMatch,
+    OfAllMatches,
+}
+
+impl Groups {
+    fn find(self, pattern: &Pattern, value: &[u8], captures: Option<&mut Captures>) -> bool {
+        match (self, captures) {
+            (_, None) => pattern.is_match(value),
+            (Self::OfFirstMatch, Some(captures)) => pattern.capture(value, captures),
+            (Self::OfAllMatches, Some(captures)) => pattern.capture_all(value, captures),
+        }
+    }
 }
 
 /// An operator's argument can't be used.
@@ -159,6 +112,9 @@ impl Operator {
     /// Compiles `argument` for the operator `name`; `file` is the file that holds the rule, relative to
     /// which data files are looked up.
     ///
+    /// Regular expressions are only checked, and phrase lists only read: each is compiled when it is
+    /// first used.
+    ///
     /// # Errors
     /// When the argument does not have the form the operator needs.
     pub fn new(
@@ -167,27 +123,140 @@ impl Operator {
         source: &dyn Source,
         file: &str,
     ) -> Result<Self, OperatorError> {
-        let _ = (source, file);
-        Ok(Self { name, argument: Template::parse(argument)? })
+        Self::with_cache(name, argument, source, file, &mut OperatorCache::default())
+    }
+
+    /// As [`Operator::new`], sharing what it can with the operators made with the same cache.
+    ///
+    /// # Errors
+    /// When the argument does not have the form the operator needs.
+    pub fn with_cache(
+        name: OperatorName,
+        argument: &[u8],
+        source: &dyn Source,
+        file: &str,
+        cache: &mut OperatorCache,
+    ) -> Result<Self, OperatorError> {
+        let (test, template) = compile::compile(name, argument, source, file, cache)?;
+        let inner = Inner { name, raw_argument: argument.into(), argument: template, test };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The operator's name.
     #[must_use]
     pub fn name(&self) -> OperatorName {
-        self.name
+        self.inner.name
     }
 
-    /// The argument as text with macros. Only operators that expand macros have any.
+    /// The argument as text with macros. Only operators that expand macros have any: those that compare
+    /// with text or a number, and regular expressions. It is empty for operators that take no text
+    /// when they test a value, whatever was written.
     #[must_use]
     pub fn argument(&self) -> &Template {
-        &self.argument
+        &self.inner.argument
     }
 
-    /// Tests `value`. `argument` is the expanded argument when [`Operator::argument`] has macros, else
-    /// its literal text. Captures are written only on success and only when asked for.
+    /// The argument as written, for reports.
+    #[must_use]
+    pub fn raw_argument(&self) -> &[u8] {
+        &self.inner.raw_argument
+    }
+
+    /// Tests `value`. `argument` is the expanded argument when [`Operator::argument`] has macros;
+    /// otherwise it is not looked at.
+    ///
+    /// Captures are written only on success and only when asked for; what they held is forgotten then.
+    /// An operator that captures nothing leaves them alone. What is captured:
+    ///
+    /// - `@rx`: groups 0 to 9; those that took no part stay empty.
+    /// - `@rxGlobal`: of each group 0 to 9 the last match that it took part in (ModSecurity v3).
+    /// - `@pm`, `@pmFromFile`: the text that fits the leftmost phrase, the longest that begins there.
+    /// - `@verify…`: the number; `@validateNid`: up to ten.
+    /// - `@detectSQLi`: the fingerprint; `@detectXSS`: the value.
+    /// - `@restpath`: [`Captures::named`] only. They belong in `ARGS_PATH`, so ask for captures even
+    ///   when the rule has no `capture` action.
     #[must_use]
     pub fn matches(&self, value: &[u8], argument: &[u8], captures: Option<&mut Captures>) -> bool {
-        let _ = (value, argument, captures);
-        false
+        match &self.inner.test {
+            Test::Always => true,
+            Test::Never => false,
+            Test::Text(prepared) => prepared.holds(value),
+            Test::ExpandedText(comparison) => comparison.holds(value, argument),
+            Test::Number(comparison, number) => comparison.holds(value, *number),
+            Test::ExpandedNumber(comparison) => comparison.holds(value, numbers::leading_integer(argument)),
+            Test::Pattern(pattern, groups) => groups.find(pattern, value, captures),
+            Test::ExpandedPattern(patterns, groups) => {
+                patterns.get(argument).is_some_and(|pattern| groups.find(&pattern, value, captures))
+            }
+            Test::Path(pattern) => match captures {
+                Some(captures) => pattern.capture_parameters(value, captures),
+                None => pattern.is_match(value),
+            },
+            Test::Phrases(phrases) => match captures {
+                Some(captures) => {
+                    let found = phrases.find(value);
+                    if let Some(range) = found.clone() {
+                        captures.set_only(Capture::Part(range));
+                    }
+                    found.is_some()
+                }
+                None => phrases.is_match(value),
+            },
+            Test::Addresses(set) => set.contains_text(value),
+            Test::Bytes(ranges) => ranges.refuse(value),
+            Test::UrlEncoding => validate::has_bad_url_encoding(value),
+            Test::Utf8Encoding => validate::has_bad_utf8(value),
+            Test::NumberSearch(search) => search.is_match(value, captures),
+            Test::Sqli => injection::is_sqli(value, captures),
+            Test::Xss => injection::is_xss(value, captures),
+        }
+    }
+
+    /// The regular expression that must match somewhere in a value for the operator to match, in the
+    /// syntax of `regex-syntax` (on bytes, `.` matching line feeds); `None` for operators without one,
+    /// and when it has macros.
+    #[must_use]
+    pub fn pattern(&self) -> Option<&str> {
+        self.compiled_pattern().map(Pattern::text)
+    }
+
+    /// [`Operator::pattern`] as a tree. The tree that was made to check the pattern goes to the first
+    /// caller, or is used up when the pattern is compiled; later it is parsed anew on each call.
+    #[must_use]
+    pub fn hir(&self) -> Option<Hir> {
+        self.compiled_pattern()?.hir()
+    }
+
+    /// The phrases of `@pm` and `@pmFromFile`, of which one must be in a value, without regard to ASCII
+    /// case, for the operator to match: lower-case, sorted, each once, none empty. `None` for other
+    /// operators.
+    #[must_use]
+    pub fn phrases(&self) -> Option<&[Vec<u8>]> {
+        match &self.inner.test {
+            Test::Phrases(phrases) => Some(phrases.list()),
+            _ => None,
+        }
+    }
+
+    /// Whether the regular expression or phrase list could not be compiled when it was first used, so
+    /// that the operator never matches. [`Operator::new`] refuses arguments for which that could happen.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        match &self.inner.test {
+            Test::Phrases(phrases) => phrases.is_broken(),
+            _ => self.compiled_pattern().is_some_and(Pattern::is_broken),
+        }
+    }
+
+    fn compiled_pattern(&self) -> Option<&Pattern> {
+        match &self.inner.test {
+            Test::Pattern(pattern, _) => Some(pattern),
+            Test::Path(pattern) => Some(pattern),
+            Test::NumberSearch(search) => Some(search.pattern()),
+            _ => None,
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

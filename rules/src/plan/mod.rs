@@ -1,26 +1,271 @@
-//! A policy compiled for evaluation.
+//! A policy compiled for evaluation. Everything that depends on the policy alone happens here, once:
+//! chains of transformations are interned, store keys get fixed places, macros become parts, jumps become
+//! positions, removals become bit sets. Evaluation looks nothing up by name.
 
-use crate::diagnostic::Diagnostic;
-use crate::model::{Enforcement, Policy};
+mod features;
+mod pipeline;
+mod rules;
+mod slots;
+mod targets;
+mod text;
+mod views;
+
+use std::collections::BTreeMap;
+
+pub(crate) use features::Features;
+pub(crate) use pipeline::Pipeline;
+pub(crate) use rules::*;
+pub(crate) use slots::{Slot, Slots, StoreKey};
+pub(crate) use targets::{Keys, TargetPlan, Targets};
+pub(crate) use text::{Text, TextPart, store_of};
+pub(crate) use views::{RequestView, ResponseView, ViewId, Views};
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::model::{self, ClientAddress, Enforcement, Item, Phase, Policy};
+use pipeline::{PipelineId, Pipelines};
 
 /// A policy compiled for evaluation. Immutable and shared by all transactions of a worker.
 #[derive(Debug)]
 pub struct Plan {
     enforcement: Enforcement,
+    client_address: ClientAddress,
+    sets: Vec<SetPlan>,
+    rules: Vec<RulePlan>,
+    /// Per phase, the rules that run in it, in order over all sets.
+    phases: [Vec<RuleIndex>; Phase::ALL.len()],
+    pipelines: Pipelines,
+    slots: Slots,
+    views: Views,
+}
+
+/// What evaluation needs to know of a rule set.
+#[derive(Debug)]
+pub(crate) struct SetPlan {
+    pub(crate) engine: model::EngineMode,
+    pub(crate) web_app_id: Box<str>,
+    /// How the set sees bodies.
+    pub(crate) view: ViewId,
 }
 
 impl Plan {
     /// Compiles a policy.
     ///
     /// # Errors
-    /// With everything that is wrong across its rules: duplicate ids, missing skip targets.
+    /// With all that is wrong across its rules. Front ends report the same with places; this is the last
+    /// line for policies that were built in memory.
     pub fn new(policy: &Policy) -> Result<Self, Vec<Diagnostic>> {
-        Ok(Self { enforcement: policy.enforcement })
+        let placed = placed_rules(policy);
+        let problems = duplicate_ids(&placed);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mut views = Views::default();
+        let sets = policy.rule_sets.iter().map(|set| SetPlan {
+            engine: set.settings.engine,
+            web_app_id: set.settings.web_app_id.as_str().into(),
+            view: views.intern(&set.settings),
+        });
+        let sets = sets.collect();
+        let mut phases: [Vec<RuleIndex>; Phase::ALL.len()] = Default::default();
+        for (index, placed) in placed.iter().enumerate() {
+            if let Some(list) = phases.get_mut(placed.rule.phase as usize - 1) {
+                list.push(RuleIndex(u32::try_from(index).unwrap_or(u32::MAX)));
+            }
+        }
+        let all: Vec<&model::Rule> = placed.iter().map(|placed| placed.rule).collect();
+        let (mut pipelines, mut slots) = (Pipelines::default(), Slots::new());
+        let mut compiler = Compiler { pipelines: &mut pipelines, slots: &mut slots, rules: &all };
+        let jumps = Jumps::new(policy, &placed);
+        let rules = placed.iter().map(|placed| compiler.rule(placed.rule, placed.set, jumps.after(placed)));
+        let rules = rules.collect();
+        Ok(Self {
+            enforcement: policy.enforcement,
+            client_address: policy.client_address.clone(),
+            sets,
+            rules,
+            phases,
+            pipelines,
+            slots,
+            views,
+        })
     }
 
     /// When headers are held back.
     #[must_use]
     pub fn enforcement(&self) -> Enforcement {
         self.enforcement
+    }
+
+    /// How many rules there are, chains counted once.
+    #[must_use]
+    pub fn rule_count(&self) -> usize {
+        self.rules.len()
+    }
+
+    pub(crate) fn client_address(&self) -> &ClientAddress {
+        &self.client_address
+    }
+
+    pub(crate) fn phase(&self, phase: Phase) -> &[RuleIndex] {
+        self.phases.get(phase as usize - 1).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn rule(&self, index: RuleIndex) -> Option<&RulePlan> {
+        self.rules.get(index.0 as usize)
+    }
+
+    pub(crate) fn set(&self, index: u32) -> Option<&SetPlan> {
+        self.sets.get(index as usize)
+    }
+
+    pub(crate) fn sets(&self) -> &[SetPlan] {
+        &self.sets
+    }
+
+    pub(crate) fn pipeline(&self, id: PipelineId) -> Option<&Pipeline> {
+        self.pipelines.get(id)
+    }
+
+    pub(crate) fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
+    pub(crate) fn views(&self) -> &Views {
+        &self.views
+    }
+}
+
+/// A rule with its place among its like.
+struct Placed<'a> {
+    rule: &'a model::Rule,
+    set: u32,
+    /// Position among the items of the set.
+    item: usize,
+    /// Position within its phase, over all sets.
+    position: u32,
+}
+
+fn placed_rules(policy: &Policy) -> Vec<Placed<'_>> {
+    let mut counts = [0u32; Phase::ALL.len()];
+    let mut placed = Vec::new();
+    for (set, rule_set) in policy.rule_sets.iter().enumerate() {
+        for (item, entry) in rule_set.items.iter().enumerate() {
+            let Item::Rule(rule) = entry else { continue };
+            let Some(count) = counts.get_mut(rule.phase as usize - 1) else { continue };
+            placed.push(Placed { rule, set: u32::try_from(set).unwrap_or(u32::MAX), item, position: *count });
+            *count += 1;
+        }
+    }
+    placed
+}
+
+fn duplicate_ids(placed: &[Placed<'_>]) -> Vec<Diagnostic> {
+    let mut seen = BTreeMap::new();
+    let mut problems = Vec::new();
+    for Placed { rule, .. } in placed.iter().filter(|placed| placed.rule.id != 0) {
+        if let Some(first) = seen.insert(rule.id, &rule.origin) {
+            let message = format!(
+                "rule id {} is used twice: {} line {} and {} line {}",
+                rule.id, first.file, first.line, rule.origin.file, rule.origin.line
+            );
+            problems.push(
+                Diagnostic::new(Code::E0201, message)
+                    .rule(Some(rule.id))
+                    .help("give each rule an id of its own"),
+            );
+        }
+    }
+    problems
+}
+
+/// Where evaluation can jump to.
+struct Jumps {
+    /// Per set and phase: positions of the phase's rules, with their place in the set and id.
+    stops: Vec<[Vec<Stop>; Phase::ALL.len()]>,
+    /// Per set: markers with their place in the set.
+    markers: Vec<Vec<(usize, Vec<u8>)>>,
+    /// Per phase, how many rules there are.
+    lengths: [u32; Phase::ALL.len()],
+}
+
+struct Stop {
+    item: usize,
+    position: u32,
+    id: u64,
+}
+
+impl Jumps {
+    fn new(policy: &Policy, placed: &[Placed<'_>]) -> Self {
+        let mut stops: Vec<[Vec<Stop>; Phase::ALL.len()]> =
+            policy.rule_sets.iter().map(|_| Default::default()).collect();
+        let mut lengths = [0u32; Phase::ALL.len()];
+        for one in placed {
+            let phase = one.rule.phase as usize - 1;
+            if let Some(list) = stops.get_mut(one.set as usize).and_then(|phases| phases.get_mut(phase)) {
+                list.push(Stop { item: one.item, position: one.position, id: one.rule.id });
+            }
+            if let Some(length) = lengths.get_mut(phase) {
+                *length += 1;
+            }
+        }
+        let markers = policy.rule_sets.iter().map(|set| {
+            let markers = set.items.iter().enumerate().filter_map(|(at, item)| match item {
+                Item::Marker(name) => Some((at, name.clone())),
+                Item::Rule(_) => None,
+            });
+            markers.collect()
+        });
+        Self { stops, markers: markers.collect(), lengths }
+    }
+
+    /// Where evaluation goes on when `placed` has matched.
+    fn after(&self, placed: &Placed<'_>) -> u32 {
+        let skipped = placed.position.saturating_add(1).saturating_add(placed.rule.skip);
+        let skipped = skipped.min(self.end_of_set(placed).max(placed.position + 1));
+        let target = placed.rule.skip_after.as_deref().map(|name| self.target(placed, name));
+        target.map_or(skipped, |target| target.max(skipped))
+    }
+
+    fn stops(&self, set: usize, phase: Phase) -> &[Stop] {
+        self.stops.get(set).and_then(|phases| phases.get(phase as usize - 1)).map_or(&[], Vec::as_slice)
+    }
+
+    fn end_of_set(&self, placed: &Placed<'_>) -> u32 {
+        self.stops(placed.set as usize, placed.rule.phase)
+            .last()
+            .map_or(placed.position, |stop| stop.position)
+            + 1
+    }
+
+    /// The position behind a marker, or of a rule with that id. Both are looked for in the rule's own set,
+    /// then in later ones; a target that is nowhere skips the rest of the own set's phase.
+    fn target(&self, placed: &Placed<'_>, name: &[u8]) -> u32 {
+        let own = placed.set as usize;
+        let id: Option<u64> = std::str::from_utf8(name).ok().and_then(|text| text.parse().ok());
+        for set in own..self.stops.len() {
+            let after = if set == own { Some(placed.item) } else { None };
+            let later = |item: usize| after.is_none_or(|after| item > after);
+            let stops = self.stops(set, placed.rule.phase);
+            let marker = self.markers.get(set).and_then(|markers| {
+                markers.iter().find(|(item, marker)| later(*item) && marker == name).map(|(item, _)| *item)
+            });
+            if let Some(marker) = marker {
+                let next = stops.iter().find(|stop| stop.item > marker).map(|stop| stop.position);
+                return next.unwrap_or_else(|| self.first_after(set, placed.rule.phase));
+            }
+            if let Some(stop) = stops.iter().find(|stop| id == Some(stop.id) && later(stop.item)) {
+                return stop.position;
+            }
+        }
+        self.end_of_set(placed)
+    }
+
+    /// The position of the phase's first rule in a set behind `set`.
+    fn first_after(&self, set: usize, phase: Phase) -> u32 {
+        let next = (set + 1..self.stops.len()).find_map(|set| self.stops(set, phase).first());
+        next.map_or_else(
+            || self.lengths.get(phase as usize - 1).copied().unwrap_or_default(),
+            |stop| stop.position,
+        )
     }
 }

@@ -1,13 +1,10 @@
 //! What the action list of a rule, a default action or an update says, before it is merged.
 
-use std::sync::Arc;
-
 use super::action_list::{Item, Name, split};
 use super::text::Text;
 use super::values::{integer, template};
 use super::{ctl, setvar};
 use crate::diagnostic::{Code, Diagnostic, Label, suggest};
-use crate::host::Source;
 use crate::model::{Action, AllowScope, Metadata, Phase, Resolution, Severity, Store};
 use crate::transforms::Transformation;
 
@@ -22,16 +19,6 @@ pub(super) enum Place {
     Default,
     /// `SecRuleUpdateActionById`.
     Update,
-}
-
-/// What reading an action list needs.
-pub(super) struct Scope<'a> {
-    /// For scripts.
-    pub(super) host: &'a dyn Source,
-    /// The file the list is in.
-    pub(super) file: &'a str,
-    pub(super) place: Place,
-    pub(super) out: &'a mut Vec<Diagnostic>,
 }
 
 /// A disruptive action.
@@ -134,14 +121,14 @@ pub(super) const fn redirects(status: u16) -> bool {
 
 /// Reads an action list. Whatever is wrong is reported; `None` when it could not be read to its end, so
 /// that it is not known what else it says.
-pub(super) fn parse(list: &Text, scope: &mut Scope<'_>) -> Option<Actions> {
-    let items = split(list, scope.out)?;
+pub(super) fn parse(list: &Text, place: Place, out: &mut Vec<Diagnostic>) -> Option<Actions> {
+    let items = split(list, out)?;
     let mut actions = Actions::default();
     let mut seen: Vec<(Name, &Item)> = Vec::new();
     let mut status = None;
     for item in &items {
-        if let Some(refusal) = misplaced(item, scope.place) {
-            scope.out.push(refusal);
+        if let Some(refusal) = misplaced(item, place) {
+            out.push(refusal);
             // A chain goes on, whatever else is wrong.
             actions.chain = (item.name == Name::Chain).then(|| item.whole.label("")).or(actions.chain);
             continue;
@@ -152,7 +139,7 @@ pub(super) fn parse(list: &Text, scope: &mut Scope<'_>) -> Option<Actions> {
                     let message = format!("`{}` overrides `{}`", item.spelling, earlier.spelling);
                     let mut warning = item.whole.report(Code::W0404, message);
                     warning.labels.push(earlier.whole.label("this one is overridden"));
-                    scope.out.push(warning);
+                    out.push(warning);
                     *earlier = item;
                 }
                 None => seen.push((group, item)),
@@ -161,8 +148,8 @@ pub(super) fn parse(list: &Text, scope: &mut Scope<'_>) -> Option<Actions> {
         if item.name == Name::Status {
             status = Some(item);
         }
-        if let Err(error) = apply(&mut actions, item, scope) {
-            scope.out.push(error);
+        if let Err(error) = apply(&mut actions, item, out) {
+            out.push(error);
         }
     }
     if let (Some(Disruptive::Is(Resolution::Redirect(_))), Some(code), Some(item)) =
@@ -171,7 +158,7 @@ pub(super) fn parse(list: &Text, scope: &mut Scope<'_>) -> Option<Actions> {
     {
         let message = format!("{code} is not the status of a redirect: 302 is sent");
         let help = "use 301, 302, 303, 307 or 308";
-        scope.out.push(item.whole.report(Code::W0402, message).help(help));
+        out.push(item.whole.report(Code::W0402, message).help(help));
         actions.status = None;
     }
     Some(actions)
@@ -237,7 +224,7 @@ fn misplaced(item: &Item, place: Place) -> Option<Diagnostic> {
 }
 
 /// Takes one action over.
-fn apply(actions: &mut Actions, item: &Item, scope: &mut Scope<'_>) -> Result<(), Diagnostic> {
+fn apply(actions: &mut Actions, item: &Item, out: &mut Vec<Diagnostic>) -> Result<(), Diagnostic> {
     let value = &item.value;
     let number = |range| integer(value, Code::E0308, item.spelling, range);
     let small = |range| number(range).map(|n| u8::try_from(n).ok());
@@ -281,23 +268,22 @@ fn apply(actions: &mut Actions, item: &Item, scope: &mut Scope<'_>) -> Result<()
         Name::Allow | Name::Block | Name::Deny | Name::Drop | Name::Pass | Name::Redirect => {
             actions.disruptive = Some(disruptive(actions, item)?);
         }
-        Name::SetVar => actions.run.push(setvar::setvar(value, scope.out)?),
-        Name::ExpireVar => actions.run.push(setvar::expirevar(value, scope.out)?),
+        Name::SetVar => actions.run.push(setvar::setvar(value, out)?),
+        Name::ExpireVar => actions.run.push(setvar::expirevar(value, out)?),
         Name::InitCol => actions.run.push(setvar::initcol(value)?),
         Name::SetSid => actions.run.push(open(Store::Session, value)?),
         Name::SetUid => actions.run.push(open(Store::User, value)?),
         Name::SetRsc => actions.run.push(open(Store::Resource, value)?),
         Name::SetEnv => actions.run.push(setvar::setenv(value)?),
-        Name::Exec => actions.run.push(exec(value, scope)?),
         Name::Ctl => {
-            for change in ctl::parse(value, scope.out).into_iter().flatten() {
+            for change in ctl::parse(value, out).into_iter().flatten() {
                 actions.timed.extend(ctl::last_phase(&change).map(|phase| (phase, item.whole.label(""))));
                 actions.run.push(Action::Ctl(change));
             }
         }
         Name::Inert(reason) => {
             let message = format!("`{}` has no effect: {reason}", item.spelling);
-            scope.out.push(item.whole.report(Code::W0402, message));
+            out.push(item.whole.report(Code::W0402, message));
         }
         Name::Refused(reason) => {
             let message = format!("`{}` is not available: {reason}", item.spelling);
@@ -378,17 +364,4 @@ fn url(value: &Text) -> Result<crate::model::Template, Diagnostic> {
 
 fn open(collection: Store, key: &Text) -> Result<Action, Diagnostic> {
     Ok(Action::InitCollection { collection, key: template(key)? })
-}
-
-/// `exec:script.lua`. The script has to be among the files.
-fn exec(value: &Text, scope: &Scope<'_>) -> Result<Action, Diagnostic> {
-    let name = value.text();
-    if !name.to_ascii_lowercase().ends_with(".lua") {
-        let message = format!("`exec` can't run `{name}`: a filter starts no programs");
-        return Err(value.report(Code::E0309, message).help("use a script whose name ends in `.lua`"));
-    }
-    match scope.host.read(&name, scope.file) {
-        Ok(_) => Ok(Action::Exec(Arc::from(name))),
-        Err(error) => Err(value.report(Code::E0210, error.to_string())),
-    }
 }

@@ -5,9 +5,7 @@ use super::text::Text;
 use super::values::{ON_OFF, ids, integer, one_of, targets};
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::limits;
-use crate::model::{
-    AuditEngine, Ctl, EngineMode, PartsChange, Phase, RuleSelector, Target, TargetMode, XmlArguments,
-};
+use crate::model::{AuditEngine, Ctl, EngineMode, PartsChange, Phase, RuleSelector, Target, TargetMode};
 
 /// Values of `SecRuleEngine` and `ctl:ruleEngine`.
 pub(super) const ENGINE_MODES: &[(&str, EngineMode)] =
@@ -17,9 +15,12 @@ pub(super) const ENGINE_MODES: &[(&str, EngineMode)] =
 pub(super) const AUDIT_ENGINES: &[(&str, AuditEngine)] =
     &[("On", AuditEngine::On), ("Off", AuditEngine::Off), ("RelevantOnly", AuditEngine::RelevantOnly)];
 
-/// Values of `SecParseXmlIntoArgs` and `ctl:parseXmlIntoArgs`.
-pub(super) const XML_ARGUMENTS: &[(&str, XmlArguments)] =
-    &[("On", XmlArguments::On), ("Off", XmlArguments::Off), ("OnlyArgs", XmlArguments::OnlyArgs)];
+/// Values of `SecParseXmlIntoArgs` and `ctl:parseXmlIntoArgs`, and whether they are the default, that
+/// the text of elements is in `XML` alone.
+pub(super) const XML_ARGUMENTS: &[(&str, bool)] = &[("On", false), ("Off", true), ("OnlyArgs", false)];
+
+/// Why only the default is available.
+pub(super) const XML_ONLY: &str = "the text of XML elements is in `XML:/*` and in no argument";
 
 /// The parts of an audit record that can be chosen.
 pub(super) const AUDIT_PARTS: &[u8] = b"ABCDEFGHIJKZ";
@@ -84,20 +85,35 @@ pub(super) fn parse(value: &Text, out: &mut Vec<Diagnostic>) -> Option<Vec<Ctl>>
     if let Some(rest) = option.strip_prefix("ruleRemoveTarget") {
         return remove_target(rest, &value, out);
     }
-    match single(option, &value) {
-        Ok(ctl) => Some(vec![ctl]),
-        Err(error) => {
-            out.push(error);
-            None
-        }
+    if option == "parseXmlIntoArgs" {
+        let outcome = one_of(&value, CODE, option, XML_ARGUMENTS).and_then(|default| match default {
+            true => Ok(Vec::new()),
+            false => Err(value.report(CODE, format!("this is not available: {XML_ONLY}"))),
+        });
+        return outcome.map_err(|error| out.push(error)).ok();
+    }
+    let ctl = single(option, &value).map_err(|error| out.push(error)).ok()?;
+    if let Some(reason) = inert(&ctl) {
+        out.push(name.report(Code::W0402, format!("`{option}` has no effect: {reason}")));
+    }
+    Some(vec![ctl])
+}
+
+/// Why an option does nothing here.
+fn inert(ctl: &Ctl) -> Option<&'static str> {
+    match ctl {
+        Ctl::DebugLogLevel => Some("the level of messages is up to the filter's host"),
+        Ctl::Hash => Some("links are not signed"),
+        Ctl::ResponseBodyProcessor(_) => Some("response bodies are judged as they are"),
+        _ => None,
     }
 }
 
 fn single(option: &str, value: &Text) -> Result<Ctl, Diagnostic> {
     let on_off = || one_of(value, CODE, option, ON_OFF);
     let bytes = || {
-        let limit = integer(value, CODE, option, 0..=limits::BODY_LIMIT_MOST as u64)?;
-        Ok(usize::try_from(limit).unwrap_or(limits::BODY_LIMIT_MOST))
+        let limit = integer(value, CODE, option, 0..=limits::BODY_LIMIT_BYTES)?;
+        Ok(usize::try_from(limit).unwrap_or(usize::MAX))
     };
     let processor = || one_of(value, CODE, option, PROCESSORS).map(str::to_owned);
     Ok(match option {
@@ -106,7 +122,6 @@ fn single(option: &str, value: &Text) -> Result<Ctl, Diagnostic> {
         "debugLogLevel" => integer(value, CODE, option, 0..=9).map(|_| Ctl::DebugLogLevel)?,
         "forceRequestBodyVariable" => Ctl::ForceRequestBodyVariable(on_off()?),
         "forceResponseBodyVariable" => Ctl::ForceResponseBodyVariable(on_off()?),
-        "parseXmlIntoArgs" => Ctl::ParseXmlIntoArgs(one_of(value, CODE, option, XML_ARGUMENTS)?),
         "requestBodyAccess" => Ctl::RequestBodyAccess(on_off()?),
         "requestBodyLimit" => Ctl::RequestBodyLimit(bytes()?),
         "requestBodyProcessor" => Ctl::RequestBodyProcessor(processor()?),
@@ -168,8 +183,7 @@ pub(super) fn last_phase(ctl: &Ctl) -> Option<Phase> {
         Ctl::RequestBodyAccess(_)
         | Ctl::RequestBodyLimit(_)
         | Ctl::RequestBodyProcessor(_)
-        | Ctl::ForceRequestBodyVariable(_)
-        | Ctl::ParseXmlIntoArgs(_) => Some(Phase::RequestHeaders),
+        | Ctl::ForceRequestBodyVariable(_) => Some(Phase::RequestHeaders),
         Ctl::ResponseBodyAccess(_)
         | Ctl::ResponseBodyLimit(_)
         | Ctl::ResponseBodyProcessor(_)

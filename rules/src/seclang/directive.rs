@@ -155,7 +155,7 @@ pub(super) const DIRECTIVES: &[Directive] = directives! {
     SecRuleRemoveById Role::Remove(By::Id),
     SecRuleRemoveByMsg Role::Remove(By::Message),
     SecRuleRemoveByTag Role::Remove(By::Tag),
-    SecRuleScript Refused("scripts are run by `exec` of a SecAction, they are no conditions"),
+    SecRuleScript Refused("a filter runs no scripts"),
     SecRuleUpdateActionById Role::UpdateAction,
     SecRuleUpdateTargetById Role::UpdateTarget(By::Id),
     SecRuleUpdateTargetByMsg Role::UpdateTarget(By::Message),

@@ -33,6 +33,7 @@ mod words;
 
 pub use compat::modsecurity_style;
 pub use settings::default_settings;
+pub(crate) use variables::parse_form_targets;
 pub use variables::{TargetError, TargetErrorKind, parse_targets};
 
 use crate::diagnostic::{Diagnostic, Sources};

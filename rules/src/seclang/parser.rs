@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::actions::{Actions, Disruptive, Place, Scope, parse};
+use super::actions::{Actions, Disruptive, Place, parse};
 use super::directive::{By, Check, DIRECTIVES, Role, find};
 use super::lexer::{Lexer, Line};
 use super::operator::Datasets;
@@ -23,7 +23,7 @@ use crate::model::{Item, Phase, RuleSelector, Settings};
 /// A rule or marker in order.
 #[derive(Debug)]
 pub(super) enum Entry {
-    Rule(Box<Draft>),
+    Rule(Draft),
     Marker(Vec<u8>),
 }
 
@@ -129,8 +129,11 @@ impl<'a> Parser<'a> {
             self.break_chain(Some(name.label("stands where the next rule of the chain should")));
         }
         let outcome = match directive.role {
-            Role::Rule => Ok(self.rule(file, line, &name, &arguments, true)),
-            Role::Action => Ok(self.rule(file, line, &name, &arguments, false)),
+            Role::Rule | Role::Action => {
+                let tests = matches!(directive.role, Role::Rule);
+                self.rule(file, line, &name, &arguments, tests);
+                Ok(())
+            }
             Role::Marker => one(&name, &arguments).map(|marker| {
                 self.entries.push(Entry::Marker(marker.bytes().to_vec()));
             }),
@@ -138,7 +141,7 @@ impl<'a> Parser<'a> {
             Role::Include { optional } => self.include(file, &name, &arguments, optional),
             Role::Remove(by) => self.remove(by, &name, &arguments),
             Role::UpdateTarget(by) => self.update_target(by, &name, &arguments),
-            Role::UpdateAction => self.update_action(file, &name, &arguments),
+            Role::UpdateAction => self.update_action(&name, &arguments),
             Role::Dataset => self.dataset(line, &name, &arguments),
             Role::IgnoreErrors => one(&name, &arguments).and_then(|value| {
                 self.ignore_errors = one_of(&value, Code::E0304, directive.name, ON_OFF)?;
@@ -191,9 +194,7 @@ impl<'a> Parser<'a> {
     fn default_action(&mut self, file: &File, name: &Text, arguments: &Text) -> Outcome {
         let list = one(name, arguments)?;
         let start = self.out.len();
-        let mut scope =
-            Scope { host: self.host, file: &file.name, place: Place::Default, out: &mut self.out };
-        let actions = parse(&list, &mut scope);
+        let actions = parse(&list, Place::Default, &mut self.out);
         let failed = has_errors(self.out.get(start..).unwrap_or_default());
         let Some(mut actions) = actions.filter(|_| !failed) else { return Ok(()) };
         if !matches!(actions.disruptive, Some(Disruptive::Is(_))) {
@@ -312,11 +313,10 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn update_action(&mut self, file: &File, name: &Text, arguments: &Text) -> Outcome {
+    fn update_action(&mut self, name: &Text, arguments: &Text) -> Outcome {
         let (rules, at, list) = Self::selection(By::Id, name, arguments)?;
         let start = self.out.len();
-        let mut scope = Scope { host: self.host, file: &file.name, place: Place::Update, out: &mut self.out };
-        let actions = parse(&list, &mut scope);
+        let actions = parse(&list, Place::Update, &mut self.out);
         let failed = has_errors(self.out.get(start..).unwrap_or_default());
         if let Some(actions) = actions.filter(|_| !failed) {
             self.update(rules, Change::Actions(Box::new(actions)), at);

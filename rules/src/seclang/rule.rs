@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::actions::{Actions, Disruptive, Place, Scope, parse, redirects};
+use super::actions::{Actions, Disruptive, Place, parse, redirects};
 use super::lexer::Line;
 use super::parser::{Entry, File, Parser};
 use super::text::Text;
@@ -17,7 +17,7 @@ const DEFAULT_PHASE: Phase = Phase::RequestBody;
 /// A finished rule with what updates need to know.
 #[derive(Debug)]
 pub(super) struct Draft {
-    pub(super) rule: Rule,
+    pub(super) rule: Box<Rule>,
     /// What `block` means for it.
     pub(super) default: Resolution,
     /// Where its `skipAfter` stands.
@@ -138,10 +138,7 @@ impl Parser<'_> {
             negated,
         });
         let actions = match list {
-            Some(list) => {
-                let mut scope = Scope { host: self.host, file: &file.name, place, out: &mut self.out };
-                parse(&list, &mut scope)
-            }
+            Some(list) => parse(&list, place, &mut self.out),
             None => (!unreadable).then(Actions::default),
         };
         if let Some(actions) = actions.as_ref().filter(|_| !tests)
@@ -270,7 +267,7 @@ impl Parser<'_> {
             meta: merged.meta,
         };
         fit_status(&mut rule);
-        self.entries.push(Entry::Rule(Box::new(Draft { rule, default, skip_after: skip_label })));
+        self.entries.push(Entry::Rule(Draft { rule: Box::new(rule), default, skip_after: skip_label }));
     }
 
     /// Ends a chain that waits for its next rule: `end` stands where that should be.

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use regex_automata::meta::Regex;
 
-use super::ctl::{AUDIT_ENGINES, AUDIT_PARTS, ENGINE_MODES, XML_ARGUMENTS};
+use super::ctl::{AUDIT_ENGINES, AUDIT_PARTS, ENGINE_MODES, XML_ARGUMENTS, XML_ONLY};
 use super::directive::Check;
 use super::text::Text;
 use super::values::{ON_OFF, integer, one_of};
@@ -57,7 +57,7 @@ pub(super) fn response_body_access(
 
 /// A body limit; 0 stands for the default maximum.
 fn body_limit(value: &Text, name: &str, maximum: usize, notes: &mut Notes) -> Result<usize, Diagnostic> {
-    match number(value, name, 0..=limits::BODY_LIMIT_MOST as u64)? {
+    match number(value, name, 0..=limits::BODY_LIMIT_BYTES)? {
         0 => {
             let message = format!("0 stands for the default maximum of {maximum} bytes");
             notes.push(value.report(Code::N0502, message));
@@ -93,7 +93,7 @@ pub(super) fn request_body_no_files_limit(
     name: &'static str,
     _: &mut Notes,
 ) -> Done {
-    s.request_body_no_files_limit = Some(number(value, name, 1..=limits::BODY_LIMIT_MOST as u64)?);
+    s.request_body_no_files_limit = Some(number(value, name, 1..=limits::BODY_LIMIT_BYTES)?);
     Ok(())
 }
 
@@ -165,9 +165,11 @@ pub(super) fn cookie_format(_: &mut Settings, value: &Text, name: &'static str, 
     }
 }
 
-pub(super) fn xml_arguments(s: &mut Settings, value: &Text, name: &'static str, _: &mut Notes) -> Done {
-    s.xml_arguments = one_of(value, CODE, name, XML_ARGUMENTS)?;
-    Ok(())
+pub(super) fn xml_arguments(_: &mut Settings, value: &Text, name: &'static str, _: &mut Notes) -> Done {
+    if one_of(value, CODE, name, XML_ARGUMENTS)? {
+        return Ok(());
+    }
+    Err(value.report(Code::E0305, format!("this is not available: {XML_ONLY}")))
 }
 
 pub(super) fn audit_engine(s: &mut Settings, value: &Text, name: &'static str, _: &mut Notes) -> Done {

@@ -11,7 +11,7 @@ use super::parser::Entry;
 use super::rule::{Draft, fit_status, report_late};
 use super::text::Text;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::{RuleSelector, Target, Template};
+use crate::model::{Phase, RuleSelector, Target};
 
 /// A removal or update.
 #[derive(Debug)]
@@ -34,26 +34,26 @@ pub(super) enum Change {
 #[derive(Default)]
 struct Index {
     ids: BTreeMap<u64, usize>,
-    tags: FxHashMap<Template, Vec<usize>>,
-    messages: FxHashMap<Template, Vec<usize>>,
+    tags: FxHashMap<Vec<u8>, Vec<usize>>,
+    messages: FxHashMap<Vec<u8>, Vec<usize>>,
 }
 
 impl Index {
     fn new(entries: &[Entry]) -> Self {
         let mut index = Self::default();
         for (place, entry) in entries.iter().enumerate() {
-            let Entry::Rule(draft) = entry else { continue };
-            if draft.rule.id > 0 {
-                index.ids.insert(draft.rule.id, place);
+            let Entry::Rule(Draft { rule, .. }) = entry else { continue };
+            if rule.id > 0 {
+                index.ids.insert(rule.id, place);
             }
-            for tag in &draft.rule.meta.tags {
-                let places = index.tags.entry(tag.clone()).or_default();
+            for tag in &rule.meta.tags {
+                let places = index.tags.entry(tag.source().to_vec()).or_default();
                 if places.last() != Some(&place) {
                     places.push(place);
                 }
             }
-            if let Some(message) = &draft.rule.meta.message {
-                index.messages.entry(message.clone()).or_default().push(place);
+            if let Some(message) = &rule.meta.message {
+                index.messages.entry(message.source().to_vec()).or_default().push(place);
             }
         }
         index
@@ -61,9 +61,8 @@ impl Index {
 
     /// The places of the rules that `update` is about. What matches nothing is reported.
     fn find(&self, update: &Update, out: &mut Vec<Diagnostic>) -> Vec<usize> {
-        let named = |map: &FxHashMap<Template, Vec<usize>>, text: &[u8]| {
-            Template::parse(text).ok().and_then(|text| map.get(&text)).cloned().unwrap_or_default()
-        };
+        let named =
+            |map: &FxHashMap<Vec<u8>, Vec<usize>>, text: &Vec<u8>| map.get(text).cloned().unwrap_or_default();
         let (places, what) = match &update.rules {
             RuleSelector::Ids(ranges) => {
                 let mut places = Vec::new();
@@ -117,8 +116,35 @@ pub(super) fn apply(entries: &mut Vec<Entry>, updates: Vec<Update>, out: &mut Ve
             }
         }
     }
+    shorten_skips(entries, &removed);
     let mut flags = removed.into_iter();
     entries.retain(|_| !flags.next().unwrap_or(false));
+}
+
+/// Takes removed rules out of the counts of `skip`: they are counted as if they were there
+/// (ModSecurity v3).
+fn shorten_skips(entries: &mut [Entry], removed: &[bool]) {
+    for phase in Phase::ALL {
+        // How many of the phase's first rules are removed.
+        let mut before = vec![0u32];
+        let mut gone = 0;
+        for (entry, removed) in entries.iter().zip(removed) {
+            if matches!(entry, Entry::Rule(draft) if draft.rule.phase == phase) {
+                gone += u32::from(*removed);
+                before.push(gone);
+            }
+        }
+        let mut next = 0;
+        for entry in entries.iter_mut() {
+            let Entry::Rule(Draft { rule, .. }) = entry else { continue };
+            if rule.phase == phase {
+                next += 1;
+                let end = next.saturating_add(usize::try_from(rule.skip).unwrap_or(usize::MAX));
+                let (from, to) = (before.get(next), before.get(end).or(before.last()));
+                rule.skip -= from.zip(to).map_or(0, |(from, to)| to - from);
+            }
+        }
+    }
 }
 
 fn add_targets(draft: &mut Draft, targets: &[Target], at: &Text, out: &mut Vec<Diagnostic>) {

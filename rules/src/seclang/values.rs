@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::text::Text;
-use super::variables::{TargetErrorKind, parse_targets};
+use super::variables::parse_targets;
 use crate::diagnostic::{Code, Diagnostic, did_you_mean, suggest};
 use crate::model::{Target, Template, UnknownMacro, Variable};
 
@@ -104,11 +104,8 @@ pub(super) fn targets(text: &Text, out: &mut Vec<Diagnostic>) -> Option<Vec<Targ
         Ok(targets) => Some(targets),
         Err(errors) => {
             for error in errors {
-                let code = match error.kind {
-                    TargetErrorKind::UnknownVariable(_) => Code::E0202,
-                    TargetErrorKind::Selector(_) => Code::E0206,
-                };
-                let mut diagnostic = text.report_part(error.span.clone(), code, error.to_string());
+                let range = error.span.start..error.span.end;
+                let mut diagnostic = text.report_part(range, error.code(), error.to_string());
                 diagnostic.help = error.help;
                 out.push(diagnostic);
             }

@@ -1,0 +1,495 @@
+//! One HTTP stream: the host's callbacks become phases of a transaction, verdicts become host calls.
+//!
+//! # When what is decided
+//! | callback | engine | then |
+//! | --- | --- | --- |
+//! | request headers | phase 1 | phase 2 as well when no body will be inspected |
+//! | request body | takes the new bytes in | phase 2 at the end, or when the engine has seen enough |
+//! | request trailers | takes them in | phase 2, if still to come |
+//! | response headers | phase 3 | phase 4 as well when no body will be inspected |
+//! | response body | takes the new bytes in | phase 4 at the end, or when the engine has seen enough |
+//! | response trailers | takes them in | phase 4, if still to come |
+//! | log | phase 5 | |
+//!
+//! A body under inspection is held. With strict enforcement so are the headers before it, so that a
+//! refused request never reaches the upstream, and a refused response becomes a complete answer of ours.
+//! With streaming enforcement headers have gone on: a refused request is answered, though the upstream
+//! has seen its head; a response whose body is refused is reset, and nothing of the held body is sent.
+//!
+//! When a response begins while the request's body is still held (the upstream answers early, or Envoy
+//! does itself), phase 2 judges what has come so far, and the rest of that body is held for good.
+//!
+//! # What is never held
+//! Tunnels (`CONNECT`, `Upgrade`), gRPC messages and event streams have no end to wait for. Their bodies
+//! are not handed in, and phases 2 and 4 run on the headers. What a client sends into a tunnel before
+//! the upstream has agreed to it is held until it has: otherwise an `Upgrade` header would carry a body
+//! past the rules to an upstream that ignores it.
+//!
+//! # When the host fails
+//! What can't be read can't be judged. A head, body or trailers that the host fails to hand over get
+//! the exchange refused with 500. A missing clock or property is counted and the exchange goes on.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use portcullis_rules::eval::{
+    BodyDemand, Connection, Interruption, RequestHead, ResponseHead, Transaction, UnixNanos, Verdict,
+};
+use portcullis_rules::model::Enforcement;
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::{Action, BufferType, LogLevel, MapType, StreamType};
+
+use crate::abi::{self, Call, HostError};
+use crate::head::{BodyKind, RequestFields, ResponseFields, trailer_fields};
+use crate::metrics::{Counter, Metrics};
+use crate::properties;
+use crate::reply::{self, Asker, Format, Reply};
+use crate::root::Shared;
+
+/// The context of one HTTP stream.
+#[derive(Debug)]
+pub(crate) struct Http {
+    shared: Option<Rc<Shared>>,
+    context_id: u32,
+    /// From the request headers on.
+    exchange: Option<Exchange>,
+}
+
+/// What happens to a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Body {
+    /// It passes: it is not to be inspected, or was judged.
+    Passes,
+    /// It is held; this many bytes of what the host holds were handed in.
+    Held(usize),
+    /// It is held until the upstream agrees to the tunnel.
+    AwaitsTunnel,
+    /// It is held for good.
+    Stopped,
+}
+
+/// What the host is to do after a callback.
+#[derive(Debug)]
+enum Next {
+    /// Let it pass.
+    Go,
+    /// Hold it back.
+    Hold,
+    /// End the exchange as the engine decided.
+    End(Interruption),
+}
+
+/// Which way a callback's data goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Request,
+    Response,
+}
+
+#[derive(Debug)]
+struct Exchange {
+    shared: Rc<Shared>,
+    transaction: Transaction,
+    asker: Asker,
+    protocol: Vec<u8>,
+    request_body: Body,
+    response_body: Body,
+    /// Whether the request asked for a tunnel.
+    tunnel: bool,
+    /// Whether response headers have gone on to the client.
+    response_begun: bool,
+    /// Whether we ended it: callbacks that follow are about our own answer.
+    ended: bool,
+    /// Whether the host failed us.
+    failed: bool,
+}
+
+impl Http {
+    /// A stream that is judged by `shared`; without it everything is refused.
+    pub(crate) fn new(shared: Option<Rc<Shared>>, context_id: u32) -> Self {
+        Self { shared, context_id, exchange: None }
+    }
+
+    /// Runs one step of the exchange and carries out what comes of it.
+    fn step(&mut self, side: Side, step: impl FnOnce(&mut Exchange) -> Result<Next, HostError>) -> Action {
+        // Without an exchange the host answers a request by itself that it never showed us.
+        let Some(exchange) = &mut self.exchange else { return Action::Continue };
+        if exchange.ended {
+            // The answer is ours. What is left of the request goes nowhere.
+            return if side == Side::Response { Action::Continue } else { Action::Pause };
+        }
+        match step(exchange) {
+            Ok(Next::Go) => Action::Continue,
+            Ok(Next::Hold) => Action::Pause,
+            Ok(Next::End(interruption)) => exchange.end(&interruption),
+            Err(error) => exchange.fail(error),
+        }
+    }
+}
+
+impl Context for Http {}
+
+impl HttpContext for Http {
+    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        let Some(shared) = &self.shared else {
+            // Envoy doesn't run streams of a plugin whose policy was refused.
+            let _ = abi::send_local_response(503, "portcullis_no_policy", &[], b"", None);
+            return Action::Pause;
+        };
+        let head = match abi::header_pairs(MapType::HttpRequestHeaders) {
+            Ok(head) => head,
+            Err(error) => return refuse_unread(&shared.metrics, error),
+        };
+        let head = RequestFields::new(&head);
+        let exchange = Exchange::begin(shared, &head, self.context_id);
+        self.exchange = Some(exchange);
+        self.step(Side::Request, |exchange| exchange.request_head(&head, end_of_stream))
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.step(Side::Request, |exchange| exchange.request_body(size, end_of_stream))
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        self.step(Side::Request, Exchange::request_trailers)
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        self.step(Side::Response, |exchange| exchange.response_head(end_of_stream))
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.step(Side::Response, |exchange| exchange.response_body(size, end_of_stream))
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        self.step(Side::Response, Exchange::response_trailers)
+    }
+
+    fn on_log(&mut self) {
+        if let Some(mut exchange) = self.exchange.take() {
+            exchange.finish();
+        }
+    }
+}
+
+/// Refuses a request whose head can't be read.
+fn refuse_unread(metrics: &Metrics, error: HostError) -> Action {
+    metrics.failed(error);
+    metrics.count(Counter::Failed);
+    if let Err(error) = abi::send_local_response(500, "portcullis_host_error", &[], b"", None) {
+        metrics.failed(error);
+    }
+    Action::Pause
+}
+
+/// The time, 0 when the host has none.
+fn now(metrics: &Metrics) -> UnixNanos {
+    UnixNanos(or_default(metrics, abi::time()))
+}
+
+/// A value, or its default when the host failed, which is counted.
+fn or_default<T: Default>(metrics: &Metrics, value: Result<T, HostError>) -> T {
+    value.unwrap_or_else(|error| {
+        metrics.failed(error);
+        T::default()
+    })
+}
+
+/// The id of a request: the header, else the host's, else one made from time and context.
+fn request_id(metrics: &Metrics, header: &[u8], now: UnixNanos, context_id: u32) -> Vec<u8> {
+    if reply::is_request_id(header) {
+        return header.to_vec();
+    }
+    or_default(metrics, properties::request_id())
+        .filter(|id| reply::is_request_id(id))
+        .unwrap_or_else(|| format!("{:016x}-{context_id:x}", now.0).into_bytes())
+}
+
+impl Exchange {
+    fn begin(shared: &Rc<Shared>, head: &RequestFields<'_>, context_id: u32) -> Self {
+        let metrics = &shared.metrics;
+        let now = now(metrics);
+        let request_id = request_id(metrics, head.request_id, now, context_id);
+        let source = or_default(metrics, properties::source());
+        let destination = or_default(metrics, properties::destination());
+        let connection = Connection {
+            client_address: &source.address,
+            client_port: source.port,
+            server_address: &destination.address,
+            server_port: destination.port,
+        };
+        Self {
+            transaction: Transaction::new(Arc::clone(&shared.plan), &connection, &request_id, now),
+            protocol: or_default(metrics, properties::protocol()),
+            asker: Asker { format: Format::from_accept(head.accept), grpc: head.grpc, request_id },
+            request_body: Body::Passes,
+            response_body: Body::Passes,
+            tunnel: head.body == BodyKind::Tunnel,
+            response_begun: false,
+            ended: false,
+            failed: false,
+            shared: Rc::clone(shared),
+        }
+    }
+
+    fn now(&self) -> UnixNanos {
+        now(&self.shared.metrics)
+    }
+
+    /// What holding a body means for the headers before it.
+    fn hold_headers(&self) -> Next {
+        match self.shared.plan.enforcement() {
+            Enforcement::Strict => Next::Hold,
+            Enforcement::Streaming => Next::Go,
+        }
+    }
+
+    fn request_head(&mut self, head: &RequestFields<'_>, end_of_stream: bool) -> Result<Next, HostError> {
+        let now = self.now();
+        let verdict = self.transaction.request_headers(
+            &RequestHead {
+                method: head.method,
+                target: head.target,
+                protocol: &self.protocol,
+                headers: &head.fields,
+            },
+            now,
+        );
+        if let Some(end) = self.judged(verdict) {
+            return Ok(end);
+        }
+        if end_of_stream {
+            return Ok(self.request_complete());
+        }
+        match head.body {
+            BodyKind::Message if self.transaction.inspects_request_body() => {
+                self.request_body = Body::Held(0);
+                return Ok(self.hold_headers());
+            }
+            BodyKind::Message => {}
+            BodyKind::Grpc => self.shared.metrics.count(Counter::UninspectedGrpc),
+            BodyKind::Tunnel => {
+                self.shared.metrics.count(Counter::UninspectedTunnel);
+                let next = self.request_complete();
+                self.request_body = Body::AwaitsTunnel;
+                return Ok(next);
+            }
+        }
+        Ok(self.request_complete())
+    }
+
+    fn request_body(&mut self, size: usize, end_of_stream: bool) -> Result<Next, HostError> {
+        let seen = match self.request_body {
+            Body::Passes => return Ok(Next::Go),
+            Body::AwaitsTunnel | Body::Stopped => return Ok(Next::Hold),
+            Body::Held(seen) => seen,
+        };
+        let mut demand = BodyDemand::More;
+        let seen = read_new(BufferType::HttpRequestBody, seen, size, |bytes| {
+            demand = self.transaction.request_body(bytes);
+            demand
+        })?;
+        self.request_body = Body::Held(seen);
+        if demand == BodyDemand::Enough {
+            self.shared.metrics.count(Counter::RequestBodyLimit);
+        } else if !end_of_stream {
+            return Ok(Next::Hold);
+        }
+        Ok(self.request_complete())
+    }
+
+    fn request_trailers(&mut self) -> Result<Next, HostError> {
+        match self.request_body {
+            Body::Passes => return Ok(Next::Go),
+            Body::AwaitsTunnel | Body::Stopped => return Ok(Next::Hold),
+            Body::Held(_) => {}
+        }
+        let trailers = abi::header_pairs(MapType::HttpRequestTrailers)?;
+        self.transaction.request_trailers(&trailer_fields(&trailers));
+        Ok(self.request_complete())
+    }
+
+    /// Phase 2.
+    fn request_complete(&mut self) -> Next {
+        self.request_body = Body::Passes;
+        let now = self.now();
+        let verdict = self.transaction.request_complete(now);
+        self.judged(verdict).unwrap_or(Next::Go)
+    }
+
+    fn response_head(&mut self, end_of_stream: bool) -> Result<Next, HostError> {
+        if let Body::Held(_) = self.request_body {
+            let next = self.request_complete();
+            self.request_body = Body::Stopped;
+            if let Next::End(_) = next {
+                return Ok(next);
+            }
+        }
+        let pairs = abi::header_pairs(MapType::HttpResponseHeaders)?;
+        let head = ResponseFields::new(&pairs);
+        let now = self.now();
+        let verdict = self.transaction.response_headers(
+            &ResponseHead { status: head.status, protocol: &self.protocol, headers: &head.fields },
+            now,
+        );
+        if let Some(end) = self.judged(verdict) {
+            return Ok(end);
+        }
+        let tunnel = self.tunnel && matches!(head.status, 101 | 200..=299);
+        if !end_of_stream && !tunnel && !head.endless && self.transaction.inspects_response_body() {
+            self.response_body = Body::Held(0);
+            let next = self.hold_headers();
+            self.response_begun = matches!(next, Next::Go);
+            return Ok(next);
+        }
+        if head.endless && !end_of_stream {
+            self.shared.metrics.count(Counter::UninspectedStream);
+        }
+        let next = self.response_complete();
+        if matches!(next, Next::Go) && self.request_body == Body::AwaitsTunnel {
+            self.open_tunnel(tunnel);
+        }
+        Ok(next)
+    }
+
+    /// The upstream has agreed to the tunnel or not: what the client sent into it goes on or doesn't.
+    fn open_tunnel(&mut self, agreed: bool) {
+        if !agreed {
+            self.request_body = Body::Stopped;
+            return;
+        }
+        self.request_body = Body::Passes;
+        if let Err(error) = abi::continue_stream(StreamType::HttpRequest) {
+            self.shared.metrics.failed(error);
+        }
+    }
+
+    fn response_body(&mut self, size: usize, end_of_stream: bool) -> Result<Next, HostError> {
+        let Body::Held(seen) = self.response_body else { return Ok(Next::Go) };
+        let mut demand = BodyDemand::More;
+        let seen = read_new(BufferType::HttpResponseBody, seen, size, |bytes| {
+            demand = self.transaction.response_body(bytes);
+            demand
+        })?;
+        self.response_body = Body::Held(seen);
+        if demand == BodyDemand::Enough {
+            self.shared.metrics.count(Counter::ResponseBodyLimit);
+        } else if !end_of_stream {
+            return Ok(Next::Hold);
+        }
+        Ok(self.response_complete())
+    }
+
+    fn response_trailers(&mut self) -> Result<Next, HostError> {
+        let Body::Held(_) = self.response_body else { return Ok(Next::Go) };
+        let trailers = abi::header_pairs(MapType::HttpResponseTrailers)?;
+        self.transaction.response_trailers(&trailer_fields(&trailers));
+        Ok(self.response_complete())
+    }
+
+    /// Phase 4.
+    fn response_complete(&mut self) -> Next {
+        self.response_body = Body::Passes;
+        let now = self.now();
+        let verdict = self.transaction.response_complete(now);
+        self.judged(verdict).unwrap_or(Next::Go)
+    }
+
+    /// Phase 5.
+    fn finish(&mut self) {
+        let now = self.now();
+        self.transaction.finish(now);
+        self.report();
+        let counter =
+            if self.failed { Counter::Failed } else { Counter::of_outcome(&self.transaction.outcome()) };
+        self.shared.metrics.count(counter);
+    }
+
+    /// After a phase: reports its matches, and says what its verdict means if it ends the exchange.
+    fn judged(&mut self, verdict: Verdict) -> Option<Next> {
+        self.report();
+        match verdict {
+            Verdict::Continue => None,
+            Verdict::Interrupt(interruption) => Some(Next::End(interruption)),
+        }
+    }
+
+    fn report(&mut self) {
+        let matches = self.transaction.take_matches();
+        if matches.is_empty() {
+            return;
+        }
+        for record in &matches {
+            if let Some(line) = &record.log_line {
+                // Warnings and above are what meshes print by default.
+                let error = record.severity.is_some_and(|severity| severity.number() <= 3);
+                abi::log(if error { LogLevel::Error } else { LogLevel::Warn }, line);
+            }
+        }
+        self.shared.metrics.add(Counter::RuleMatches, u32::try_from(matches.len()).unwrap_or(u32::MAX));
+    }
+
+    fn end(&mut self, interruption: &Interruption) -> Action {
+        let answer = reply::for_interruption(interruption, &self.asker);
+        self.answer(answer, &reply::details(interruption))
+    }
+
+    fn fail(&mut self, error: HostError) -> Action {
+        self.shared.metrics.failed(error);
+        self.failed = true;
+        let answer = reply::deny(500, &self.asker);
+        self.answer(Some(answer), "portcullis_host_error")
+    }
+
+    /// Ends the exchange with an answer or, without one or when it is too late for one, by a reset.
+    fn answer(&mut self, answer: Option<Reply>, details: &str) -> Action {
+        self.ended = true;
+        let answer = answer.filter(|_| !self.response_begun);
+        let sent = answer.map(|reply| {
+            let headers: Vec<(&[u8], &[u8])> =
+                reply.headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+            abi::send_local_response(reply.status, details, &headers, &reply.body, reply.grpc_status)
+        });
+        if let Some(Ok(())) = sent {
+            return Action::Pause;
+        }
+        if let Some(Err(error)) = sent {
+            self.shared.metrics.failed(error);
+        }
+        let stream = if self.response_begun { StreamType::HttpResponse } else { StreamType::HttpRequest };
+        if let Err(error) = abi::close_stream(stream) {
+            self.shared.metrics.failed(error);
+        }
+        Action::Pause
+    }
+}
+
+/// Most bytes of a body read by one host call. Envoy hands over up to its whole buffer (1 MiB) at once, of
+/// which the engine often wants the beginning only.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Hands in what a host's buffer of `size` bytes holds beyond the first `seen`, until the engine has
+/// enough. Returns how many bytes of the buffer have been seen then. The buffer keeps growing while a
+/// body is held, so each byte is read once.
+fn read_new(
+    buffer: BufferType,
+    seen: usize,
+    size: usize,
+    mut take: impl FnMut(&[u8]) -> BodyDemand,
+) -> Result<usize, HostError> {
+    // A buffer that shrank is not the one we saw: another filter has replaced it.
+    let mut seen = if seen > size { 0 } else { seen };
+    while seen < size {
+        let bytes = abi::buffer(buffer, seen, (size - seen).min(READ_BYTES))?;
+        if bytes.is_empty() {
+            // The host has announced more than it hands over.
+            return Err(HostError { call: Call::GetBuffer, status: abi::EMPTY });
+        }
+        seen += bytes.len();
+        if take(&bytes) == BodyDemand::Enough {
+            break;
+        }
+    }
+    Ok(seen)
+}

@@ -1,0 +1,249 @@
+//! Counters: what they are called and how they are counted. Envoy shows them as
+//! `wasmcustom.portcullis.…`.
+
+use std::cell::Cell;
+
+use portcullis_rules::eval::{Disruption, Outcome};
+use portcullis_rules::model::Phase;
+use proxy_wasm::types::LogLevel;
+
+use crate::abi::{self, Call, HostError};
+
+macro_rules! counters {
+    ($( $(#[$doc:meta])* $variant:ident $name:literal, )+) => {
+        /// A counter.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Counter { $( $(#[$doc])* $variant, )+ }
+
+        impl Counter {
+            /// All of them, in order of their discriminants.
+            pub(crate) const ALL: &'static [Counter] = &[ $( Counter::$variant, )+ ];
+
+            /// The name that the host knows it by.
+            pub(crate) const fn name(self) -> &'static str {
+                match self { $( Counter::$variant => concat!("portcullis.", $name), )+ }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Requests about which nothing was decided.
+    Pass "requests.pass",
+    /// Requests that an `allow` rule of phase 1 let through.
+    AllowPhase1 "requests.allow.phase_1",
+    /// The same in phase 2.
+    AllowPhase2 "requests.allow.phase_2",
+    /// The same in phase 3.
+    AllowPhase3 "requests.allow.phase_3",
+    /// The same in phase 4.
+    AllowPhase4 "requests.allow.phase_4",
+    /// The same in phase 5.
+    AllowPhase5 "requests.allow.phase_5",
+    /// Requests refused in phase 1.
+    DenyPhase1 "requests.deny.phase_1",
+    /// The same in phase 2.
+    DenyPhase2 "requests.deny.phase_2",
+    /// The same in phase 3.
+    DenyPhase3 "requests.deny.phase_3",
+    /// The same in phase 4.
+    DenyPhase4 "requests.deny.phase_4",
+    /// Requests redirected in phase 1.
+    RedirectPhase1 "requests.redirect.phase_1",
+    /// The same in phase 2.
+    RedirectPhase2 "requests.redirect.phase_2",
+    /// The same in phase 3.
+    RedirectPhase3 "requests.redirect.phase_3",
+    /// The same in phase 4.
+    RedirectPhase4 "requests.redirect.phase_4",
+    /// Requests dropped in phase 1.
+    DropPhase1 "requests.drop.phase_1",
+    /// The same in phase 2.
+    DropPhase2 "requests.drop.phase_2",
+    /// The same in phase 3.
+    DropPhase3 "requests.drop.phase_3",
+    /// The same in phase 4.
+    DropPhase4 "requests.drop.phase_4",
+    /// Requests refused because the host failed to hand over what had to be judged, or because there
+    /// is no policy.
+    Failed "requests.failed",
+    /// Rules that matched, whether they log or not.
+    RuleMatches "rule_matches",
+    /// Request bodies that reached the inspection limit.
+    RequestBodyLimit "limit.request_body",
+    /// Response bodies that reached the inspection limit.
+    ResponseBodyLimit "limit.response_body",
+    /// Request bodies not inspected because the request asked for a tunnel (`Upgrade`, `CONNECT`).
+    UninspectedTunnel "uninspected.tunnel",
+    /// Request bodies not inspected because they are gRPC messages.
+    UninspectedGrpc "uninspected.grpc",
+    /// Response bodies not inspected because they are event streams or gRPC messages.
+    UninspectedStream "uninspected.response_stream",
+    /// `proxy_get_header_map_pairs` failed.
+    ErrorGetHeaders "host_errors.get_header_map_pairs",
+    /// `proxy_get_buffer_bytes` failed.
+    ErrorGetBuffer "host_errors.get_buffer_bytes",
+    /// `proxy_get_property` failed.
+    ErrorGetProperty "host_errors.get_property",
+    /// `proxy_get_current_time_nanoseconds` failed.
+    ErrorGetTime "host_errors.get_current_time",
+    /// `proxy_send_local_response` failed.
+    ErrorSendLocalResponse "host_errors.send_local_response",
+    /// `proxy_continue_stream` failed.
+    ErrorContinueStream "host_errors.continue_stream",
+    /// `proxy_close_stream` failed.
+    ErrorCloseStream "host_errors.close_stream",
+    /// Defining or incrementing another counter failed.
+    ErrorMetric "host_errors.metric",
+}
+
+impl Counter {
+    const fn of_call(call: Call) -> Self {
+        match call {
+            Call::GetHeaders => Self::ErrorGetHeaders,
+            Call::GetBuffer => Self::ErrorGetBuffer,
+            Call::GetProperty => Self::ErrorGetProperty,
+            Call::GetTime => Self::ErrorGetTime,
+            Call::SendLocalResponse => Self::ErrorSendLocalResponse,
+            Call::ContinueStream => Self::ErrorContinueStream,
+            Call::CloseStream => Self::ErrorCloseStream,
+            Call::Metric => Self::ErrorMetric,
+        }
+    }
+
+    /// The counter of a transaction's end. Nothing is refused in phase 5, so an interruption there,
+    /// which the engine does not produce, would count as one of phase 4.
+    pub(crate) fn of_outcome(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Pass => Self::Pass,
+            Outcome::Allow { phase, .. } => match phase {
+                Phase::RequestHeaders => Self::AllowPhase1,
+                Phase::RequestBody => Self::AllowPhase2,
+                Phase::ResponseHeaders => Self::AllowPhase3,
+                Phase::ResponseBody => Self::AllowPhase4,
+                Phase::Logging => Self::AllowPhase5,
+            },
+            Outcome::Interrupted(interruption) => {
+                let [one, two, three, four] = match interruption.disruption {
+                    Disruption::Deny { .. } => {
+                        [Self::DenyPhase1, Self::DenyPhase2, Self::DenyPhase3, Self::DenyPhase4]
+                    }
+                    Disruption::Redirect { .. } => [
+                        Self::RedirectPhase1,
+                        Self::RedirectPhase2,
+                        Self::RedirectPhase3,
+                        Self::RedirectPhase4,
+                    ],
+                    Disruption::Drop => {
+                        [Self::DropPhase1, Self::DropPhase2, Self::DropPhase3, Self::DropPhase4]
+                    }
+                };
+                match interruption.phase {
+                    Phase::RequestHeaders => one,
+                    Phase::RequestBody => two,
+                    Phase::ResponseHeaders => three,
+                    Phase::ResponseBody | Phase::Logging => four,
+                }
+            }
+        }
+    }
+}
+
+/// The counters of a VM, defined once, and the memory of which host failures were logged.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    /// By discriminant; `None` where the host would not define one.
+    ids: Vec<Option<u32>>,
+    logged: Cell<u32>,
+}
+
+impl Metrics {
+    /// Defines every counter.
+    pub(crate) fn define() -> Self {
+        let mut failure = None;
+        let ids = Counter::ALL
+            .iter()
+            .map(|counter| abi::define_counter(counter.name()).map_err(|error| failure = Some(error)).ok())
+            .collect();
+        let metrics = Self { ids, logged: Cell::new(0) };
+        if let Some(error) = failure {
+            metrics.failed(error);
+        }
+        metrics
+    }
+
+    /// Counts one.
+    pub(crate) fn count(&self, counter: Counter) {
+        self.add(counter, 1);
+    }
+
+    /// Counts several at once.
+    pub(crate) fn add(&self, counter: Counter, by: u32) {
+        let Some(Some(id)) = self.ids.get(counter as usize) else { return };
+        if let Err(error) = abi::increment_counter(*id, by) {
+            self.log_once(error);
+        }
+    }
+
+    /// Counts a failed host call, and logs the first one of its kind.
+    pub(crate) fn failed(&self, error: HostError) {
+        self.count(Counter::of_call(error.call));
+        self.log_once(error);
+    }
+
+    fn log_once(&self, error: HostError) {
+        let bit = 1_u32 << (error.call as u32);
+        if self.logged.get() & bit == 0 {
+            self.logged.set(self.logged.get() | bit);
+            let line = format!("host call {error}; further failures of this call are counted, not logged");
+            abi::log(LogLevel::Error, line.as_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portcullis_rules::eval::Interruption;
+
+    #[test]
+    fn discriminants_index_the_list_of_all() {
+        for (index, counter) in Counter::ALL.iter().enumerate() {
+            assert_eq!(*counter as usize, index);
+        }
+    }
+
+    #[test]
+    fn names_are_distinct_and_plain() {
+        let mut names: Vec<&str> = Counter::ALL.iter().map(|counter| counter.name()).collect();
+        for name in &names {
+            assert!(name.starts_with("portcullis."), "{name}");
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._".contains(&b)));
+        }
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Counter::ALL.len());
+    }
+
+    #[test]
+    fn outcomes_are_counted_by_kind_and_phase() {
+        let disruptions = [
+            ("deny", Disruption::Deny { status: 403 }),
+            ("redirect", Disruption::Redirect { status: 302, location: b"/".to_vec() }),
+            ("drop", Disruption::Drop),
+        ];
+        for phase in Phase::ALL.into_iter().take(4) {
+            for (name, disruption) in &disruptions {
+                let outcome =
+                    Outcome::Interrupted(Interruption { rule_id: 1, phase, disruption: disruption.clone() });
+                let expected = format!("portcullis.requests.{name}.phase_{}", phase.number());
+                assert_eq!(Counter::of_outcome(&outcome).name(), expected);
+            }
+        }
+        for phase in Phase::ALL {
+            let expected = format!("portcullis.requests.allow.phase_{}", phase.number());
+            assert_eq!(Counter::of_outcome(&Outcome::Allow { rule_id: 1, phase }).name(), expected);
+        }
+        assert_eq!(Counter::of_outcome(&Outcome::Pass).name(), "portcullis.requests.pass");
+    }
+}

@@ -1,0 +1,96 @@
+//! Properties of the connection and the request, typed.
+
+use crate::abi::{self, HostError};
+
+/// One end of a connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    /// The address as text, IPv6 without brackets. What is no `address:port`, such as the path of a
+    /// Unix socket, stands here as a whole.
+    pub(crate) address: Vec<u8>,
+    /// The port, 0 when there is none.
+    pub(crate) port: u16,
+}
+
+impl Endpoint {
+    /// Reads `192.0.2.1:80` or `[2001:db8::1]:80`.
+    pub(crate) fn parse(text: Vec<u8>) -> Self {
+        match split_port(&text) {
+            Some((address, port)) => Self { address: address.to_vec(), port },
+            None => Self { address: text, port: 0 },
+        }
+    }
+}
+
+fn split_port(text: &[u8]) -> Option<(&[u8], u16)> {
+    let colon = text.iter().rposition(|&byte| byte == b':')?;
+    let (address, digits) = (text.get(..colon)?, text.get(colon + 1..)?);
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let port = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    match address.strip_prefix(b"[").and_then(|inner| inner.strip_suffix(b"]")) {
+        Some(inner) => Some((inner, port)),
+        // Without brackets a second colon says that this is an IPv6 address without a port.
+        None if address.contains(&b':') => None,
+        None => Some((address, port)),
+    }
+}
+
+fn endpoint(path: &str) -> Result<Endpoint, HostError> {
+    Ok(abi::property(path)?.map(Endpoint::parse).unwrap_or_default())
+}
+
+/// The peer of the downstream connection (`source.address`).
+pub(crate) fn source() -> Result<Endpoint, HostError> {
+    endpoint("source\0address")
+}
+
+/// Our end of the downstream connection (`destination.address`).
+pub(crate) fn destination() -> Result<Endpoint, HostError> {
+    endpoint("destination\0address")
+}
+
+/// The protocol of the request (`request.protocol`): `HTTP/1.0`, `HTTP/1.1`, `HTTP/2` or `HTTP/3`;
+/// empty when the host does not say.
+pub(crate) fn protocol() -> Result<Vec<u8>, HostError> {
+    Ok(abi::property("request\0protocol")?.unwrap_or_default())
+}
+
+/// The host's id of the request (`request.id`); `None` when it has none.
+pub(crate) fn request_id() -> Result<Option<Vec<u8>>, HostError> {
+    Ok(abi::property("request\0id")?.filter(|id| !id.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints() {
+        let cases: &[(&str, &str, u16)] = &[
+            ("192.0.2.1:80", "192.0.2.1", 80),
+            ("192.0.2.1:0", "192.0.2.1", 0),
+            ("192.0.2.1:65535", "192.0.2.1", 65535),
+            ("[2001:db8::1]:443", "2001:db8::1", 443),
+            ("[::]:1", "::", 1),
+            ("[fe80::1%eth0]:8080", "fe80::1%eth0", 8080),
+            ("192.0.2.1", "192.0.2.1", 0),
+            ("192.0.2.1:65536", "192.0.2.1:65536", 0),
+            ("192.0.2.1:+80", "192.0.2.1:+80", 0),
+            ("192.0.2.1:", "192.0.2.1:", 0),
+            ("2001:db8::1", "2001:db8::1", 0),
+            ("/run/envoy.sock", "/run/envoy.sock", 0),
+            ("[]:7", "", 7),
+            ("]:7", "]", 7),
+            (":7", "", 7),
+            ("[", "[", 0),
+            ("", "", 0),
+        ];
+        for (text, address, port) in cases {
+            let expected = Endpoint { address: address.as_bytes().to_vec(), port: *port };
+            assert_eq!(Endpoint::parse(text.as_bytes().to_vec()), expected, "{text}");
+        }
+        assert_eq!(Endpoint::parse(b"\xff\xfe:80".to_vec()).port, 80);
+    }
+}

@@ -1,0 +1,78 @@
+//! The root context: reads the policy once per VM and makes the contexts of the HTTP streams.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use portcullis_rules::diagnostic::{Diagnostic, Level, Sources};
+use portcullis_rules::plan::Plan;
+use portcullis_rules::policy::{self, Loaded};
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{BufferType, ContextType, LogLevel};
+
+use crate::abi;
+use crate::http::Http;
+use crate::metrics::Metrics;
+
+/// What all streams of a root context use.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// What they judge by.
+    pub(crate) plan: Arc<Plan>,
+    /// What they count.
+    pub(crate) metrics: Metrics,
+}
+
+/// The root context.
+#[derive(Debug, Default)]
+pub(crate) struct Root {
+    /// `None` until a policy was accepted.
+    shared: Option<Rc<Shared>>,
+}
+
+/// A policy's text as a plan, with everything that is to be said about it; no plan when it is refused.
+fn compile(text: &[u8]) -> (Option<Plan>, Vec<Diagnostic>, Sources) {
+    let Loaded { policy, mut diagnostics, sources, .. } = policy::load(text, "policy");
+    let plan =
+        policy.and_then(|policy| Plan::new(&policy).map_err(|problems| diagnostics.extend(problems)).ok());
+    (plan, diagnostics, sources)
+}
+
+impl Context for Root {}
+
+impl RootContext for Root {
+    /// Reads the plugin configuration, which is the policy. `false` makes Envoy refuse it: at start
+    /// Envoy exits, on an update the old configuration stays.
+    fn on_configure(&mut self, size: usize) -> bool {
+        let text = match abi::buffer(BufferType::PluginConfiguration, 0, size) {
+            Ok(text) => text,
+            Err(error) => {
+                abi::log(LogLevel::Critical, format!("the policy can't be read: {error}").as_bytes());
+                return false;
+            }
+        };
+        let (plan, diagnostics, sources) = compile(&text);
+        for diagnostic in &diagnostics {
+            let level = match diagnostic.code.level() {
+                Level::Error => LogLevel::Error,
+                Level::Warning => LogLevel::Warn,
+                Level::Note => LogLevel::Info,
+            };
+            abi::log(level, diagnostic.one_line(&sources).as_bytes());
+        }
+        let Some(plan) = plan else {
+            abi::log(LogLevel::Critical, b"the policy is refused; its errors are logged above");
+            return false;
+        };
+        self.shared = Some(Rc::new(Shared { plan: Arc::new(plan), metrics: Metrics::define() }));
+        true
+    }
+
+    /// Never `None`: the SDK's dispatcher panics on that.
+    fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Http::new(self.shared.clone(), context_id)))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}

@@ -1,0 +1,317 @@
+//! A policy in a running Envoy in front of an upstream.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::bootstrap::{Bootstrap, Enforcement, Module};
+use crate::client::{Http1, Http2, Protocol, Reply, Request};
+use crate::envoy::{Envoy, EnvoyOptions, StartError};
+use crate::log::{Access, LoggedMatch, access_records, matches};
+use crate::prerequisites::{Prerequisites, find_envoy};
+use crate::upstream::{Seen, Upstream};
+
+/// How long what a request leaves behind may take to show up.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Numbers scenarios and requests of this process.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// What is to be started.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    policy: Option<Value>,
+    enforcement: Enforcement,
+    concurrency: u32,
+    port: u16,
+    buffer_limit: Option<u32>,
+    upstream_http2: bool,
+}
+
+impl Scenario {
+    /// A policy, strictly enforced by one worker.
+    #[must_use]
+    pub fn new(policy: Value) -> Self {
+        Self { policy: Some(policy), ..Self::without_module() }
+    }
+
+    /// Envoy without the filter.
+    #[must_use]
+    pub const fn without_module() -> Self {
+        Self {
+            policy: None,
+            enforcement: Enforcement::Strict,
+            concurrency: 1,
+            port: 0,
+            buffer_limit: None,
+            upstream_http2: false,
+        }
+    }
+
+    /// Sets `enforcement` in the policy, and Envoy's flag with it.
+    #[must_use]
+    pub const fn enforcement(mut self, enforcement: Enforcement) -> Self {
+        self.enforcement = enforcement;
+        self
+    }
+
+    /// Headers are held until the body is judged.
+    #[must_use]
+    pub const fn strict(self) -> Self {
+        self.enforcement(Enforcement::Strict)
+    }
+
+    /// Headers are not held.
+    #[must_use]
+    pub const fn streaming(self) -> Self {
+        self.enforcement(Enforcement::Streaming)
+    }
+
+    /// Sets the number of workers.
+    #[must_use]
+    pub const fn concurrency(mut self, workers: u32) -> Self {
+        self.concurrency = workers;
+        self
+    }
+
+    /// Listens on this port instead of a free one.
+    #[must_use]
+    pub const fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Sets `per_connection_buffer_limit_bytes`.
+    #[must_use]
+    pub const fn buffer_limit(mut self, bytes: u32) -> Self {
+        self.buffer_limit = Some(bytes);
+        self
+    }
+
+    /// Envoy speaks HTTP/2 to the upstream.
+    #[must_use]
+    pub const fn upstream_http2(mut self) -> Self {
+        self.upstream_http2 = true;
+        self
+    }
+
+    /// Starts upstream and Envoy. The module comes from `$PORTCULLIS_WASM`, Envoy from where
+    /// [`find_envoy`] finds it.
+    ///
+    /// # Errors
+    /// When something is missing or Envoy doesn't start.
+    pub async fn start(self) -> Result<Gateway> {
+        let (envoy, module) = if self.policy.is_some() {
+            let found = Prerequisites::find()?;
+            (found.envoy, Some(found.module))
+        } else {
+            (find_envoy()?, None)
+        };
+        self.start_with(envoy, module).await
+    }
+
+    /// Starts upstream and Envoy with these files.
+    ///
+    /// # Errors
+    /// When Envoy doesn't start.
+    pub async fn start_with(self, envoy: PathBuf, module: Option<PathBuf>) -> Result<Gateway> {
+        let upstream = Upstream::start().await?;
+        let directory = Directory::create()?;
+        let bootstrap = Bootstrap {
+            port: self.port,
+            upstream: upstream.address(),
+            upstream_http2: self.upstream_http2,
+            buffer_limit: self.buffer_limit,
+            access_log: directory.access_log(),
+            module: self.policy.zip(module).map(|(policy, file)| Module {
+                file,
+                policy: policy_text(policy, self.enforcement),
+                enforcement: self.enforcement,
+            }),
+        };
+        let options =
+            EnvoyOptions { binary: envoy, concurrency: self.concurrency, directory: directory.0.clone() };
+        let envoy = Envoy::start(&options, &bootstrap.render()?).await?;
+        Ok(Gateway { envoy, upstream, directory })
+    }
+
+    /// Starts Envoy with a policy that it must refuse, and returns its log.
+    ///
+    /// # Errors
+    /// When it starts nevertheless.
+    pub async fn refused(self) -> Result<String> {
+        match self.start().await {
+            Ok(_) => bail!("the policy was accepted"),
+            Err(error) => match error.downcast::<StartError>()? {
+                StartError::Exited { log, .. } => Ok(log),
+                other => Err(other.into()),
+            },
+        }
+    }
+}
+
+/// A policy object gets its `enforcement`; a string is taken as it is, so that it can be no JSON at all.
+fn policy_text(mut policy: Value, enforcement: Enforcement) -> String {
+    if let Some(object) = policy.as_object_mut() {
+        object.insert("enforcement".to_owned(), json!(enforcement.name()));
+    }
+    policy.as_str().map_or_else(|| policy.to_string(), str::to_owned)
+}
+
+/// A folder of its own for each Envoy. It is removed in the end, unless a test is failing.
+#[derive(Debug)]
+struct Directory(PathBuf);
+
+impl Directory {
+    fn create() -> Result<Self> {
+        let name = format!("portcullis-{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).with_context(|| format!("creating {}", path.display()))?;
+        Ok(Self(path))
+    }
+
+    fn access_log(&self) -> PathBuf {
+        self.0.join("access.log")
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+/// A running scenario; all of it stops when dropped.
+#[derive(Debug)]
+pub struct Gateway {
+    // Fields are dropped in this order.
+    envoy: Envoy,
+    upstream: Upstream,
+    directory: Directory,
+}
+
+/// All there is to know about one request.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// Its `x-request-id`.
+    pub request_id: String,
+    /// What the client got.
+    pub reply: Reply,
+    /// What the upstream saw of it.
+    pub reached: Vec<Seen>,
+    /// The rules that were logged for it.
+    pub matches: Vec<LoggedMatch>,
+    /// What Envoy's access log says.
+    pub access: Access,
+}
+
+impl Exchange {
+    /// The ids of the logged rules, in order.
+    #[must_use]
+    pub fn rules(&self) -> Vec<u64> {
+        self.matches.iter().map(|found| found.rule_id).collect()
+    }
+}
+
+impl Gateway {
+    /// The running Envoy.
+    #[must_use]
+    pub const fn envoy(&self) -> &Envoy {
+        &self.envoy
+    }
+
+    /// The upstream behind it.
+    #[must_use]
+    pub const fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    /// The folder with Envoy's configuration and logs, for as long as it runs.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory.0
+    }
+
+    /// Sends a request over a new connection and collects all it leaves behind.
+    ///
+    /// # Errors
+    /// When it can't be sent, or never shows up in Envoy's access log.
+    pub async fn send(&self, protocol: Protocol, request: Request) -> Result<Exchange> {
+        let (request_id, request) = identified(request);
+        let reply = match protocol {
+            Protocol::Http1 => Http1::connect(self.envoy.listener()).await?.exchange(&request).await,
+            Protocol::Http2 => Http2::connect(self.envoy.listener()).await?.exchange(&request).await?,
+        };
+        self.settle(request_id, reply).await
+    }
+
+    /// Sends a request over HTTP/1.1, see [`Gateway::send`].
+    ///
+    /// # Errors
+    /// As [`Gateway::send`].
+    pub async fn send1(&self, request: Request) -> Result<Exchange> {
+        self.send(Protocol::Http1, request).await
+    }
+
+    /// Sends a request over an open HTTP/1.1 connection, see [`Gateway::send`].
+    ///
+    /// # Errors
+    /// As [`Gateway::send`].
+    pub async fn send_on(&self, client: &mut Http1, request: Request) -> Result<Exchange> {
+        let (request_id, request) = identified(request);
+        let reply = client.exchange(&request).await;
+        self.settle(request_id, reply).await
+    }
+
+    /// Waits until a request is over for Envoy and the upstream, and says what they know of it.
+    ///
+    /// Envoy writes its access log after the filter's last log line, and counts what it sends upstream:
+    /// once the line is there and the upstream has as many requests as were sent to it, nothing can
+    /// come late.
+    ///
+    /// # Errors
+    /// When it doesn't show up in Envoy's access log.
+    pub async fn settle(&self, request_id: String, reply: Reply) -> Result<Exchange> {
+        let access = self.access(&request_id, &reply).await?;
+        let started = Instant::now();
+        let forwarded = self.envoy.admin().stat("cluster.upstream.upstream_rq_total").await?;
+        while (self.upstream.hits() as u64) < forwarded && started.elapsed() < SETTLE_PATIENCE {
+            sleep(Duration::from_millis(5)).await;
+        }
+        let reached = self.upstream.seen(&request_id);
+        let matches = matches(&self.envoy.log(), &request_id);
+        Ok(Exchange { request_id, reply, reached, matches, access })
+    }
+
+    async fn access(&self, request_id: &str, reply: &Reply) -> Result<Access> {
+        let started = Instant::now();
+        while started.elapsed() < SETTLE_PATIENCE {
+            let log = fs::read(self.directory.access_log()).unwrap_or_default();
+            let records = access_records(&String::from_utf8_lossy(&log));
+            if let Some(record) = records.into_iter().find(|record| record.request_id == request_id) {
+                return Ok(record);
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        bail!("request {request_id} isn't in the access log; the client got {reply:?}\n{}", self.envoy.log())
+    }
+}
+
+/// Gives a request an id, unless it has one.
+#[must_use]
+fn identified(request: Request) -> (String, Request) {
+    if let Some((_, id)) = request.headers.iter().find(|(name, _)| name == "x-request-id") {
+        return (String::from_utf8_lossy(id).into_owned(), request);
+    }
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let id = format!("{:08x}-0000-4000-8000-{number:012x}", process::id());
+    (id.clone(), request.header("x-request-id", id))
+}

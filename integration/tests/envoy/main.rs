@@ -1,0 +1,154 @@
+//! Portcullis in a real Envoy, by theme. Each test starts its own Envoy.
+//!
+//! Where Envoy or the module is missing the tests are counted as ignored, and it is said why.
+//! `cargo xtask test` provides both.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::print_stderr,
+    reason = "tests"
+)]
+
+mod bodies;
+mod conditions;
+mod flow;
+mod harness;
+mod manifests;
+mod operations;
+mod phases;
+mod protocols;
+mod resolutions;
+mod support;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+use portcullis_integration::{Prerequisites, find_envoy};
+
+/// What a test needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    /// Envoy alone: tests of the harness itself.
+    Envoy,
+    /// Envoy and the module.
+    Module,
+}
+
+type Test = (&'static str, Needs, fn() -> Pin<Box<dyn Future<Output = ()>>>);
+
+macro_rules! tests {
+    ($( $needs:ident $theme:ident { $($name:ident,)+ } )+) => {
+        &[ $($( (
+            concat!(stringify!($theme), "::", stringify!($name)),
+            Needs::$needs,
+            || Box::pin($theme::$name()),
+        ), )+)+ ]
+    };
+}
+
+const TESTS: &[Test] = tests! {
+    Envoy harness {
+        requests_pass_over_both_protocols,
+        bodies_in_pieces_arrive_whole,
+        bytes_beyond_ascii_pass,
+        trailers_pass_both_ways,
+        an_answer_can_be_described,
+        an_event_stream_flows,
+        a_websocket_echoes,
+        grpc_passes,
+        a_refused_configuration_is_reported,
+        the_shipped_configuration_is_valid_without_the_filter,
+    }
+    Module phases {
+        each_phase_denies_in_strict_mode,
+        each_phase_denies_in_streaming_mode,
+        a_large_page_is_replaced_as_a_whole,
+        a_large_page_in_streaming_mode_is_reset_without_a_byte_of_it,
+        the_logging_phase_sees_the_response_and_changes_nothing,
+        what_no_rule_matches_passes_unchanged,
+    }
+    Module resolutions {
+        redirects_carry_their_location,
+        drop_gives_no_answer,
+        allow_ends_the_rules,
+        pass_goes_on,
+        the_default_action_is_the_rule_sets_own,
+        two_rule_sets_keep_their_own_settings,
+        only_logging_refuses_nothing,
+    }
+    Module flow {
+        skip_leaves_rules_of_the_phase_out,
+        skip_after_jumps_to_a_mark,
+        skip_after_jumps_to_a_rule,
+    }
+    Module conditions {
+        multi_match_tests_each_stage,
+        a_count_tells_absence,
+        negation_is_per_value,
+        all_conditions_of_a_rule_must_apply,
+        values_are_transformed_in_order,
+    }
+    Module bodies {
+        a_body_in_many_pieces_is_judged_as_one,
+        a_pattern_across_pieces_is_found,
+        a_request_over_its_limit_is_judged_on_its_beginning,
+        a_request_over_its_limit_is_refused,
+        a_response_over_its_limit_is_delivered_whole,
+        a_response_over_its_limit_is_refused,
+        a_body_larger_than_the_buffer_passes_once_judged,
+        only_listed_media_types_are_inspected,
+    }
+    Module protocols {
+        a_connection_serves_on_after_a_refusal,
+        bytes_beyond_ascii_are_judged_and_harmless,
+        request_trailers_are_judged,
+        response_trailers_are_judged,
+        a_refused_grpc_call_has_a_grpc_status,
+        grpc_calls_pass,
+        event_streams_are_not_held,
+        websockets_are_not_held,
+        head_requests_work,
+        an_upstream_with_http2_works,
+    }
+    Module operations {
+        a_bad_policy_is_refused_at_start_with_all_its_errors,
+        a_policy_that_is_no_json_is_refused,
+        counters_tell_outcome_and_phase,
+        the_page_fits_the_accept_header_and_names_the_request,
+        a_match_is_logged_in_one_line,
+        all_workers_have_the_policy,
+        the_shipped_configuration_is_valid,
+        the_demo_is_as_expected,
+    }
+    Module manifests {
+        the_wasm_plugins_policy_is_accepted,
+        the_envoy_filter_is_valid,
+    }
+};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let envoy = find_envoy().err();
+    let module = Prerequisites::find().err();
+    let mut skipped = 0;
+    let mut trials = Vec::new();
+    for (name, needs, test) in TESTS {
+        let missing = if *needs == Needs::Envoy { envoy } else { module };
+        skipped += usize::from(missing.is_some());
+        let run = move || {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test());
+            Ok(())
+        };
+        trials.push(Trial::test(*name, run).with_ignored_flag(missing.is_some()));
+    }
+    if let Some(missing) = envoy.or(module).filter(|_| skipped > 0) {
+        eprintln!("\nSKIPPED: {skipped} of {} Envoy tests do not run: {missing}", trials.len());
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}

@@ -1,0 +1,46 @@
+//! The manifests that need Envoy to be judged.
+
+use portcullis_integration::{
+    Bootstrap, Enforcement, Envoy, EnvoyOptions, Module, Prerequisites, Request, Scenario, parse_yaml,
+};
+use serde_json::json;
+
+use crate::support::{assert_passed, assert_refused};
+
+pub(crate) async fn the_wasm_plugins_policy_is_accepted() {
+    let plugin = parse_yaml(include_str!("../../../envoy/istio/wasmplugin.yaml")).unwrap();
+    // Istio hands `pluginConfig` over as JSON, and can't set Envoy's flag.
+    let policy = plugin.pointer("/spec/pluginConfig").unwrap();
+    assert_eq!(policy["enforcement"], "streaming");
+    let gateway = Scenario::new(policy.clone()).streaming().start().await.unwrap();
+    let exchange = gateway.send1(Request::get("/").header("user-agent", "Evil-Scanner")).await.unwrap();
+    assert_refused(&exchange, 403, 1001, 0);
+    assert_passed(&gateway.send1(Request::form("/", "user=anna&age=30")).await.unwrap(), &[]);
+}
+
+pub(crate) async fn the_envoy_filter_is_valid() {
+    let found = Prerequisites::find().unwrap();
+    let manifest = parse_yaml(include_str!("../../../envoy/istio/envoyfilter-strict.yaml")).unwrap();
+    let mut filter = manifest.pointer("/spec/configPatches/0/patch/value").unwrap().clone();
+    *filter.pointer_mut("/typed_config/config/vm_config/code/local/filename").unwrap() = json!(found.module);
+    let directory = std::env::temp_dir().join(format!("portcullis-manifest-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let options = EnvoyOptions { binary: found.envoy, concurrency: 1, directory: directory.clone() };
+    let bootstrap = Bootstrap {
+        port: 0,
+        upstream: ([127, 0, 0, 1], 9).into(),
+        upstream_http2: false,
+        buffer_limit: None,
+        access_log: directory.join("access.log"),
+        module: Some(Module {
+            file: found.module.clone(),
+            policy: String::new(),
+            enforcement: Enforcement::Strict,
+        }),
+    };
+    let mut configuration = bootstrap.render().unwrap();
+    let place = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0";
+    *configuration.pointer_mut(place).unwrap() = filter;
+    Envoy::validate(&options, &configuration).unwrap();
+    std::fs::remove_dir_all(directory).unwrap();
+}

@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""Writes src/tables.rs from libinjection's sqlparse_data.json.
+
+Run in the folder of the crate:
+
+    python3 tools/tables.py PATH/sqlparse_data.json > src/tables.rs
+
+The input has three parts: `charmap` (the class of each byte value), `keywords` (word to token kind) and
+`fingerprints` (folded token kinds that mean an attack). The layout of each table is described where it is
+read, in src/sqli/lookup.rs.
+"""
+
+import json
+import sys
+
+WIDTH = 110
+CLASSES = {
+    "CHAR_BACK": "Backslash",
+    "CHAR_BANG": "Operator2",
+    "CHAR_BSTRING": "BString",
+    "CHAR_BWORD": "Bracket",
+    "CHAR_COMMA": "Single",
+    "CHAR_DASH": "Dash",
+    "CHAR_ESTRING": "EString",
+    "CHAR_HASH": "Hash",
+    "CHAR_LEFTBRACE": "Single",
+    "CHAR_LEFTPARENS": "Single",
+    "CHAR_MONEY": "Money",
+    "CHAR_NQSTRING": "NqString",
+    "CHAR_NUM": "Number",
+    "CHAR_OP1": "Operator1",
+    "CHAR_OP2": "Operator2",
+    "CHAR_OTHER": "Single",
+    "CHAR_QSTRING": "QString",
+    "CHAR_RIGHTBRACE": "Single",
+    "CHAR_RIGHTPARENS": "Single",
+    "CHAR_SEMICOLON": "Single",
+    "CHAR_SLASH": "Slash",
+    "CHAR_STR": "Str",
+    "CHAR_TICK": "Tick",
+    "CHAR_UNARY": "Operator1",
+    "CHAR_USTRING": "UString",
+    "CHAR_VAR": "Variable",
+    "CHAR_WHITE": "White",
+    "CHAR_WORD": "Word",
+    "CHAR_XSTRING": "XString",
+}
+LETTERS = 26
+LONGEST_KEYWORD = 31
+FINGERPRINT_SYMBOLS = "&(),1:;ABCEFKNOSTUVX"
+
+
+def initial(word):
+    """The group of a keyword: 1 to 26 for a letter, 0 for anything else."""
+    return ord(word[0]) - ord("A") + 1 if "A" <= word[0] <= "Z" else 0
+
+
+def rows(items, separator):
+    """Joins items to indented lines that fit the line width."""
+    line = "   "
+    for item in items:
+        if len(line) + 1 + len(item) + len(separator) > WIDTH:
+            yield line
+            line = "   "
+        line += " " + item + separator
+    yield line
+
+
+def array(doc, name, kind, items):
+    print(f"\n/// {doc}")
+    print("#[rustfmt::skip]")
+    print(f"pub(crate) static {name}: [{kind}; {len(items)}] = [")
+    for line in rows([str(item) for item in items], ","):
+        print(line)
+    print("];")
+
+
+def byte_string(doc, name, text):
+    """A byte string literal over several lines; a continued line must not start with a space, which would be lost."""
+    assert "\\" not in text and '"' not in text
+    print(f"\n/// {doc}")
+    print("#[rustfmt::skip]")
+    print(f'pub(crate) static {name}: &[u8; {len(text)}] = b"\\')
+    start = 0
+    while start < len(text):
+        end = min(start + WIDTH - 6, len(text))
+        while end < len(text) and text[end] == " ":
+            end -= 1
+        print(f"    {text[start:end]}\\")
+        start = end
+    print('";')
+
+
+def keywords(table):
+    words = sorted(table, key=lambda word: (len(word), initial(word), word.encode()))
+    assert all(0 < len(word) <= LONGEST_KEYWORD and word == word.upper() for word in words)
+    starts = [sum(len(word) < length for word in words) for length in range(LONGEST_KEYWORD + 1)]
+    offsets = [sum(len(word) for word in words if len(word) < length) for length in range(LONGEST_KEYWORD + 1)]
+    groups = []
+    for length in range(LONGEST_KEYWORD + 1):
+        same = [word for word in words if len(word) == length]
+        groups += [sum(initial(word) < group for word in same) for group in range(LETTERS + 2)]
+    assert max(groups) < 256
+    byte_string("The keywords, by length, then by initial, then in byte order.", "KEYWORDS", "".join(words))
+    byte_string("The kind of each keyword, in the order of [`KEYWORDS`].", "KEYWORD_KINDS", "".join(table[w] for w in words))
+    array("By length: the number of shorter keywords.", "KEYWORD_FIRST", "u16", starts)
+    array("By length: where its keywords start in [`KEYWORDS`].", "KEYWORD_OFFSET", "u16", offsets)
+    array("By length, 28 entries each: how many keywords of it have a lower initial.", "KEYWORD_GROUP", "u8", groups)
+
+
+def code(text):
+    value = 0
+    for at in range(5):
+        value = value * 32 + (FINGERPRINT_SYMBOLS.index(text[at]) + 1 if at < len(text) else 0)
+    return value
+
+
+def fingerprints(table):
+    codes = sorted({code(text.upper()) for text in table})
+    heads = [sum(c >> 15 < head for c in codes) for head in range(1025)]
+    symbols = [0] * 128
+    for number, symbol in enumerate(FINGERPRINT_SYMBOLS, 1):
+        symbols[ord(symbol)] = number
+        symbols[ord(symbol.lower())] = number
+    array("By ASCII byte: the number of a token kind in the fingerprint tables, 0 if none has it.", "FINGERPRINT_SYMBOL", "u8", symbols)
+    array("By the first two symbols: the number of fingerprints that sort before.", "FINGERPRINT_HEAD", "u16", heads)
+    array("The last three symbols of each fingerprint.", "FINGERPRINT_TAIL", "u16", [c & 0x7FFF for c in codes])
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as source:
+        data = json.load(source)
+    print("// @generated by tools/tables.py from libinjection's sqlparse_data.json; not to be edited.")
+    print("// The data are Copyright (c) 2012-2016 Nick Galbreath, BSD-3-Clause: see NOTICE and COPYING.\n")
+    print("//! The data of libinjection: byte classes, keywords and fingerprints.\n")
+    print("#[allow(clippy::enum_glob_use)]")
+    print("use crate::sqli::Class::{self, *};")
+    array("The class of each byte value.", "CLASSES", "Class", [CLASSES[name] for name in data["charmap"]])
+    keywords(data["keywords"])
+    fingerprints(data["fingerprints"])
+
+
+main()

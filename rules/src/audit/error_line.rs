@@ -1,0 +1,175 @@
+//! The error-log line of a rule match, in the format of ModSecurity v3: names, order and brackets are what
+//! log tools and go-ftw look for. Two choices where engines differ: the severity is the upper-case word, and
+//! every value is escaped in the same way, so that a line is always one physical line.
+
+use crate::model::{Phase, Severity};
+
+/// Longest operator parameter, logdata and URI shown, in bytes.
+const LONG: usize = 200;
+/// Longest value shown, in bytes.
+const SHORT: usize = 100;
+
+/// What goes into the line.
+#[derive(Debug)]
+pub(crate) struct ErrorLine<'a> {
+    pub(crate) client: &'a [u8],
+    pub(crate) verdict: LineVerdict,
+    pub(crate) phase: Phase,
+    /// `None` for a rule without condition.
+    pub(crate) found: Option<MatchedValue<'a>>,
+    pub(crate) file: &'a str,
+    pub(crate) line: u32,
+    pub(crate) id: u64,
+    pub(crate) rev: &'a str,
+    pub(crate) message: &'a [u8],
+    pub(crate) data: &'a [u8],
+    pub(crate) severity: Option<Severity>,
+    pub(crate) ver: &'a str,
+    pub(crate) maturity: u8,
+    pub(crate) accuracy: u8,
+    pub(crate) tags: &'a [Vec<u8>],
+    pub(crate) hostname: &'a [u8],
+    pub(crate) uri: &'a [u8],
+    pub(crate) unique_id: &'a [u8],
+}
+
+/// How the rule's match is introduced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LineVerdict {
+    Warning,
+    Denied(u16),
+    Dropped,
+    Redirected(u16),
+    Allowed,
+}
+
+/// The first value that matched.
+#[derive(Debug)]
+pub(crate) struct MatchedValue<'a> {
+    pub(crate) operator: &'a str,
+    pub(crate) negated: bool,
+    pub(crate) parameter: &'a [u8],
+    pub(crate) variable: &'a [u8],
+    /// Before transformations.
+    pub(crate) value: Vec<u8>,
+}
+
+impl ErrorLine<'_> {
+    pub(crate) fn render(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(512);
+        let phase = self.phase.number();
+        out.extend_from_slice(b"[client ");
+        escape(&mut out, self.client);
+        let verdict = match self.verdict {
+            LineVerdict::Warning => "Warning. ".to_owned(),
+            LineVerdict::Denied(status) => format!("Access denied with code {status} (phase {phase}). "),
+            LineVerdict::Dropped => format!("Access denied with connection close (phase {phase}). "),
+            LineVerdict::Redirected(status) => {
+                format!("Access denied with redirection, status {status} (phase {phase}). ")
+            }
+            LineVerdict::Allowed => format!("Access allowed (phase {phase}). "),
+        };
+        out.extend_from_slice(b"] ModSecurity: ");
+        out.extend_from_slice(verdict.as_bytes());
+        self.matched(&mut out);
+        field(&mut out, "file", self.file.as_bytes(), usize::MAX);
+        field(&mut out, "line", self.line.to_string().as_bytes(), usize::MAX);
+        field(&mut out, "id", self.id.to_string().as_bytes(), usize::MAX);
+        field(&mut out, "rev", self.rev.as_bytes(), usize::MAX);
+        field(&mut out, "msg", self.message, usize::MAX);
+        field(&mut out, "data", self.data, LONG);
+        field(&mut out, "severity", self.severity.map_or("", Severity::name).as_bytes(), usize::MAX);
+        field(&mut out, "ver", self.ver.as_bytes(), usize::MAX);
+        field(&mut out, "maturity", self.maturity.to_string().as_bytes(), usize::MAX);
+        field(&mut out, "accuracy", self.accuracy.to_string().as_bytes(), usize::MAX);
+        for tag in self.tags {
+            field(&mut out, "tag", tag, usize::MAX);
+        }
+        field(&mut out, "hostname", self.hostname, usize::MAX);
+        field(&mut out, "uri", self.uri, LONG);
+        field(&mut out, "unique_id", self.unique_id, usize::MAX);
+        out
+    }
+
+    fn matched(&self, out: &mut Vec<u8>) {
+        let Some(found) = &self.found else {
+            out.extend_from_slice(b"Unconditional match in SecAction.");
+            return;
+        };
+        match found.operator {
+            "detectSQLi" => out.extend_from_slice(b"detected SQLi using libinjection."),
+            "detectXSS" => out.extend_from_slice(b"detected XSS using libinjection."),
+            operator => {
+                out.extend_from_slice(b"Matched \"Operator `");
+                let mut letters = operator.bytes();
+                out.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+                out.extend(letters);
+                out.extend_from_slice(b"' with parameter `");
+                if found.negated {
+                    out.push(b'!');
+                }
+                limited(out, found.parameter, LONG);
+                out.extend_from_slice(b"' against variable `");
+                escape(out, found.variable);
+                out.extend_from_slice(b"' (Value: `");
+                limited(out, &found.value, SHORT);
+                out.extend_from_slice(b"' )");
+            }
+        }
+    }
+}
+
+fn field(out: &mut Vec<u8>, name: &str, value: &[u8], limit: usize) {
+    out.extend_from_slice(b" [");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b" \"");
+    limited(out, value, limit);
+    out.extend_from_slice(b"\"]");
+}
+
+fn limited(out: &mut Vec<u8>, value: &[u8], limit: usize) {
+    match value.get(..limit) {
+        Some(shown) if shown.len() < value.len() => {
+            escape(out, shown);
+            out.extend_from_slice(format!(" ({} characters omitted)", value.len() - limit).as_bytes());
+        }
+        _ => escape(out, value),
+    }
+}
+
+/// Writes `value` so that it can neither end its field nor its line: bytes outside printable ASCII, quotes
+/// and backslashes become `\xhh`.
+fn escape(out: &mut Vec<u8>, value: &[u8]) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    for &byte in value {
+        if matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\' {
+            out.push(byte);
+        } else {
+            out.extend_from_slice(b"\\x");
+            out.extend(HEX.get(usize::from(byte >> 4)));
+            out.extend(HEX.get(usize::from(byte & 15)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_ends_the_field_or_the_line() {
+        let mut out = Vec::new();
+        escape(&mut out, b"a\"]\r\n\\\xff\x00z");
+        assert_eq!(out, b"a\\x22]\\x0d\\x0a\\x5c\\xff\\x00z");
+    }
+
+    #[test]
+    fn long_texts_say_how_much_is_missing() {
+        let mut out = Vec::new();
+        limited(&mut out, b"abcdef", 4);
+        assert_eq!(out, b"abcd (2 characters omitted)");
+        out.clear();
+        limited(&mut out, b"abcd", 4);
+        assert_eq!(out, b"abcd");
+    }
+}

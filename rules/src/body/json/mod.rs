@@ -1,0 +1,288 @@
+//! JSON: each leaf becomes an argument, named after the path to it.
+//!
+//! One pass, no recursion, strict RFC 8259. Names are as in Coraza (`json.a.0.b`), or with ModSecurity's
+//! array names (`json.a.array_0.b`); unlike Coraza there is no extra argument for an array's length, and
+//! duplicate keys are all kept, in order of arrival.
+
+mod cursor;
+mod error;
+
+pub use error::{JsonError, JsonErrorKind};
+
+use crate::http::Pair;
+use crate::limits;
+use cursor::Cursor;
+
+/// What the elements of arrays are called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ArrayNames {
+    /// By index, `json.a.0`, as in Coraza.
+    #[default]
+    Index,
+    /// `json.a.array_0`, as in ModSecurity 3.
+    ArrayIndex,
+}
+
+/// How to flatten a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Most nesting of arrays and objects (`SecRequestBodyJsonDepthLimit`).
+    pub depth: usize,
+    /// Most arguments reported; the rest is checked but not reported.
+    pub arguments: usize,
+    /// Most bytes of all names together.
+    pub name_bytes: usize,
+    /// Names of array elements.
+    pub array_names: ArrayNames,
+    /// Whether the body was cut; that it just ends is no error then.
+    pub truncated: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            depth: limits::JSON_DEPTH,
+            arguments: limits::ARGUMENTS,
+            name_bytes: limits::JSON_NAME_BYTES,
+            array_names: ArrayNames::Index,
+            truncated: false,
+        }
+    }
+}
+
+/// What flattening did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Arguments reported.
+    pub arguments: usize,
+    /// Arguments past the limit, which were not.
+    pub dropped: usize,
+    /// Why parsing stopped early. The arguments before that place have been reported, the begun string
+    /// or number included.
+    pub error: Option<JsonError>,
+}
+
+/// Reports the leaves of a JSON body as arguments.
+///
+/// Strings are decoded to UTF-8, an unpaired surrogate to U+FFFD; numbers, `true` and `false` keep their
+/// text; `null` is empty; empty arrays and objects report nothing. A leaf that is the whole body is
+/// called `json`; an empty key makes a name that ends in `.` or has two in a row.
+///
+/// Blank bodies are an error, as they are no JSON: whoever calls decides about absent ones.
+pub fn flatten(body: &[u8], options: &Options, store: &mut Vec<u8>, sink: &mut impl FnMut(Pair)) -> Summary {
+    // What is not UTF-8 is cut off, and is the error when parsing gets there.
+    let (text, invalid_utf8) = match std::str::from_utf8(body) {
+        Ok(_) => (body, false),
+        Err(error) => {
+            let cut_sequence = options.truncated && error.error_len().is_none();
+            (body.get(..error.valid_up_to()).unwrap_or_default(), !cut_sequence)
+        }
+    };
+    let mut flattener = Flattener {
+        cursor: Cursor::new(text),
+        options,
+        path: b"json".to_vec(),
+        open: Vec::new(),
+        name_bytes: 0,
+        summary: Summary::default(),
+        store,
+        sink,
+    };
+    if let Err(kind) = flattener.run() {
+        let kind = match kind {
+            JsonErrorKind::UnexpectedEnd if invalid_utf8 => Some(JsonErrorKind::InvalidUtf8),
+            JsonErrorKind::UnexpectedEnd if options.truncated => None,
+            kind => Some(kind),
+        };
+        flattener.summary.error = kind.map(|kind| JsonError { kind, offset: flattener.cursor.position() });
+    } else if invalid_utf8 {
+        flattener.summary.error = Some(JsonError { kind: JsonErrorKind::InvalidUtf8, offset: text.len() });
+    }
+    flattener.summary
+}
+
+/// An array or object that is not closed yet.
+struct Open {
+    /// Length of its own path.
+    path: usize,
+    kind: Container,
+}
+
+enum Container {
+    Object,
+    /// With the index of the current element.
+    Array(usize),
+}
+
+struct Flattener<'a, F> {
+    cursor: Cursor<'a>,
+    options: &'a Options,
+    /// Name of the value being read.
+    path: Vec<u8>,
+    open: Vec<Open>,
+    name_bytes: usize,
+    summary: Summary,
+    store: &'a mut Vec<u8>,
+    sink: &'a mut F,
+}
+
+impl<'a, F: FnMut(Pair)> Flattener<'a, F> {
+    fn run(&mut self) -> Result<(), JsonErrorKind> {
+        loop {
+            let complete = self.value()?;
+            if !complete {
+                continue;
+            }
+            if !self.next_value()? {
+                break;
+            }
+        }
+        match self.cursor.peek_after_blanks() {
+            None => Ok(()),
+            Some(byte) => Err(JsonErrorKind::Unexpected(byte)),
+        }
+    }
+
+    /// Reads a value. For an array or object with something in it that is only its beginning: returns
+    /// `false`, and the first value in it is to be read.
+    fn value(&mut self) -> Result<bool, JsonErrorKind> {
+        match self.cursor.peek_after_blanks() {
+            Some(b'{') => self.begin_object(),
+            Some(b'[') => self.begin_array(),
+            Some(b'"') => self.leaf(Cursor::string),
+            Some(b't') => self.leaf(|cursor, out| cursor.literal(b"true", b"true", out)),
+            Some(b'f') => self.leaf(|cursor, out| cursor.literal(b"false", b"false", out)),
+            Some(b'n') => self.leaf(|cursor, out| cursor.literal(b"null", b"", out)),
+            Some(b'-' | b'0'..=b'9') => self.leaf(Cursor::number),
+            Some(byte) => Err(JsonErrorKind::Unexpected(byte)),
+            None => Err(JsonErrorKind::UnexpectedEnd),
+        }
+    }
+
+    fn begin_object(&mut self) -> Result<bool, JsonErrorKind> {
+        self.begin(Container::Object)?;
+        match self.cursor.peek_after_blanks() {
+            Some(b'}') => self.end(),
+            _ => {
+                self.key()?;
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn begin_array(&mut self) -> Result<bool, JsonErrorKind> {
+        self.begin(Container::Array(0))?;
+        match self.cursor.peek_after_blanks() {
+            Some(b']') => self.end(),
+            _ => {
+                self.index(0);
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn begin(&mut self, kind: Container) -> Result<(), JsonErrorKind> {
+        if self.open.len() >= self.options.depth {
+            return Err(JsonErrorKind::Depth(self.options.depth));
+        }
+        self.cursor.advance();
+        self.open.push(Open { path: self.path.len(), kind });
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        self.cursor.advance();
+        self.open.pop();
+    }
+
+    /// After a value: closes what ends here and gets ready for the next value. `false` when the body's
+    /// one value is complete.
+    fn next_value(&mut self) -> Result<bool, JsonErrorKind> {
+        loop {
+            let Some(container) = self.open.last_mut() else { return Ok(false) };
+            self.path.truncate(container.path);
+            match (self.cursor.peek_after_blanks(), &mut container.kind) {
+                (Some(b','), Container::Object) => {
+                    self.cursor.advance();
+                    self.key()?;
+                    return Ok(true);
+                }
+                (Some(b','), Container::Array(index)) => {
+                    *index += 1;
+                    let index = *index;
+                    self.cursor.advance();
+                    self.index(index);
+                    return Ok(true);
+                }
+                (Some(b'}'), Container::Object) | (Some(b']'), Container::Array(_)) => self.end(),
+                (Some(byte), _) => return Err(JsonErrorKind::Unexpected(byte)),
+                (None, _) => return Err(JsonErrorKind::UnexpectedEnd),
+            }
+        }
+    }
+
+    /// Reads a key and its colon, and puts the key on the path.
+    fn key(&mut self) -> Result<(), JsonErrorKind> {
+        match self.cursor.peek_after_blanks() {
+            Some(b'"') => {}
+            Some(byte) => return Err(JsonErrorKind::Unexpected(byte)),
+            None => return Err(JsonErrorKind::UnexpectedEnd),
+        }
+        self.path.push(b'.');
+        self.cursor.string(&mut self.path)?;
+        match self.cursor.peek_after_blanks() {
+            Some(b':') => self.cursor.advance(),
+            Some(byte) => return Err(JsonErrorKind::Unexpected(byte)),
+            None => return Err(JsonErrorKind::UnexpectedEnd),
+        }
+        Ok(())
+    }
+
+    fn index(&mut self, index: usize) {
+        self.path.push(b'.');
+        if self.options.array_names == ArrayNames::ArrayIndex {
+            self.path.extend_from_slice(b"array_");
+        }
+        let mut digits = [0_u8; 20];
+        let mut rest = index;
+        let mut length = 0;
+        for slot in digits.iter_mut().rev() {
+            *slot = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+            rest /= 10;
+            length += 1;
+            if rest == 0 {
+                break;
+            }
+        }
+        self.path.extend_from_slice(digits.get(digits.len() - length..).unwrap_or_default());
+    }
+
+    /// Reads a leaf with `read` and reports it, also when it is cut off.
+    fn leaf(
+        &mut self,
+        read: impl FnOnce(&mut Cursor<'a>, &mut Vec<u8>) -> Result<(), JsonErrorKind>,
+    ) -> Result<bool, JsonErrorKind> {
+        let start = self.store.len();
+        if self.summary.arguments >= self.options.arguments {
+            self.summary.dropped += 1;
+            let read = read(&mut self.cursor, self.store);
+            self.store.truncate(start);
+            return read.map(|()| true);
+        }
+        self.name_bytes += self.path.len();
+        if self.name_bytes > self.options.name_bytes {
+            return Err(JsonErrorKind::NameBytes(self.options.name_bytes));
+        }
+        self.store.extend_from_slice(&self.path);
+        let middle = self.store.len();
+        let read = read(&mut self.cursor, self.store);
+        self.summary.arguments += 1;
+        (self.sink)(Pair { name: start..middle, value: middle..self.store.len() });
+        read.map(|()| true)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! What links do when they match, beside the rule's resolution.
+
+use super::body::element;
+use super::data::Element;
+use super::state::State;
+use super::store::Address;
+use super::values::Value;
+use crate::model::{PartsChange, Store, Variable};
+use crate::operators::{Captures, leading_integer};
+use crate::plan::{ActionPlan, ChangePlan, CtlPlan, KeyPlan, Plan, RulePlan, Slot};
+
+impl State {
+    pub(crate) fn run_actions(&mut self, plan: &Plan, rule: &RulePlan, actions: &[ActionPlan]) {
+        for action in actions {
+            match action {
+                ActionPlan::SetVar { key, change } => self.set_variable(plan, rule, key, change),
+                ActionPlan::SetEnv { name, value } => {
+                    let key = self.expand_value(plan, name, rule.set);
+                    let value = self.expand_value(plan, value, rule.set);
+                    self.data.env.retain(|element| element.key != key);
+                    self.data.env.push(Element { key, value });
+                }
+                ActionPlan::Ctl(ctl) => self.control(ctl),
+                ActionPlan::InitCollection { collection, key } => {
+                    self.open_collection(plan, rule, *collection, key);
+                }
+            }
+        }
+    }
+
+    fn set_variable(&mut self, plan: &Plan, rule: &RulePlan, key: &KeyPlan, change: &ChangePlan) {
+        let (store, address, name) = match key {
+            KeyPlan::Fixed(store, key) => (*store, Address::from(key), self.values.add(&key.name)),
+            KeyPlan::Made(store, text) => {
+                let name = self.expand(plan, text, rule.set);
+                (*store, Address::of(plan.slots(), *store, &name), self.values.add(&name))
+            }
+        };
+        let value = match change {
+            ChangePlan::Remove => {
+                if let Some(store) = self.stores.get_mut(store as usize) {
+                    store.remove(&address);
+                }
+                return;
+            }
+            ChangePlan::Set(text) => self.expand_value(plan, text, rule.set),
+            ChangePlan::Add(text) => {
+                let delta = self.number(plan, rule, text);
+                self.sum(store, &address, delta)
+            }
+            ChangePlan::Subtract(text) => {
+                let delta = self.number(plan, rule, text);
+                self.sum(store, &address, delta.saturating_neg())
+            }
+        };
+        if let Some(store) = self.stores.get_mut(store as usize) {
+            store.set(address, name, value);
+        }
+    }
+
+    fn number(&mut self, plan: &Plan, rule: &RulePlan, text: &crate::plan::Text) -> i64 {
+        let value = self.expand_value(plan, text, rule.set);
+        leading_integer(self.values.get(value))
+    }
+
+    fn sum(&mut self, store: Store, address: &Address, delta: i64) -> Value {
+        let old = self.stores.get(store as usize).and_then(|store| store.get(address));
+        let old = old.map_or(0, |(_, value)| leading_integer(self.values.get(value)));
+        self.values.add(old.saturating_add(delta).to_string().as_bytes())
+    }
+
+    /// `initcol`, `setsid`, `setuid`, `setrsc`. What the collection holds lasts as long as the transaction.
+    fn open_collection(&mut self, plan: &Plan, rule: &RulePlan, collection: Store, key: &crate::plan::Text) {
+        let name = self.expand(plan, key, rule.set);
+        match collection {
+            Store::Session => self.set_scalar(Variable::SessionId, &name),
+            Store::User => self.set_scalar(Variable::UserId, &name),
+            _ => return,
+        };
+    }
+
+    fn control(&mut self, ctl: &CtlPlan) {
+        let control = &mut self.control;
+        match ctl {
+            CtlPlan::AuditEngine(mode) => control.audit_engine = Some(*mode),
+            CtlPlan::AuditLogParts(change, parts) => {
+                let set = &mut control.audit_parts;
+                match change {
+                    PartsChange::Set => *set = Some(parts.to_string()),
+                    PartsChange::Add => set.get_or_insert_default().push_str(parts),
+                    PartsChange::Remove => set.get_or_insert_default().retain(|part| !parts.contains(part)),
+                }
+            }
+            CtlPlan::ForceRequestBody(on) => control.force_request_body = *on,
+            CtlPlan::RequestBodyAccess(on) => control.request_body_access = Some(*on),
+            CtlPlan::RequestBodyLimit(bytes) => control.request_body_limit = Some(*bytes),
+            CtlPlan::RequestBodyProcessor(name) => {
+                self.set_scalar(Variable::ReqbodyProcessor, name);
+            }
+            CtlPlan::ForceResponseBody(on) => control.force_response_body = *on,
+            CtlPlan::ResponseBodyAccess(on) => control.response_body_access = Some(*on),
+            CtlPlan::ResponseBodyLimit(bytes) => control.response_body_limit = Some(*bytes),
+            CtlPlan::RuleEngine(mode) => control.mode = Some(*mode),
+            CtlPlan::RemoveRules(rules) => control.removed_rules.push(rules.clone()),
+            CtlPlan::RemoveTarget(target) => control.removed_targets.push(target.clone()),
+            CtlPlan::Nothing => {}
+        }
+    }
+
+    /// Stores what an operator captured in `value`: path parameters in `ARGS_PATH`, and, when the rule
+    /// captures, the rest in `TX:0` to `TX:9`, of which places that it did not fill are emptied.
+    pub(crate) fn store_captures(&mut self, value: Value, captures: &Captures, numbered: bool) {
+        for (name, range) in captures.named() {
+            let text = self.values.get(value).get(range).unwrap_or_default().to_vec();
+            let parameter = element(&mut self.values, name.as_bytes(), &text);
+            self.data.path_args.retain(|known| known.key != parameter.key);
+            self.data.path_args.push(parameter);
+        }
+        for (number, digit) in (0u8..).zip(b'0'..=b'9').filter(|_| numbered) {
+            let slot = Address::Slot(Slot(u32::from(number)));
+            let text =
+                captures.get(usize::from(number)).map(|text| text.bytes(self.values.get(value)).to_vec());
+            let found = text.map(|text| element(&mut self.values, &[digit], &text));
+            let Some(tx) = self.stores.get_mut(Store::Tx as usize) else { return };
+            match found {
+                Some(found) => tx.set(slot, found.key, found.value),
+                None => tx.remove(&slot),
+            }
+        }
+    }
+}

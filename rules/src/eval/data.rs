@@ -1,0 +1,190 @@
+//! What is known of an exchange: the values and collections that rules look at.
+
+use super::values::{Value, Values};
+use crate::model::Variable;
+
+/// One element of a collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Element {
+    pub(crate) key: Value,
+    pub(crate) value: Value,
+}
+
+/// Values of the scalars, empty until they are known.
+#[derive(Clone, Debug)]
+pub(crate) struct Scalars([Value; Variable::ALL.len()]);
+
+impl Scalars {
+    pub(crate) fn get(&self, variable: Variable) -> Value {
+        self.0.get(variable as usize).copied().unwrap_or(Value::EMPTY)
+    }
+
+    pub(crate) fn set(&mut self, variable: Variable, value: Value) {
+        if let Some(cell) = self.0.get_mut(variable as usize) {
+            *cell = value;
+        }
+    }
+}
+
+/// What is known of an exchange.
+#[derive(Debug)]
+pub(crate) struct Data {
+    pub(crate) query_args: Vec<Element>,
+    pub(crate) request_headers: Vec<Element>,
+    pub(crate) cookies: Vec<Element>,
+    pub(crate) response_headers: Vec<Element>,
+    /// Elements of `ARGS_PATH`, `GEO` and `ENV`, which rules fill.
+    pub(crate) path_args: Vec<Element>,
+    pub(crate) env: Vec<Element>,
+    /// What depends on how a rule set sees bodies; one per view of the plan.
+    pub(crate) views: Vec<ViewData>,
+}
+
+/// An exchange as the rule sets of one view see it.
+#[derive(Clone, Debug)]
+pub(crate) struct ViewData {
+    pub(crate) scalars: Scalars,
+    /// How much of the kept request body may be seen.
+    pub(crate) body_length: usize,
+    pub(crate) body_args: Vec<Element>,
+    /// Original names of uploaded files by form field.
+    pub(crate) files: Vec<Element>,
+    pub(crate) files_sizes: Vec<Element>,
+    pub(crate) files_contents: Vec<Element>,
+    /// Raw `filename` and `name` parameters of multipart parts.
+    pub(crate) part_filenames: Vec<Element>,
+    pub(crate) part_names: Vec<Element>,
+    pub(crate) part_headers: Vec<Element>,
+    pub(crate) xml_texts: Vec<Element>,
+    pub(crate) xml_attributes: Vec<Element>,
+}
+
+impl Data {
+    /// Nothing is known yet, beyond the defaults that SecLang gives some scalars.
+    pub(crate) fn new(views: usize, values: &mut Values) -> Self {
+        let mut scalars = Scalars([Value::EMPTY; Variable::ALL.len()]);
+        let zero = values.add(b"0");
+        for variable in ZERO_AT_FIRST {
+            scalars.set(*variable, zero);
+        }
+        scalars.set(Variable::HighestSeverity, values.add(b"255"));
+        scalars.set(Variable::ModsecBuild, values.add(MODSEC_BUILD));
+        let view = ViewData {
+            scalars,
+            body_length: 0,
+            body_args: Vec::new(),
+            files: Vec::new(),
+            files_sizes: Vec::new(),
+            files_contents: Vec::new(),
+            part_filenames: Vec::new(),
+            part_names: Vec::new(),
+            part_headers: Vec::new(),
+            xml_texts: Vec::new(),
+            xml_attributes: Vec::new(),
+        };
+        Self {
+            query_args: Vec::new(),
+            request_headers: Vec::new(),
+            cookies: Vec::new(),
+            response_headers: Vec::new(),
+            path_args: Vec::new(),
+            env: Vec::new(),
+            views: vec![view; views.max(1)],
+        }
+    }
+
+    /// Sets a scalar that is the same however bodies are seen.
+    pub(crate) fn set(&mut self, variable: Variable, value: Value) {
+        for view in &mut self.views {
+            view.scalars.set(variable, value);
+        }
+    }
+
+    pub(crate) fn view(&self, view: usize) -> Option<&ViewData> {
+        self.views.get(view)
+    }
+
+    /// The elements of an ordinary collection: two runs, and whether the keys are looked at instead of the
+    /// values. `None` for scalars and for what is kept elsewhere.
+    pub(crate) fn collection(&self, variable: Variable, view: usize) -> Option<Elements<'_>> {
+        let seen = self.views.get(view)?;
+        let query = self.query_args.as_slice();
+        let body = seen.body_args.as_slice();
+        let (first, second, names): (&[Element], &[Element], bool) = match variable {
+            Variable::Args => (query, body, false),
+            Variable::ArgsNames => (query, body, true),
+            Variable::ArgsGet => (query, &[], false),
+            Variable::ArgsGetNames => (query, &[], true),
+            Variable::ArgsPost => (body, &[], false),
+            Variable::ArgsPostNames => (body, &[], true),
+            Variable::ArgsPath => (&self.path_args, &[], false),
+            Variable::Env => (&self.env, &[], false),
+            Variable::RequestHeaders => (&self.request_headers, &[], false),
+            Variable::RequestHeadersNames => (&self.request_headers, &[], true),
+            Variable::RequestCookies => (&self.cookies, &[], false),
+            Variable::RequestCookiesNames => (&self.cookies, &[], true),
+            Variable::ResponseHeaders => (&self.response_headers, &[], false),
+            Variable::ResponseHeadersNames => (&self.response_headers, &[], true),
+            Variable::Files => (&seen.files, &[], false),
+            Variable::FilesNames => (&seen.files, &[], true),
+            Variable::FilesSizes => (&seen.files_sizes, &[], false),
+            Variable::FilesTmpContent => (&seen.files_contents, &[], false),
+            Variable::FilesTmpNames | Variable::Geo => (&[], &[], false),
+            Variable::MultipartFilename => (&seen.part_filenames, &[], false),
+            Variable::MultipartName => (&seen.part_names, &[], false),
+            Variable::MultipartPartHeaders => (&seen.part_headers, &[], false),
+            _ => return None,
+        };
+        Some(Elements { first, second, names })
+    }
+}
+
+/// The elements of a collection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Elements<'a> {
+    first: &'a [Element],
+    second: &'a [Element],
+    names: bool,
+}
+
+impl<'a> Elements<'a> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = Element> + 'a {
+        let all = self.first.iter().chain(self.second);
+        all.map(move |element| if self.names { Element { value: element.key, ..*element } } else { *element })
+    }
+
+    pub(crate) fn len(self) -> usize {
+        self.first.len() + self.second.len()
+    }
+}
+
+/// The version that `MODSEC_BUILD` gives: that of ModSecurity 3.0.14, whose behaviour rules can rely on.
+const MODSEC_BUILD: &[u8] = b"030001400";
+
+/// Flags and sizes that are "0" as long as nothing was found.
+const ZERO_AT_FIRST: &[Variable] = &[
+    Variable::FilesCombinedSize,
+    Variable::InboundDataError,
+    Variable::MscPcreError,
+    Variable::MscPcreLimitsExceeded,
+    Variable::MultipartBoundaryQuoted,
+    Variable::MultipartBoundaryWhitespace,
+    Variable::MultipartCrlfLfLines,
+    Variable::MultipartDataAfter,
+    Variable::MultipartDataBefore,
+    Variable::MultipartFileLimitExceeded,
+    Variable::MultipartHeaderFolding,
+    Variable::MultipartInvalidHeaderFolding,
+    Variable::MultipartInvalidPart,
+    Variable::MultipartInvalidQuoting,
+    Variable::MultipartLfLine,
+    Variable::MultipartMissingSemicolon,
+    Variable::MultipartStrictError,
+    Variable::MultipartUnmatchedBoundary,
+    Variable::OutboundDataError,
+    Variable::ReqbodyError,
+    Variable::ReqbodyProcessorError,
+    Variable::RequestBodyLength,
+    Variable::ResponseContentLength,
+    Variable::UrlencodedError,
+];

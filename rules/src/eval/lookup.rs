@@ -1,0 +1,189 @@
+//! From targets to the elements they mean.
+
+use super::data::Element;
+use super::state::State;
+use super::values::Value;
+use crate::model::Variable;
+use crate::plan::{Keys, Plan, TargetPlan, Targets, store_of};
+
+/// One value to test, with the name it goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Item {
+    pub(crate) variable: Variable,
+    /// `None` for scalars.
+    pub(crate) key: Option<Value>,
+    pub(crate) value: Value,
+    /// The value is a number of elements.
+    pub(crate) count: bool,
+}
+
+impl State {
+    /// Writes what `targets` mean now to `out`, in order.
+    pub(crate) fn collect(&mut self, plan: &Plan, targets: &Targets, view: usize, out: &mut Vec<Item>) {
+        out.clear();
+        for target in &targets.list {
+            if target.is_void() {
+                continue;
+            }
+            let from = out.len();
+            self.collect_one(plan, target, view, out);
+            if target.count {
+                let count = out.len() - from;
+                out.truncate(from);
+                let key = self.selector_name(&target.keys);
+                let value = self.values.add(count.to_string().as_bytes());
+                out.push(Item { variable: target.variable, key, value, count: true });
+            }
+        }
+    }
+
+    fn collect_one(&mut self, plan: &Plan, target: &TargetPlan, view: usize, out: &mut Vec<Item>) {
+        let variable = target.variable;
+        if target.is_scalar() {
+            if !self.is_removed(variable, None) {
+                let value = self.scalar(plan, variable, view);
+                out.push(Item { variable, key: None, value, count: false });
+            }
+            return;
+        }
+        if let Keys::Stored(store, key) = &target.keys {
+            let found = self.stores.get(*store as usize).and_then(|store| store.slot(key.slot));
+            out.extend(found.filter(|&(key, _)| self.counts(target, key)).map(|(key, value)| Item {
+                variable,
+                key: Some(key),
+                value,
+                count: false,
+            }));
+            return;
+        }
+        if let Some(elements) = self.data.collection(variable, view) {
+            let all =
+                matches!(target.keys, Keys::All) && target.excluded.is_empty() && !self.has_removed_targets();
+            out.reserve(elements.len());
+            out.extend(
+                elements
+                    .iter()
+                    .filter(|element| {
+                        all || target.keys.include(self.values.get(element.key))
+                            && self.counts(target, element.key)
+                    })
+                    .map(|element| item(variable, element)),
+            );
+            return;
+        }
+        for element in self.special(plan, target, view) {
+            let included = variable == Variable::Xml || target.keys.include(self.values.get(element.key));
+            if included && self.counts(target, element.key) {
+                out.push(item(variable, element));
+            }
+        }
+    }
+
+    /// Whether an element with this key is neither excluded by the rule nor removed by `ctl`.
+    fn counts(&self, target: &TargetPlan, key: Value) -> bool {
+        (target.excluded.is_empty()
+            || !target.excluded.iter().any(|excluded| excluded.include(self.values.get(key))))
+            && !self.is_removed(target.variable, Some(key))
+    }
+
+    /// Elements of collections that rules or the engine itself change while a phase runs.
+    fn special(&mut self, plan: &Plan, target: &TargetPlan, view: usize) -> Vec<Element> {
+        if let Some(store) = store_of(target.variable) {
+            let elements = self
+                .stores
+                .get(store as usize)
+                .map(|store| store.iter().map(|(key, value)| Element { key, value }).collect());
+            return elements.unwrap_or_default();
+        }
+        match target.variable {
+            Variable::MatchedVars | Variable::MatchedVarsNames => self.matched_vars(target.variable),
+            Variable::Rule => self.rule_elements(plan),
+            Variable::Xml => self.xml_elements(&target.keys, view),
+            _ => Vec::new(),
+        }
+    }
+
+    fn matched_vars(&mut self, variable: Variable) -> Vec<Element> {
+        let matched = std::mem::take(&mut self.matched.all);
+        let elements = matched.iter().map(|item| {
+            let key = self.full_name(item);
+            let value = if variable == Variable::MatchedVars { item.value } else { key };
+            Element { key, value }
+        });
+        let elements = elements.collect();
+        self.matched.all = matched;
+        elements
+    }
+
+    fn xml_elements(&mut self, keys: &Keys, view: usize) -> Vec<Element> {
+        let Keys::XPath(path) = keys else { return Vec::new() };
+        let Some(seen) = self.data.view(view) else { return Vec::new() };
+        match &**path {
+            b"/*" => seen.xml_texts.clone(),
+            b"//@*" => seen.xml_attributes.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn selector_name(&mut self, keys: &Keys) -> Option<Value> {
+        match keys {
+            Keys::Named(name) | Keys::XPath(name) => Some(self.values.add(name)),
+            Keys::Stored(_, key) => Some(self.values.add(&key.name)),
+            Keys::All | Keys::Pattern(_) => None,
+        }
+    }
+
+    /// The name an element goes by in logs and in `MATCHED_VAR_NAME`: `ARGS:user`, `REQUEST_URI`, `&ARGS`.
+    pub(crate) fn full_name(&mut self, item: &Item) -> Value {
+        let name = self.name_of(item);
+        self.values.add(&name)
+    }
+
+    /// As [`State::full_name`], as bytes.
+    pub(crate) fn name_of(&self, item: &Item) -> Vec<u8> {
+        let mut name = Vec::with_capacity(32);
+        if item.count {
+            name.push(b'&');
+        }
+        name.extend_from_slice(item.variable.name().as_bytes());
+        if let Some(key) = item.key {
+            name.push(b':');
+            name.extend_from_slice(self.values.get(key));
+        }
+        name
+    }
+
+    /// The first element of a variable, or the first with this key: what a macro stands for.
+    pub(crate) fn first(
+        &mut self,
+        plan: &Plan,
+        variable: Variable,
+        key: Option<&[u8]>,
+        view: usize,
+    ) -> Option<Value> {
+        if variable.shape() == crate::model::Shape::Scalar {
+            return Some(self.scalar(plan, variable, view));
+        }
+        if let Some(elements) = self.data.collection(variable, view) {
+            let wanted = |element: &Element| {
+                key.is_none_or(|key| self.values.get(element.key).eq_ignore_ascii_case(key))
+            };
+            return elements.iter().find(wanted).map(|element| element.value);
+        }
+        let target = TargetPlan {
+            variable,
+            keys: key.map_or(Keys::All, |key| Keys::Named(key.into())),
+            count: false,
+            excluded: Box::default(),
+        };
+        let elements = self.special(plan, &target, view);
+        elements
+            .into_iter()
+            .find(|element| target.keys.include(self.values.get(element.key)))
+            .map(|element| element.value)
+    }
+}
+
+fn item(variable: Variable, element: Element) -> Item {
+    Item { variable, key: Some(element.key), value: element.value, count: false }
+}

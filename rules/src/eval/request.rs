@@ -1,0 +1,154 @@
+//! The request as it comes in: head, trailers, body.
+
+use std::net::IpAddr;
+
+use super::body::{Intake, element};
+use super::data::Element;
+use super::state::State;
+use super::{Connection, Disruption, Field, Interruption, RequestHead};
+use crate::body::BodyProcessor;
+use crate::http::{arguments, authorization, content_type, cookies, forwarded, host, uri};
+use crate::model::{LimitAction, Phase, Variable};
+use crate::plan::Plan;
+
+impl State {
+    pub(crate) fn begin(&mut self, connection: &Connection<'_>, unique_id: &[u8]) {
+        self.set_scalar(Variable::UniqueId, unique_id);
+        self.set_scalar(Variable::RemoteAddr, connection.client_address);
+        self.set_scalar(Variable::RemoteHost, connection.client_address);
+        self.set_scalar(Variable::RemotePort, connection.client_port.to_string().as_bytes());
+        self.set_scalar(Variable::ServerAddr, connection.server_address);
+        self.set_scalar(Variable::ServerPort, connection.server_port.to_string().as_bytes());
+    }
+
+    pub(crate) fn take_request_head(&mut self, plan: &Plan, head: &RequestHead<'_>) {
+        self.set_scalar(Variable::RequestMethod, head.method);
+        self.set_scalar(Variable::RequestProtocol, head.protocol);
+        self.set_scalar(
+            Variable::RequestLine,
+            &[head.method, b" ", head.target, b" ", head.protocol].concat(),
+        );
+        self.take_target(plan, head.target);
+        self.take_request_fields(head.headers);
+        self.take_client_address(plan, head);
+        for (name, value) in head.headers {
+            if name.eq_ignore_ascii_case(b"host") {
+                self.set_scalar(Variable::ServerName, host::server_name(value));
+            } else if name.eq_ignore_ascii_case(b"authorization") {
+                self.set_scalar(Variable::AuthType, authorization::scheme(value));
+                self.set_scalar(Variable::RemoteUser, &authorization::basic_user(value).unwrap_or_default());
+            } else if name.eq_ignore_ascii_case(b"content-type") {
+                self.choose_processor(plan, value);
+            }
+        }
+    }
+
+    /// Forms have a processor by their media type. JSON has one where the rule set says so; in SecLang,
+    /// rules choose it.
+    fn choose_processor(&mut self, plan: &Plan, header: &[u8]) {
+        let form = content_type::body_processor(header);
+        let json = content_type::is_json(header).then_some(BodyProcessor::Json);
+        for (view, data) in plan.views().request().zip(&mut self.data.views) {
+            if let Some(processor) = form.or(json.filter(|_| view.json_by_type)) {
+                let name = self.values.add(processor.name().as_bytes());
+                data.scalars.set(Variable::ReqbodyProcessor, name);
+            }
+        }
+    }
+
+    fn take_target(&mut self, plan: &Plan, target: &[u8]) {
+        let parts = uri::Target::parse(target);
+        self.set_scalar(Variable::RequestUriRaw, parts.raw);
+        self.set_scalar(Variable::RequestUri, parts.uri);
+        self.set_scalar(Variable::QueryString, parts.query);
+        let mut path = Vec::with_capacity(parts.path.len());
+        parts.decode_path(&mut path);
+        self.set_scalar(Variable::RequestFilename, &path);
+        self.set_scalar(Variable::PathInfo, &path);
+        self.set_scalar(Variable::RequestBasename, uri::basename(&path));
+        // The query belongs to all rule sets; the most generous settings among them decide.
+        let limit =
+            plan.views().request().map(|view| view.arguments).max().unwrap_or(crate::limits::ARGUMENTS);
+        let separator = plan.views().request().next().map_or(b'&', |view| view.separator);
+        let (args, invalid) = self.arguments(parts.query, separator, limit);
+        self.data.query_args = args;
+        if invalid {
+            self.set_scalar(Variable::UrlencodedError, b"1");
+        }
+    }
+
+    /// Splits a query or form; the arguments, and whether an escape was invalid.
+    fn arguments(&mut self, text: &[u8], separator: u8, limit: usize) -> (Vec<Element>, bool) {
+        let mut store = Vec::with_capacity(text.len());
+        let mut pairs = Vec::new();
+        let summary = arguments::split(text, separator, limit, &mut store, &mut |pair| pairs.push(pair));
+        let part = |range: std::ops::Range<usize>| store.get(range).unwrap_or_default();
+        let args = pairs.into_iter().map(|pair| element(&mut self.values, part(pair.name), part(pair.value)));
+        (args.collect(), summary.invalid_escape)
+    }
+
+    pub(crate) fn take_request_fields(&mut self, fields: &[Field<'_>]) {
+        for (name, value) in fields {
+            let header = element(&mut self.values, name, value);
+            self.data.request_headers.push(header);
+            if name.eq_ignore_ascii_case(b"cookie") {
+                for (name, value) in cookies::cookies(value) {
+                    let cookie = element(&mut self.values, name, value);
+                    self.data.cookies.push(cookie);
+                }
+            }
+        }
+    }
+
+    /// The client is the connection's peer, or whom trusted hops say it is.
+    fn take_client_address(&mut self, plan: &Plan, head: &RequestHead<'_>) {
+        let source = plan.client_address();
+        let Some(header) = &source.header else { return };
+        let peer = self.data.view(0).map(|view| view.scalars.get(Variable::RemoteAddr));
+        let peer =
+            peer.and_then(|peer| std::str::from_utf8(self.values.get(peer)).ok()?.parse::<IpAddr>().ok());
+        let Some(peer) = peer else { return };
+        let style = if header == "forwarded" { forwarded::Style::Forwarded } else { forwarded::Style::List };
+        let lines: Vec<&[u8]> = head
+            .headers
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case(header.as_bytes()))
+            .map(|(_, value)| *value)
+            .collect();
+        let client =
+            forwarded::client_address(peer, style, lines, |address| source.trusted.contains(address));
+        let client = client.to_string();
+        self.set_scalar(Variable::RemoteAddr, client.as_bytes());
+        self.set_scalar(Variable::RemoteHost, client.as_bytes());
+    }
+
+    /// Shows each view what it may see of the body, and ends the exchange when a view refuses its length.
+    pub(crate) fn take_request_body(&mut self, plan: &Plan, body: Intake) {
+        let length = self.values.add(body.received().to_string().as_bytes());
+        self.data.set(Variable::RequestBodyLength, length);
+        for (index, view) in plan.views().request().enumerate() {
+            if !self.reads_request(view) {
+                continue;
+            }
+            let (seen, over) = body.prefix(self.request_limit(view));
+            if let Some(data) = self.data.views.get_mut(index) {
+                data.body_length = seen.len();
+            }
+            if over {
+                let one = self.values.add(b"1");
+                if let Some(data) = self.data.views.get_mut(index) {
+                    data.scalars.set(Variable::InboundDataError, one);
+                }
+                if view.limit_action == LimitAction::Reject && self.enforces(plan, index) {
+                    let disruption = Disruption::Deny { status: 413 };
+                    self.interrupt(Interruption { rule_id: 0, phase: Phase::RequestBody, disruption });
+                    continue;
+                }
+            }
+            if body.received() > 0 {
+                self.parse_body(view, index, seen, over);
+            }
+        }
+        self.request_body = body.into_kept();
+    }
+}

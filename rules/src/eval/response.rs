@@ -1,0 +1,54 @@
+//! The response as it comes in.
+
+use super::body::{Intake, element};
+use super::state::State;
+use super::{Disruption, Field, Interruption, ResponseHead};
+use crate::http::content_type;
+use crate::model::{Phase, ResponseLimitAction, Variable};
+use crate::plan::Plan;
+
+impl State {
+    pub(crate) fn take_response_head(&mut self, head: &ResponseHead<'_>) {
+        let status = head.status.to_string();
+        self.set_scalar(Variable::ResponseStatus, status.as_bytes());
+        self.set_scalar(Variable::Status, status.as_bytes());
+        self.set_scalar(Variable::ResponseProtocol, head.protocol);
+        self.set_scalar(Variable::StatusLine, &[head.protocol, b" ", status.as_bytes()].concat());
+        self.take_response_fields(head.headers);
+        let named = head.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"content-type"));
+        let media_type = named.map(|(_, value)| content_type::media_type(value)).unwrap_or_default();
+        self.set_scalar(Variable::ResponseContentType, &media_type);
+    }
+
+    pub(crate) fn take_response_fields(&mut self, fields: &[Field<'_>]) {
+        for (name, value) in fields {
+            let header = element(&mut self.values, name, value);
+            self.data.response_headers.push(header);
+        }
+    }
+
+    /// Shows each view what it may see of the body.
+    pub(crate) fn take_response_body(&mut self, plan: &Plan, body: &Intake) {
+        let length = self.values.add(body.received().to_string().as_bytes());
+        self.data.set(Variable::ResponseContentLength, length);
+        for (index, view) in plan.views().response().enumerate() {
+            if !self.reads_response(view) {
+                continue;
+            }
+            let (seen, over) = body.prefix(self.response_limit(view));
+            let seen =
+                if over && view.limit_action == ResponseLimitAction::PassUninspected { b"" } else { seen };
+            let seen = self.values.add(seen);
+            let one = self.values.add(b"1");
+            let Some(data) = self.data.views.get_mut(index) else { continue };
+            data.scalars.set(Variable::ResponseBody, seen);
+            if over {
+                data.scalars.set(Variable::OutboundDataError, one);
+                if view.limit_action == ResponseLimitAction::Reject && self.enforces(plan, index) {
+                    let disruption = Disruption::Deny { status: 500 };
+                    self.interrupt(Interruption { rule_id: 0, phase: Phase::ResponseBody, disruption });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! Rules run: phases, rules, chains, values.
+
+use super::lookup::Item;
+use super::state::State;
+use super::values::Value;
+use super::{Disruption, Interruption};
+use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
+use crate::model::{AllowScope, EngineMode, Phase, Variable};
+use crate::operators::{Captures, OperatorName, leading_integer};
+use crate::plan::{ConditionPlan, LinkPlan, Plan, ResolutionPlan, RulePlan};
+
+/// What a rule's evaluation gathers on the way.
+#[derive(Debug, Default)]
+struct Progress {
+    /// All that matched, in order.
+    items: Vec<Item>,
+    /// Link and untransformed value of the first match, for the log line.
+    first: Option<(usize, Item)>,
+    /// Message and data of a rule without chain, as they were at the first match.
+    texts: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+impl State {
+    /// Runs all rules of a phase.
+    pub(crate) fn run_phase(&mut self, plan: &Plan, phase: Phase) {
+        if self.decision.allowed == Some(AllowScope::Phase) {
+            self.decision.allowed = None;
+        }
+        let rules = plan.phase(phase);
+        let mut position = 0usize;
+        while let Some(&index) = rules.get(position) {
+            if phase != Phase::Logging && (self.decision.interruption.is_some() || self.is_allowed(phase)) {
+                break;
+            }
+            position += 1;
+            let Some(rule) = plan.rule(index) else { continue };
+            let Some(set) = plan.set(rule.set) else { continue };
+            let mode = self.mode(set);
+            if mode == EngineMode::Off
+                || self.control.removed_rules.iter().any(|removed| removed.contains(index))
+            {
+                continue;
+            }
+            self.current = Some(index);
+            if self.run_rule(plan, rule, set.view.0 as usize, mode) {
+                position = position.max(rule.next as usize);
+            }
+        }
+        self.current = None;
+    }
+
+    /// Whether an `allow` covers the phase.
+    fn is_allowed(&self, phase: Phase) -> bool {
+        match self.decision.allowed {
+            None => false,
+            Some(AllowScope::Transaction | AllowScope::Phase) => true,
+            Some(AllowScope::Request) => phase <= Phase::RequestBody,
+        }
+    }
+
+    /// Evaluates one rule; `true` when all its links matched.
+    fn run_rule(&mut self, plan: &Plan, rule: &RulePlan, view: usize, mode: EngineMode) -> bool {
+        self.matched.all.clear();
+        let mut progress = Progress::default();
+        for (position, link) in rule.links.iter().enumerate() {
+            if !self.run_link(plan, rule, link, position, view, &mut progress) {
+                return false;
+            }
+        }
+        let disrupted = self.resolve(plan, rule, mode);
+        self.decision.audit |= rule.audit;
+        if rule.log || self.record_all {
+            self.record(plan, rule, progress, disrupted);
+        }
+        if let Some(severity) = rule.meta.severity {
+            self.lower_highest_severity(severity.number());
+        }
+        true
+    }
+
+    /// Tests each value a link looks at, and runs the link's actions for each that matches.
+    fn run_link(
+        &mut self,
+        plan: &Plan,
+        rule: &RulePlan,
+        link: &LinkPlan,
+        position: usize,
+        view: usize,
+        progress: &mut Progress,
+    ) -> bool {
+        let Some(condition) = &link.condition else {
+            self.run_actions(plan, rule, &link.actions);
+            self.keep_texts(plan, rule, progress);
+            return true;
+        };
+        let mut items = std::mem::take(&mut self.items);
+        self.collect(plan, &condition.targets, view, &mut items);
+        let argument = condition.argument.as_ref().map(|text| self.expand(plan, text, rule.set));
+        let mut matched = false;
+        for item in &items {
+            if condition.multi_match {
+                let mut value = item.value;
+                matched |= self.test(
+                    plan,
+                    rule,
+                    link,
+                    condition,
+                    position,
+                    *item,
+                    value,
+                    argument.as_deref(),
+                    progress,
+                );
+                let steps = plan.pipeline(condition.pipeline).map_or(&[][..], |pipeline| &pipeline.steps);
+                for &step in steps {
+                    let next = self.values.step(value, step);
+                    if next != value {
+                        value = next;
+                        matched |= self.test(
+                            plan,
+                            rule,
+                            link,
+                            condition,
+                            position,
+                            *item,
+                            value,
+                            argument.as_deref(),
+                            progress,
+                        );
+                    }
+                }
+            } else {
+                let value = match plan.pipeline(condition.pipeline) {
+                    Some(pipeline) => self.values.transformed(item.value, pipeline),
+                    None => item.value,
+                };
+                matched |= self.test(
+                    plan,
+                    rule,
+                    link,
+                    condition,
+                    position,
+                    *item,
+                    value,
+                    argument.as_deref(),
+                    progress,
+                );
+            }
+        }
+        self.items = items;
+        matched
+    }
+
+    /// Tests one value.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the inner loop; a struct of these would be built per value"
+    )]
+    fn test(
+        &mut self,
+        plan: &Plan,
+        rule: &RulePlan,
+        link: &LinkPlan,
+        condition: &ConditionPlan,
+        position: usize,
+        item: Item,
+        value: Value,
+        argument: Option<&[u8]>,
+        progress: &mut Progress,
+    ) -> bool {
+        let operator = &condition.operator;
+        let argument = argument.or_else(|| operator.argument().as_literal()).unwrap_or_default();
+        let path = operator.name() == OperatorName::RestPath;
+        let mut captures = (link.capture || path).then(Captures::default);
+        let found = operator.matches(self.values.get(value), argument, captures.as_mut());
+        if found == condition.negated {
+            return false;
+        }
+        if let Some(captures) = captures.filter(|captures| !captures.is_empty()) {
+            self.store_captures(value, &captures, link.capture);
+        }
+        let seen = Item { value, ..item };
+        self.matched.last = Some(seen);
+        self.matched.all.push(seen);
+        progress.items.push(seen);
+        progress.first.get_or_insert((position, item));
+        self.run_actions(plan, rule, &link.actions);
+        self.keep_texts(plan, rule, progress);
+        true
+    }
+
+    /// A rule without chain reports what it saw at its first match; a chain what it saw at the end.
+    fn keep_texts(&mut self, plan: &Plan, rule: &RulePlan, progress: &mut Progress) {
+        if rule.links.len() == 1 && progress.texts.is_none() && (rule.log || self.record_all) {
+            progress.texts = Some(self.texts(plan, rule));
+        }
+    }
+
+    fn texts(&mut self, plan: &Plan, rule: &RulePlan) -> (Vec<u8>, Vec<u8>) {
+        let message = rule.meta.message.as_ref().map(|text| self.expand(plan, text, rule.set));
+        let data = rule.meta.data.as_ref().map(|text| self.expand(plan, text, rule.set));
+        (message.unwrap_or_default(), data.unwrap_or_default())
+    }
+
+    /// Carries a matched rule's resolution out; `true` when it disrupts the exchange.
+    fn resolve(&mut self, plan: &Plan, rule: &RulePlan, mode: EngineMode) -> bool {
+        if mode != EngineMode::On || rule.phase == Phase::Logging {
+            return false;
+        }
+        let disruption = match &rule.resolution {
+            ResolutionPlan::Pass => return false,
+            ResolutionPlan::Allow(scope) => {
+                self.decision.allowed = Some(*scope);
+                self.decision.allowed_by = Some((rule.id, rule.phase));
+                return true;
+            }
+            ResolutionPlan::Deny { status } => Disruption::Deny { status: *status },
+            ResolutionPlan::Drop => Disruption::Drop,
+            ResolutionPlan::Redirect { status, location } => {
+                let location = self.expand(plan, location, rule.set);
+                if location.is_empty() || location.iter().any(|&byte| byte < b' ' || byte == 0x7f) {
+                    // What a client sent must not end the header line; without a place to go it is refused.
+                    Disruption::Deny { status: 403 }
+                } else {
+                    Disruption::Redirect { status: *status, location }
+                }
+            }
+        };
+        self.interrupt(Interruption { rule_id: rule.id, phase: rule.phase, disruption });
+        true
+    }
+
+    /// Ends the exchange, unless that was decided before.
+    pub(crate) fn interrupt(&mut self, interruption: Interruption) {
+        self.decision.interruption.get_or_insert(interruption);
+    }
+
+    fn record(&mut self, plan: &Plan, rule: &RulePlan, progress: Progress, disrupted: bool) {
+        let (message, data) = match progress.texts {
+            Some(texts) => texts,
+            None => self.texts(plan, rule),
+        };
+        let tags: Vec<Vec<u8>> = rule.meta.tags.iter().map(|tag| self.expand(plan, tag, rule.set)).collect();
+        let variables: Vec<Vec<u8>> = progress.items.iter().map(|item| self.name_of(item)).collect();
+        let scalar = |state: &mut Self, variable| {
+            let value = state.scalar(plan, variable, 0);
+            state.values.get(value).to_vec()
+        };
+        let log_line = rule.log.then(|| {
+            let found = progress.first.and_then(|(position, item)| {
+                let condition = rule.links.get(position)?.condition.as_ref()?;
+                Some((condition, item))
+            });
+            let name = found.map(|(_, item)| self.name_of(&item)).unwrap_or_default();
+            let found = found.map(|(condition, item)| MatchedValue {
+                operator: condition.operator.name().name(),
+                negated: condition.negated,
+                parameter: condition.operator.raw_argument(),
+                variable: &name,
+                value: self.values.get(item.value).to_vec(),
+            });
+            let host = scalar(self, Variable::ServerName);
+            let host = if host.is_empty() { scalar(self, Variable::ServerAddr) } else { host };
+            ErrorLine {
+                client: &scalar(self, Variable::RemoteAddr),
+                verdict: if disrupted { LineVerdict::of(&rule.resolution) } else { LineVerdict::Warning },
+                phase: rule.phase,
+                found,
+                file: &rule.origin.file,
+                line: rule.origin.line,
+                id: rule.id,
+                rev: &rule.meta.rev,
+                message: &message,
+                data: &data,
+                severity: rule.meta.severity,
+                ver: &rule.meta.ver,
+                maturity: rule.meta.maturity,
+                accuracy: rule.meta.accuracy,
+                tags: &tags,
+                hostname: &host,
+                uri: &scalar(self, Variable::RequestUri),
+                unique_id: &scalar(self, Variable::UniqueId),
+            }
+            .render()
+        });
+        self.matches.push(MatchRecord {
+            rule_id: rule.id,
+            phase: rule.phase,
+            message,
+            data,
+            severity: rule.meta.severity,
+            tags,
+            variables,
+            log_line,
+        });
+    }
+
+    fn lower_highest_severity(&mut self, severity: u8) {
+        let highest =
+            self.data.view(0).map_or(Value::EMPTY, |view| view.scalars.get(Variable::HighestSeverity));
+        if i64::from(severity) < leading_integer(self.values.get(highest)) {
+            self.set_scalar(Variable::HighestSeverity, severity.to_string().as_bytes());
+        }
+    }
+}
+
+impl LineVerdict {
+    fn of(resolution: &ResolutionPlan) -> Self {
+        match resolution {
+            ResolutionPlan::Pass => Self::Warning,
+            ResolutionPlan::Allow(_) => Self::Allowed,
+            ResolutionPlan::Deny { status } => Self::Denied(*status),
+            ResolutionPlan::Drop => Self::Dropped,
+            ResolutionPlan::Redirect { status, .. } => Self::Redirected(*status),
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! The state of a transaction: what is known, what rules stored, what has been decided.
+
+use std::sync::Arc;
+
+use super::body::element;
+use super::data::{Data, Element};
+use super::lookup::Item;
+use super::store::VarStore;
+use super::values::{Value, Values};
+use super::{Interruption, UnixNanos};
+use crate::audit::MatchRecord;
+use crate::http::time::CivilTime;
+use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Store, Variable};
+use crate::plan::{Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, SetPlan};
+
+/// Everything a transaction changes while it runs.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) values: Values,
+    pub(crate) data: Data,
+    pub(crate) stores: [VarStore; Store::COUNT],
+    pub(crate) matched: Matched,
+    pub(crate) control: Control,
+    pub(crate) decision: Decision,
+    /// What was kept of the request body.
+    pub(crate) request_body: Vec<u8>,
+    pub(crate) started: UnixNanos,
+    pub(crate) now: UnixNanos,
+    /// The rule being evaluated.
+    pub(crate) current: Option<RuleIndex>,
+    pub(crate) matches: Vec<MatchRecord>,
+    /// Keep a record of each match, not only of those that are logged.
+    pub(crate) record_all: bool,
+    /// Held here between uses for its memory.
+    pub(crate) items: Vec<Item>,
+}
+
+/// What the current rule matched.
+#[derive(Debug, Default)]
+pub(crate) struct Matched {
+    pub(crate) last: Option<Item>,
+    pub(crate) all: Vec<Item>,
+}
+
+/// How the rest of the transaction is handled: what `ctl` changed.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    pub(crate) mode: Option<EngineMode>,
+    pub(crate) removed_rules: Vec<Arc<RuleSelection>>,
+    pub(crate) removed_targets: Vec<Arc<RemovedTarget>>,
+    pub(crate) audit_engine: Option<AuditEngine>,
+    pub(crate) audit_parts: Option<String>,
+    pub(crate) request_body_access: Option<bool>,
+    pub(crate) request_body_limit: Option<usize>,
+    pub(crate) force_request_body: bool,
+    pub(crate) response_body_access: Option<bool>,
+    pub(crate) response_body_limit: Option<usize>,
+    pub(crate) force_response_body: bool,
+}
+
+/// What has been decided.
+#[derive(Debug, Default)]
+pub(crate) struct Decision {
+    pub(crate) interruption: Option<Interruption>,
+    /// How far the `allow` in force reaches.
+    pub(crate) allowed: Option<AllowScope>,
+    /// The rule that allowed last, and when.
+    pub(crate) allowed_by: Option<(u64, Phase)>,
+    /// A matched rule asked for the audit log.
+    pub(crate) audit: bool,
+}
+
+impl State {
+    pub(crate) fn new(views: usize, now: UnixNanos) -> Self {
+        let mut values = Values::new();
+        let data = Data::new(views, &mut values);
+        Self {
+            values,
+            data,
+            stores: Default::default(),
+            matched: Matched::default(),
+            control: Control::default(),
+            decision: Decision::default(),
+            request_body: Vec::new(),
+            started: now,
+            now,
+            current: None,
+            matches: Vec::new(),
+            record_all: false,
+            items: Vec::new(),
+        }
+    }
+
+    /// The engine mode that holds for a rule set now.
+    pub(crate) fn mode(&self, set: &SetPlan) -> EngineMode {
+        self.control.mode.unwrap_or(set.engine)
+    }
+
+    /// Stores a text as the value of a scalar.
+    pub(crate) fn set_scalar(&mut self, variable: Variable, text: &[u8]) -> Value {
+        let value = self.values.add(text);
+        self.data.set(variable, value);
+        value
+    }
+
+    pub(crate) fn has_removed_targets(&self) -> bool {
+        !self.control.removed_targets.is_empty()
+    }
+
+    /// Whether `ctl` took this element away from the current rule.
+    pub(crate) fn is_removed(&self, variable: Variable, key: Option<Value>) -> bool {
+        self.control.removed_targets.iter().any(|removed| {
+            removed.variable == variable
+                && self.current.is_some_and(|rule| removed.rules.contains(rule))
+                && key.map_or(matches!(removed.keys, Keys::All), |key| {
+                    removed.keys.include(self.values.get(key))
+                })
+        })
+    }
+
+    /// The value of a scalar. Some are made when they are asked for.
+    pub(crate) fn scalar(&mut self, plan: &Plan, variable: Variable, view: usize) -> Value {
+        let text: Vec<u8> = match variable {
+            Variable::MatchedVar => return self.matched.last.map_or(Value::EMPTY, |item| item.value),
+            Variable::MatchedVarName => match self.matched.last {
+                Some(item) => return self.full_name(&item),
+                None => return Value::EMPTY,
+            },
+            Variable::Duration => {
+                let micros = self.now.0.saturating_sub(self.started.0) / 1_000;
+                format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000).into_bytes()
+            }
+            Variable::Time
+            | Variable::TimeDay
+            | Variable::TimeEpoch
+            | Variable::TimeHour
+            | Variable::TimeMin
+            | Variable::TimeMon
+            | Variable::TimeSec
+            | Variable::TimeWday
+            | Variable::TimeYear => {
+                let mut text = Vec::new();
+                CivilTime::from_unix(self.started.0 / 1_000_000_000).write(variable, &mut text);
+                text
+            }
+            Variable::WebAppId => return self.web_app_id(plan),
+            Variable::ArgsCombinedSize => self.args_combined_size(view).to_string().into_bytes(),
+            Variable::FullRequest => self.full_request(view),
+            Variable::FullRequestLength => self.full_request(view).len().to_string().into_bytes(),
+            _ => return self.data.view(view).map_or(Value::EMPTY, |view| view.scalars.get(variable)),
+        };
+        self.values.add(&text)
+    }
+
+    fn web_app_id(&mut self, plan: &Plan) -> Value {
+        let rule = self.current.and_then(|rule| plan.rule(rule));
+        match rule.and_then(|rule| plan.set(rule.set)) {
+            Some(set) => self.values.add(set.web_app_id.as_bytes()),
+            None => Value::EMPTY,
+        }
+    }
+
+    fn args_combined_size(&self, view: usize) -> usize {
+        let elements = self.data.collection(Variable::Args, view);
+        let length = |value| self.values.get(value).len();
+        elements.map_or(0, |all| all.iter().map(|element| length(element.key) + length(element.value)).sum())
+    }
+
+    /// Request line, header lines, an empty line, and the body as far as it is inspected.
+    fn full_request(&self, view: usize) -> Vec<u8> {
+        let Some(seen) = self.data.view(view) else { return Vec::new() };
+        let mut text = self.values.get(seen.scalars.get(Variable::RequestLine)).to_vec();
+        text.push(b'\n');
+        for header in &self.data.request_headers {
+            text.extend_from_slice(self.values.get(header.key));
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(self.values.get(header.value));
+            text.push(b'\n');
+        }
+        text.push(b'\n');
+        text.extend_from_slice(self.request_body.get(..seen.body_length).unwrap_or_default());
+        text
+    }
+
+    /// The elements of `RULE`: metadata of the current rule.
+    pub(crate) fn rule_elements(&mut self, plan: &Plan) -> Vec<Element> {
+        let Some(rule) = self.current.and_then(|rule| plan.rule(rule)) else { return Vec::new() };
+        let severity = rule.meta.severity.map(|severity| severity.number().to_string()).unwrap_or_default();
+        // A message that quotes RULE itself would never end; within one, RULE has no texts.
+        let current = self.current.take();
+        let message =
+            rule.meta.message.as_ref().map(|text| self.expand(plan, text, rule.set)).unwrap_or_default();
+        let data = rule.meta.data.as_ref().map(|text| self.expand(plan, text, rule.set)).unwrap_or_default();
+        self.current = current;
+        let id = rule.id.to_string();
+        let texts: [(&str, &[u8]); 5] = [
+            ("id", id.as_bytes()),
+            ("rev", rule.meta.rev.as_bytes()),
+            ("severity", severity.as_bytes()),
+            ("logdata", &data),
+            ("msg", &message),
+        ];
+        texts.map(|(key, text)| element(&mut self.values, key.as_bytes(), text)).to_vec()
+    }
+}

@@ -1,0 +1,110 @@
+//! Keyed stores that rules write to: `TX` and the persistent collections.
+
+use std::collections::HashMap;
+
+use super::values::Value;
+use crate::model::Store;
+use crate::plan::{Slot, Slots, StoreKey};
+
+const NONE: u32 = u32::MAX;
+
+/// One store: keys without regard to case, in order of insertion.
+#[derive(Debug, Default)]
+pub(crate) struct VarStore {
+    entries: Vec<Entry>,
+    /// Entry of each key that the policy names.
+    slots: Vec<u32>,
+    /// Entries of keys made at run time, by lower-case key. Such keys can hold what a client sent, so the
+    /// map is the one with a seeded hash.
+    made: HashMap<Box<[u8]>, u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    key: Value,
+    value: Value,
+    live: bool,
+}
+
+/// How a key is addressed.
+#[derive(Clone, Debug)]
+pub(crate) enum Address {
+    Slot(Slot),
+    /// Lower-case.
+    Made(Box<[u8]>),
+}
+
+impl Address {
+    /// The address of a key that was made at run time.
+    pub(crate) fn of(slots: &Slots, store: Store, key: &[u8]) -> Self {
+        let lower = key.to_ascii_lowercase();
+        slots.find(store, &lower).map_or_else(|| Self::Made(lower.into()), Self::Slot)
+    }
+}
+
+impl From<&StoreKey> for Address {
+    fn from(key: &StoreKey) -> Self {
+        Self::Slot(key.slot)
+    }
+}
+
+impl VarStore {
+    /// The entry of a key, live or not.
+    fn place(&self, address: &Address) -> Option<usize> {
+        let entry = match address {
+            Address::Slot(slot) => self.slots.get(slot.0 as usize).copied().filter(|&entry| entry != NONE)?,
+            Address::Made(key) => self.made.get(key).copied()?,
+        };
+        Some(entry as usize)
+    }
+
+    /// The key as first written and its value.
+    pub(crate) fn get(&self, address: &Address) -> Option<(Value, Value)> {
+        self.live(self.place(address)?)
+    }
+
+    /// As [`VarStore::get`], for a key that the policy names.
+    pub(crate) fn slot(&self, slot: Slot) -> Option<(Value, Value)> {
+        self.live(self.slots.get(slot.0 as usize).copied()? as usize)
+    }
+
+    fn live(&self, place: usize) -> Option<(Value, Value)> {
+        self.entries.get(place).filter(|entry| entry.live).map(|entry| (entry.key, entry.value))
+    }
+
+    /// Puts a value under a key; a key that was there before keeps its place and its spelling.
+    pub(crate) fn set(&mut self, address: Address, key: Value, value: Value) {
+        if let Some(entry) = self.place(&address).and_then(|place| self.entries.get_mut(place)) {
+            entry.value = value;
+            entry.live = true;
+            return;
+        }
+        let next = u32::try_from(self.entries.len()).unwrap_or(NONE);
+        self.entries.push(Entry { key, value, live: true });
+        match address {
+            Address::Slot(slot) => {
+                let place = slot.0 as usize;
+                if place >= self.slots.len() {
+                    self.slots.resize(place + 1, NONE);
+                }
+                if let Some(cell) = self.slots.get_mut(place) {
+                    *cell = next;
+                }
+            }
+            Address::Made(key) => {
+                self.made.insert(key, next);
+            }
+        }
+    }
+
+    pub(crate) fn remove(&mut self, address: &Address) {
+        if let Some(entry) = self.place(address).and_then(|place| self.entries.get_mut(place)) {
+            entry.live = false;
+        }
+    }
+
+    /// Keys and values in order of insertion.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Value, Value)> + '_ {
+        self.entries.iter().filter(|entry| entry.live).map(|entry| (entry.key, entry.value))
+    }
+}

@@ -1,0 +1,46 @@
+//! Expansion of macros.
+
+use super::state::State;
+use super::values::Value;
+use crate::plan::{Plan, Text, TextPart};
+
+impl State {
+    /// The text with its macros replaced, for a rule of rule set `set`.
+    pub(crate) fn expand(&mut self, plan: &Plan, text: &Text, set: u32) -> Vec<u8> {
+        let mut out = Vec::new();
+        for part in &text.parts {
+            if let TextPart::Literal(literal) = part {
+                out.extend_from_slice(literal);
+            } else if let Some(value) = self.macro_value(plan, part, set) {
+                out.extend_from_slice(self.values.get(value));
+            }
+        }
+        out
+    }
+
+    /// As [`State::expand`], as a stored value; a lone macro is not copied.
+    pub(crate) fn expand_value(&mut self, plan: &Plan, text: &Text, set: u32) -> Value {
+        match &*text.parts {
+            [] => Value::EMPTY,
+            [TextPart::Literal(literal)] => self.values.add(literal),
+            [part] => self.macro_value(plan, part, set).unwrap_or(Value::EMPTY),
+            _ => {
+                let text = self.expand(plan, text, set);
+                self.values.add(&text)
+            }
+        }
+    }
+
+    fn macro_value(&mut self, plan: &Plan, part: &TextPart, set: u32) -> Option<Value> {
+        match part {
+            TextPart::Literal(_) => None,
+            TextPart::Stored(store, key) => {
+                self.stores.get(*store as usize)?.slot(key.slot).map(|(_, value)| value)
+            }
+            TextPart::Variable(variable, key) => {
+                let view = plan.set(set).map_or(0, |set| set.view.0 as usize);
+                self.first(plan, *variable, key.as_deref(), view)
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The civil date, UTC, for the `TIME` variables.
+
+use crate::model::Variable;
+
+const DAY: u64 = 86_400;
+
+/// A moment as date and time of day, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CivilTime {
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub epoch: u64,
+    /// The year.
+    pub year: u64,
+    /// 1 to 12.
+    pub month: u8,
+    /// Day of the month, 1 to 31.
+    pub day: u8,
+    /// Day of the week, 0 (Sunday) to 6.
+    pub weekday: u8,
+    /// 0 to 23.
+    pub hour: u8,
+    /// 0 to 59.
+    pub minute: u8,
+    /// 0 to 59.
+    pub second: u8,
+}
+
+impl CivilTime {
+    /// The date and time `epoch` seconds after 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn from_unix(epoch: u64) -> Self {
+        let days = epoch / DAY;
+        let of_day = epoch % DAY;
+        // Years are counted from March, so that the leap day ends one, in eras of 400 years
+        // (146,097 days); day 0 of era 0 is 0000-03-01, 719,468 days before 1970.
+        let shifted = days + 719_468;
+        let era = shifted / 146_097;
+        let of_era = shifted % 146_097;
+        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        // Five months from March on have 153 days.
+        let from_march = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * from_march + 2) / 5 + 1;
+        let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+        Self {
+            epoch,
+            year: year_of_era + era * 400 + u64::from(month <= 2),
+            month: small(month),
+            day: small(day),
+            weekday: small((days + 4) % 7),
+            hour: small(of_day / 3_600),
+            minute: small(of_day / 60 % 60),
+            second: small(of_day % 60),
+        }
+    }
+
+    /// Appends the text of a `TIME` variable to `out`, with the values that ModSecurity 2 documents:
+    /// `TIME_MON` counts from 0, `TIME_WDAY` from Sunday. Returns `false` for other variables.
+    pub fn write(&self, variable: Variable, out: &mut Vec<u8>) -> bool {
+        match variable {
+            Variable::Time => {
+                two_digits(self.hour, out);
+                out.push(b':');
+                two_digits(self.minute, out);
+                out.push(b':');
+                two_digits(self.second, out);
+            }
+            Variable::TimeDay => out.extend_from_slice(self.day.to_string().as_bytes()),
+            Variable::TimeEpoch => out.extend_from_slice(self.epoch.to_string().as_bytes()),
+            Variable::TimeHour => two_digits(self.hour, out),
+            Variable::TimeMin => two_digits(self.minute, out),
+            Variable::TimeMon => {
+                out.extend_from_slice(self.month.saturating_sub(1).to_string().as_bytes());
+            }
+            Variable::TimeSec => two_digits(self.second, out),
+            Variable::TimeWday => out.extend_from_slice(self.weekday.to_string().as_bytes()),
+            Variable::TimeYear => out.extend_from_slice(format!("{:04}", self.year).as_bytes()),
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// A number that is known to be below 60 or so.
+fn small(number: u64) -> u8 {
+    u8::try_from(number).unwrap_or(u8::MAX)
+}
+
+fn two_digits(number: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(&[b'0' + number / 10 % 10, b'0' + number % 10]);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(epoch: u64, variable: Variable) -> String {
+        let mut out = Vec::new();
+        assert!(CivilTime::from_unix(epoch).write(variable, &mut out));
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn known_moments() {
+        // epoch, TIME, TIME_DAY, TIME_MON, TIME_WDAY, TIME_YEAR
+        let cases = [
+            (0, "00:00:00", "1", "0", "4", "1970"),
+            (951_827_696, "12:34:56", "29", "1", "2", "2000"),
+            (951_868_800, "00:00:00", "1", "2", "3", "2000"),
+            (1_704_067_199, "23:59:59", "31", "11", "0", "2023"),
+            (1_735_689_600, "00:00:00", "1", "0", "3", "2025"),
+            (4_107_542_399, "23:59:59", "28", "1", "0", "2100"),
+            (4_107_542_400, "00:00:00", "1", "2", "1", "2100"),
+        ];
+        for (epoch, time, day, month, weekday, year) in cases {
+            assert_eq!(text(epoch, Variable::Time), time, "{epoch}");
+            assert_eq!(text(epoch, Variable::TimeDay), day, "{epoch}");
+            assert_eq!(text(epoch, Variable::TimeMon), month, "{epoch}");
+            assert_eq!(text(epoch, Variable::TimeWday), weekday, "{epoch}");
+            assert_eq!(text(epoch, Variable::TimeYear), year, "{epoch}");
+            assert_eq!(text(epoch, Variable::TimeEpoch), epoch.to_string());
+        }
+        let at = 1_700_000_705; // 2023-11-14T22:25:05Z
+        assert_eq!(text(at, Variable::TimeHour), "22");
+        assert_eq!(text(at, Variable::TimeMin), "25");
+        assert_eq!(text(at, Variable::TimeSec), "05");
+        assert!(!CivilTime::from_unix(0).write(Variable::Duration, &mut Vec::new()));
+    }
+
+    #[test]
+    fn each_day_follows_the_one_before() {
+        let mut before = CivilTime::from_unix(0);
+        for day in 1..200_000 {
+            let now = CivilTime::from_unix(day * DAY);
+            let leap = before.year.is_multiple_of(4)
+                && (!before.year.is_multiple_of(100) || before.year.is_multiple_of(400));
+            let length = match before.month {
+                2 if leap => 29,
+                2 => 28,
+                4 | 6 | 9 | 11 => 30,
+                _ => 31,
+            };
+            let expected = if before.day < length {
+                (before.year, before.month, before.day + 1)
+            } else if before.month < 12 {
+                (before.year, before.month + 1, 1)
+            } else {
+                (before.year + 1, 1, 1)
+            };
+            assert_eq!((now.year, now.month, now.day), expected);
+            assert_eq!(now.weekday, (before.weekday + 1) % 7);
+            before = now;
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_moment_has_a_date(epoch in 0..u64::MAX / 2) {
+            let time = CivilTime::from_unix(epoch);
+            prop_assert!((1..=12).contains(&time.month) && (1..=31).contains(&time.day));
+        }
+    }
+}

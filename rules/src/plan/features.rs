@@ -1,0 +1,148 @@
+//! What a byte string consists of, as far as that tells that a transformation leaves it alone.
+
+use crate::transforms::Transformation;
+
+/// A set of facts about a byte string, each of the form "holds at least one byte of this class".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Features(u16);
+
+impl Features {
+    /// Holds no byte at all.
+    pub(crate) const NONE: Features = Features(0);
+    const NUL: u16 = 1 << 0;
+    /// Tab, LF, VT, FF, CR or a blank.
+    const SPACE: u16 = 1 << 1;
+    const UPPER: u16 = 1 << 2;
+    const LOWER: u16 = 1 << 3;
+    /// A byte from 80 on.
+    const HIGH: u16 = 1 << 4;
+    const PERCENT_OR_PLUS: u16 = 1 << 5;
+    const AMPERSAND: u16 = 1 << 6;
+    const BACKSLASH: u16 = 1 << 7;
+    /// `"`, `'`, `^`, `,` or `;`.
+    const SHELL: u16 = 1 << 8;
+    const SLASH_OR_DOT: u16 = 1 << 9;
+    /// `*`, `-`, `#`, `<` or `>`.
+    const COMMENT: u16 = 1 << 10;
+    const ZERO: u16 = 1 << 11;
+    /// Any byte.
+    const ANY: u16 = 1 << 14;
+    /// Set for every string, the empty one too: some transformations change that as well.
+    const ALWAYS: u16 = 1 << 15;
+
+    /// Looks at each byte once.
+    pub(crate) fn of(text: &[u8]) -> Self {
+        let found =
+            text.iter().fold(0, |found, &byte| found | CLASSES.get(usize::from(byte)).copied().unwrap_or(0));
+        Self(found | Self::ALWAYS)
+    }
+
+    /// Whether the two sets have a fact in common.
+    pub(crate) const fn meet(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// The union of two sets.
+    pub(crate) const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The classes without which `step` changes nothing. A string that holds none of them stays as it is;
+    /// one that does may.
+    pub(crate) const fn touched_by(step: Transformation) -> Self {
+        use Transformation as T;
+        Self(match step {
+            T::Md5 | T::Sha1 | T::Length => Self::ALWAYS,
+            T::Base64Decode
+            | T::Base64DecodeExt
+            | T::Base64Encode
+            | T::HexDecode
+            | T::HexEncode
+            | T::ParityEven7bit
+            | T::ParityOdd7bit
+            | T::UrlEncode => Self::ANY,
+            T::CmdLine => Self::SPACE | Self::UPPER | Self::BACKSLASH | Self::SHELL,
+            T::CompressWhitespace | T::RemoveWhitespace => Self::SPACE | Self::HIGH,
+            T::CssDecode | T::EscapeSeqDecode | T::JsDecode => Self::BACKSLASH,
+            T::HtmlEntityDecode => Self::AMPERSAND,
+            T::Lowercase => Self::UPPER,
+            T::Uppercase => Self::LOWER,
+            T::NormalizePath => Self::SLASH_OR_DOT,
+            T::NormalizePathWin => Self::SLASH_OR_DOT | Self::BACKSLASH,
+            T::ParityZero7bit | T::Utf8ToUnicode => Self::HIGH,
+            T::RemoveComments | T::RemoveCommentsChar | T::ReplaceComments => Self::COMMENT,
+            T::RemoveNulls | T::ReplaceNulls => Self::NUL,
+            T::SqlHexDecode => Self::ZERO,
+            T::Trim | T::TrimLeft | T::TrimRight => Self::SPACE,
+            T::UrlDecode | T::UrlDecodeUni => Self::PERCENT_OR_PLUS,
+        })
+    }
+}
+
+const CLASSES: [u16; 256] = {
+    let mut classes = [Features::ANY; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+        {
+            classes[byte] |= class(byte as u8);
+        }
+        byte += 1;
+    }
+    classes
+};
+
+const fn class(byte: u8) -> u16 {
+    match byte {
+        0 => Features::NUL,
+        b'\t'..=b'\r' => Features::SPACE,
+        b' ' => Features::SPACE,
+        b'A'..=b'Z' => Features::UPPER,
+        b'a'..=b'z' => Features::LOWER,
+        0x80.. => Features::HIGH,
+        b'%' | b'+' => Features::PERCENT_OR_PLUS,
+        b'&' => Features::AMPERSAND,
+        b'\\' => Features::BACKSLASH,
+        b'"' | b'\'' | b'^' | b',' | b';' => Features::SHELL,
+        b'/' | b'.' => Features::SLASH_OR_DOT,
+        b'*' | b'-' | b'#' | b'<' | b'>' => Features::COMMENT,
+        b'0' => Features::ZERO,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// The whole point of the classes: without them a transformation is the identity.
+        #[test]
+        fn untouched_strings_stay_as_they_are(text in proptest::collection::vec(any::<u8>(), 0..24)) {
+            let features = Features::of(&text);
+            for &step in Transformation::ALL {
+                let mut out = Vec::new();
+                let changed = step.apply(&text, &mut out) && out != text;
+                prop_assert!(!changed || features.meet(Features::touched_by(step)), "{step:?} changes {text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn single_bytes_and_short_escapes() {
+        for a in 0..=255u8 {
+            for b in [b'/', b'*', b'0', b'x', b'-', b'.', b'a', 0, b' '] {
+                let text = [a, b, a];
+                for &step in Transformation::ALL {
+                    let mut out = Vec::new();
+                    let changed = step.apply(&text, &mut out) && out != text;
+                    assert!(
+                        !changed || Features::of(&text).meet(Features::touched_by(step)),
+                        "{step:?} {text:?}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Rules compiled: names are numbers, jumps are indexes, templates are parts.
+
+use std::sync::Arc;
+
+use super::pipeline::{PipelineId, Pipelines};
+use super::slots::{Slots, StoreKey};
+use super::targets::{Keys, Targets};
+use super::text::Text;
+use crate::model::{
+    self, Action, AllowScope, AuditEngine, Change, Ctl, EngineMode, Metadata, Origin, Phase, RuleSelector,
+    Severity, Store, Template, Variable,
+};
+use crate::operators::Operator;
+
+/// Index of a rule within its plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct RuleIndex(pub(crate) u32);
+
+/// A rule ready to run.
+#[derive(Debug)]
+pub(crate) struct RulePlan {
+    pub(crate) id: u64,
+    /// Index of the rule set.
+    pub(crate) set: u32,
+    pub(crate) phase: Phase,
+    pub(crate) origin: Origin,
+    pub(crate) links: Box<[LinkPlan]>,
+    pub(crate) resolution: ResolutionPlan,
+    /// Where evaluation goes on after a match, as a position in the phase's list: the next rule, unless
+    /// `skip` or `skipAfter` say otherwise.
+    pub(crate) next: u32,
+    pub(crate) log: bool,
+    pub(crate) audit: bool,
+    pub(crate) meta: MetaPlan,
+}
+
+#[derive(Debug)]
+pub(crate) struct MetaPlan {
+    pub(crate) message: Option<Text>,
+    pub(crate) data: Option<Text>,
+    pub(crate) tags: Box<[Text]>,
+    pub(crate) severity: Option<Severity>,
+    pub(crate) rev: Box<str>,
+    pub(crate) ver: Box<str>,
+    pub(crate) maturity: u8,
+    pub(crate) accuracy: u8,
+}
+
+#[derive(Debug)]
+pub(crate) enum ResolutionPlan {
+    Pass,
+    Allow(AllowScope),
+    Deny { status: u16 },
+    Drop,
+    Redirect { status: u16, location: Text },
+}
+
+#[derive(Debug)]
+pub(crate) struct LinkPlan {
+    pub(crate) condition: Option<ConditionPlan>,
+    pub(crate) capture: bool,
+    pub(crate) actions: Box<[ActionPlan]>,
+}
+
+#[derive(Debug)]
+pub(crate) struct ConditionPlan {
+    pub(crate) targets: Targets,
+    pub(crate) pipeline: PipelineId,
+    pub(crate) multi_match: bool,
+    pub(crate) operator: Operator,
+    /// The operator's argument when it has macros.
+    pub(crate) argument: Option<Text>,
+    pub(crate) negated: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum ActionPlan {
+    SetVar { key: KeyPlan, change: ChangePlan },
+    InitCollection { collection: Store, key: Text },
+    SetEnv { name: Text, value: Text },
+    Ctl(CtlPlan),
+}
+
+/// A key of a store: known when the policy is loaded, or made of macros.
+#[derive(Debug)]
+pub(crate) enum KeyPlan {
+    Fixed(Store, StoreKey),
+    Made(Store, Text),
+}
+
+#[derive(Debug)]
+pub(crate) enum ChangePlan {
+    Remove,
+    Set(Text),
+    Add(Text),
+    Subtract(Text),
+}
+
+#[derive(Debug)]
+pub(crate) enum CtlPlan {
+    AuditEngine(AuditEngine),
+    AuditLogParts(model::PartsChange, Box<str>),
+    ForceRequestBody(bool),
+    RequestBodyAccess(bool),
+    RequestBodyLimit(usize),
+    RequestBodyProcessor(Box<[u8]>),
+    ForceResponseBody(bool),
+    ResponseBodyAccess(bool),
+    ResponseBodyLimit(usize),
+    RuleEngine(EngineMode),
+    /// These rules no longer run.
+    RemoveRules(Arc<RuleSelection>),
+    /// These elements no longer count for those rules.
+    RemoveTarget(Arc<RemovedTarget>),
+    /// Options without a meaning in a filter.
+    Nothing,
+}
+
+/// Elements that no longer count for some rules.
+#[derive(Debug)]
+pub(crate) struct RemovedTarget {
+    pub(crate) rules: RuleSelection,
+    pub(crate) variable: Variable,
+    pub(crate) keys: Keys,
+}
+
+/// The rules that a removal means, one bit each.
+#[derive(Debug, Default)]
+pub(crate) struct RuleSelection {
+    words: Box<[u64]>,
+}
+
+impl RuleSelection {
+    pub(crate) fn new(rules: &[&model::Rule], selector: &RuleSelector) -> Self {
+        let mut words = vec![0u64; rules.len().div_ceil(64)];
+        for (position, _) in rules.iter().enumerate().filter(|(_, rule)| selector.selects(rule)) {
+            if let Some(word) = words.get_mut(position / 64) {
+                *word |= 1 << (position % 64);
+            }
+        }
+        Self { words: words.into() }
+    }
+
+    pub(crate) fn contains(&self, rule: RuleIndex) -> bool {
+        let position = rule.0 as usize;
+        self.words.get(position / 64).is_some_and(|word| word >> (position % 64) & 1 == 1)
+    }
+}
+
+/// What rules are compiled into.
+pub(crate) struct Compiler<'a> {
+    pub(crate) pipelines: &'a mut Pipelines,
+    pub(crate) slots: &'a mut Slots,
+    /// All rules of the policy, in order.
+    pub(crate) rules: &'a [&'a model::Rule],
+}
+
+impl Compiler<'_> {
+    pub(crate) fn rule(&mut self, rule: &model::Rule, set: u32, next: u32) -> RulePlan {
+        RulePlan {
+            id: rule.id,
+            set,
+            phase: rule.phase,
+            origin: rule.origin.clone(),
+            links: rule.links.iter().map(|link| self.link(link)).collect(),
+            resolution: self.resolution(rule),
+            next,
+            log: rule.log,
+            audit: rule.audit,
+            meta: self.meta(&rule.meta),
+        }
+    }
+
+    fn text(&mut self, template: &Template) -> Text {
+        Text::new(template, self.slots)
+    }
+
+    fn meta(&mut self, meta: &Metadata) -> MetaPlan {
+        MetaPlan {
+            message: meta.message.as_ref().map(|text| self.text(text)),
+            data: meta.data.as_ref().map(|text| self.text(text)),
+            tags: meta.tags.iter().map(|tag| self.text(tag)).collect(),
+            severity: meta.severity,
+            rev: meta.rev.as_deref().unwrap_or_default().into(),
+            ver: meta.ver.as_deref().unwrap_or_default().into(),
+            maturity: meta.maturity.unwrap_or_default(),
+            accuracy: meta.accuracy.unwrap_or_default(),
+        }
+    }
+
+    fn resolution(&mut self, rule: &model::Rule) -> ResolutionPlan {
+        match &rule.resolution {
+            model::Resolution::Pass => ResolutionPlan::Pass,
+            model::Resolution::Allow(scope) => ResolutionPlan::Allow(*scope),
+            model::Resolution::Deny => ResolutionPlan::Deny { status: rule.status.unwrap_or(403) },
+            model::Resolution::Drop => ResolutionPlan::Drop,
+            model::Resolution::Redirect(location) => ResolutionPlan::Redirect {
+                status: rule
+                    .status
+                    .filter(|status| matches!(status, 301 | 302 | 303 | 307 | 308))
+                    .unwrap_or(302),
+                location: self.text(location),
+            },
+        }
+    }
+
+    fn link(&mut self, link: &model::Link) -> LinkPlan {
+        LinkPlan {
+            condition: link.condition.as_ref().map(|condition| self.condition(condition)),
+            capture: link.capture,
+            actions: link.actions.iter().filter_map(|action| self.action(action)).collect(),
+        }
+    }
+
+    fn condition(&mut self, condition: &model::Condition) -> ConditionPlan {
+        let argument = condition.operator.argument();
+        ConditionPlan {
+            targets: Targets::new(&condition.targets, self.slots),
+            pipeline: self.pipelines.intern(&condition.transformations),
+            multi_match: condition.multi_match,
+            argument: argument.as_literal().is_none().then(|| self.text(argument)),
+            operator: condition.operator.clone(),
+            negated: condition.negated,
+        }
+    }
+
+    fn key(&mut self, store: Store, key: &Template) -> KeyPlan {
+        match key.as_literal() {
+            Some(name) => KeyPlan::Fixed(store, self.slots.intern(store, name)),
+            None => KeyPlan::Made(store, self.text(key)),
+        }
+    }
+
+    fn action(&mut self, action: &Action) -> Option<ActionPlan> {
+        Some(match action {
+            Action::SetVar(setvar) => ActionPlan::SetVar {
+                key: self.key(setvar.collection, &setvar.key),
+                change: match &setvar.change {
+                    Change::Remove => ChangePlan::Remove,
+                    Change::Set(text) => ChangePlan::Set(self.text(text)),
+                    Change::Add(text) => ChangePlan::Add(self.text(text)),
+                    Change::Subtract(text) => ChangePlan::Subtract(self.text(text)),
+                },
+            },
+            // Stores last as long as their transaction: nothing in them can outlive an expiry, and front
+            // ends refuse scripts.
+            Action::ExpireVar { .. } | Action::Exec(_) => return None,
+            Action::InitCollection { collection, key } => {
+                ActionPlan::InitCollection { collection: *collection, key: self.text(key) }
+            }
+            Action::SetEnv { name, value } => {
+                ActionPlan::SetEnv { name: self.text(name), value: self.text(value) }
+            }
+            Action::Ctl(ctl) => ActionPlan::Ctl(self.ctl(ctl)?),
+        })
+    }
+
+    fn ctl(&mut self, ctl: &Ctl) -> Option<CtlPlan> {
+        Some(match ctl {
+            Ctl::AuditEngine(mode) => CtlPlan::AuditEngine(*mode),
+            Ctl::AuditLogParts { change, parts } => CtlPlan::AuditLogParts(*change, parts.as_str().into()),
+            Ctl::DebugLogLevel | Ctl::Hash | Ctl::ResponseBodyProcessor(_) => CtlPlan::Nothing,
+            Ctl::ForceRequestBodyVariable(on) => CtlPlan::ForceRequestBody(*on),
+            Ctl::ForceResponseBodyVariable(on) => CtlPlan::ForceResponseBody(*on),
+            Ctl::RequestBodyAccess(on) => CtlPlan::RequestBodyAccess(*on),
+            Ctl::RequestBodyLimit(bytes) => CtlPlan::RequestBodyLimit(*bytes),
+            Ctl::RequestBodyProcessor(name) => CtlPlan::RequestBodyProcessor(name.as_bytes().into()),
+            Ctl::ResponseBodyAccess(on) => CtlPlan::ResponseBodyAccess(*on),
+            Ctl::ResponseBodyLimit(bytes) => CtlPlan::ResponseBodyLimit(*bytes),
+            Ctl::RuleEngine(mode) => CtlPlan::RuleEngine(*mode),
+            Ctl::RemoveRules(selector) => {
+                CtlPlan::RemoveRules(Arc::new(RuleSelection::new(self.rules, selector)))
+            }
+            Ctl::RemoveTarget(selector, target) => CtlPlan::RemoveTarget(Arc::new(RemovedTarget {
+                rules: RuleSelection::new(self.rules, selector),
+                variable: target.variable,
+                keys: Keys::new(target.variable, &target.selector, self.slots)?,
+            })),
+        })
+    }
+}
+
+impl RuleSelector {
+    /// Whether `rule` is meant. Tags and messages are compared exactly, before macros are expanded.
+    #[must_use]
+    pub fn selects(&self, rule: &model::Rule) -> bool {
+        match self {
+            Self::Ids(ranges) => ranges.iter().any(|&(from, to)| (from..=to).contains(&rule.id)),
+            Self::Tag(tag) => rule.meta.tags.iter().any(|own| own.source() == tag.as_slice()),
+            Self::Message(message) => {
+                rule.meta.message.as_ref().is_some_and(|own| own.source() == message.as_slice())
+            }
+        }
+    }
+}

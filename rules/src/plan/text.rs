@@ -1,0 +1,45 @@
+//! Templates compiled: macros are places, not names.
+
+use super::slots::{Slots, StoreKey};
+use crate::model::{Part, Store, Template, Variable};
+
+/// Text with macros, ready for expansion.
+#[derive(Clone, Debug)]
+pub(crate) struct Text {
+    pub(crate) parts: Box<[TextPart]>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum TextPart {
+    Literal(Box<[u8]>),
+    /// A key of a store.
+    Stored(Store, StoreKey),
+    /// The first element of a variable, or the first with this key.
+    Variable(Variable, Option<Box<[u8]>>),
+}
+
+impl Text {
+    pub(crate) fn new(template: &Template, slots: &mut Slots) -> Self {
+        let parts = template.parts().iter().map(|part| match part {
+            Part::Literal(text) => TextPart::Literal(text.as_slice().into()),
+            Part::Macro { variable, key } => match (store_of(*variable), key) {
+                (Some(store), Some(key)) => TextPart::Stored(store, slots.intern(store, key)),
+                _ => TextPart::Variable(*variable, key.as_deref().map(Into::into)),
+            },
+        });
+        Self { parts: parts.collect() }
+    }
+}
+
+/// The store behind a variable that rules can write to.
+pub(crate) fn store_of(variable: Variable) -> Option<Store> {
+    Some(match variable {
+        Variable::Tx => Store::Tx,
+        Variable::Global => Store::Global,
+        Variable::Ip => Store::Ip,
+        Variable::Resource => Store::Resource,
+        Variable::Session => Store::Session,
+        Variable::User => Store::User,
+        _ => return None,
+    })
+}

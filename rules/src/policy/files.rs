@@ -1,0 +1,111 @@
+//! Data files whose contents are part of the policy.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::forms::FileForm;
+use super::read::Named;
+use super::report::{Reporter, Spanned};
+use crate::diagnostic::{Code, Span};
+use crate::host::{Source, SourceError, fits_pattern, has_wildcards, resolve};
+
+/// The `files` of a policy, for operators and includes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    contents: BTreeMap<String, Vec<u8>>,
+}
+
+impl Files {
+    /// The names, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.contents.keys().map(String::as_str)
+    }
+}
+
+impl Source for Files {
+    /// Looks `name` up beside the file that refers to it, then as it is.
+    fn read(&self, name: &str, relative_to: &str) -> Result<Vec<u8>, SourceError> {
+        let beside = relative_to
+            .rfind('/')
+            .and_then(|end| relative_to.get(..=end))
+            .map(|folder| folder.to_owned() + name);
+        let found = beside.and_then(|path| self.contents.get(&path)).or_else(|| self.contents.get(name));
+        found.cloned().ok_or_else(|| SourceError {
+            name: name.to_owned(),
+            reason: "the policy has no such file; put its contents into `files`".to_owned(),
+        })
+    }
+
+    /// As [`Files::read`]: what there is beside the file that refers to it, else what there is as it is.
+    fn list(&self, pattern: &str, relative_to: &str) -> Result<Vec<String>, SourceError> {
+        let beside = resolve(pattern, relative_to);
+        if !has_wildcards(pattern) {
+            let name = if self.contents.contains_key(&beside) { beside } else { pattern.to_owned() };
+            return Ok(vec![name]);
+        }
+        let fitting = |pattern: &str| -> Vec<String> {
+            self.names().filter(|name| fits_pattern(pattern, name)).map(str::to_owned).collect()
+        };
+        let found = fitting(&beside);
+        Ok(if found.is_empty() { fitting(pattern) } else { found })
+    }
+}
+
+pub(super) fn build(form: Option<&Named<Spanned<FileForm>>>, reporter: &mut Reporter<'_>) -> Files {
+    let mut files = Files::default();
+    for (name, file) in form.map_or(&[][..], |files| &files.0) {
+        let contents = match (&file.value.text, &file.value.base64) {
+            (Some(text), None) => text.value.clone().into_bytes(),
+            (None, Some(encoded)) => {
+                let digits: Vec<u8> = encoded.value.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
+                STANDARD.decode(digits).unwrap_or_else(|error| {
+                    let message = format!("this is not base64: {error}");
+                    let help = "use the standard alphabet (`A-Z a-z 0-9 + /`) with padding";
+                    reporter.push(reporter.at(Code::E0105, encoded.span, message).help(help));
+                    Vec::new()
+                })
+            }
+            (Some(text), Some(encoded)) => {
+                let diagnostic =
+                    reporter.at(Code::E0107, encoded.span, "a file has either `text` or `base64`");
+                reporter.push(reporter.also(diagnostic, text.span, "here is its text"));
+                Vec::new()
+            }
+            (None, None) => {
+                let opening = Span { start: file.span.start, end: file.span.start + 1 };
+                let diagnostic = reporter.at(Code::E0104, opening, "the file has no contents");
+                reporter.push(diagnostic.help("give it a `text`, or `base64` for bytes that are not UTF-8"));
+                Vec::new()
+            }
+        };
+        // An erroneous file is there all the same, so that what refers to it is not reported too.
+        files.contents.insert(name.value.clone(), contents);
+    }
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn look_up() {
+        let contents = [("crs/a.data", "beside"), ("a.data", "top"), ("b.data", "b")]
+            .map(|(n, c)| (n.to_owned(), c.into()));
+        let files = Files { contents: contents.into_iter().collect() };
+        assert_eq!(files.read("a.data", "crs/rules.conf").unwrap(), b"beside");
+        assert_eq!(files.read("a.data", "rules.conf").unwrap(), b"top");
+        assert_eq!(files.read("b.data", "crs/rules.conf").unwrap(), b"b");
+        assert_eq!(files.read("c.data", "").unwrap_err().name, "c.data");
+        assert_eq!(files.names().collect::<Vec<_>>(), ["a.data", "b.data", "crs/a.data"]);
+        let list = |pattern: &str, relative_to: &str| files.list(pattern, relative_to).unwrap();
+        assert_eq!(list("*.data", "crs/rules.conf"), ["crs/a.data"]);
+        assert_eq!(list("*.data", "rules.conf"), ["a.data", "b.data"]);
+        assert_eq!(list("crs/*.data", "other/rules.conf"), ["crs/a.data"]);
+        assert_eq!(list("a.data", "crs/rules.conf"), ["crs/a.data"]);
+        assert_eq!(list("b.data", "crs/rules.conf"), ["b.data"]);
+        assert!(list("*.conf", "").is_empty());
+    }
+}

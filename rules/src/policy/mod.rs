@@ -1,0 +1,83 @@
+//! The policy as JSON: what a filter is configured with.
+//!
+//! [`load`] reads a policy and reports everything that is wrong with it at once, with places. Its shape,
+//! with the meaning and default of each field, is declared in `forms.rs`; with the feature `schema` the
+//! same declaration yields the JSON Schema.
+
+mod build;
+mod checks;
+mod condition;
+mod files;
+mod forms;
+mod json;
+mod read;
+mod report;
+mod rule;
+#[cfg(feature = "schema")]
+mod schema;
+mod text;
+mod values;
+
+pub use files::Files;
+#[cfg(feature = "schema")]
+pub use schema::schema;
+
+use crate::diagnostic::{Code, Diagnostic, Sources};
+use crate::model::Policy;
+use forms::PolicyForm;
+use read::Form;
+use report::Reporter;
+
+/// What came of a policy's text.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The policy; `None` when any diagnostic is an error.
+    pub policy: Option<Policy>,
+    /// The data files that are part of the policy.
+    pub files: Files,
+    /// What is to be said about it, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The texts that the diagnostics refer to; the policy's own is the first.
+    pub sources: Sources,
+}
+
+/// Reads a policy; `name` is what reports call the text.
+///
+/// ```
+/// let policy = br#"{"rule_sets": [{"name": "basic", "rules": [{
+///     "rule_id": 1, "phase": 1, "resolution": "deny",
+///     "matches": [{"variables": "REQUEST_HEADERS:user-agent", "operator": "strContains", "operating": "sqlmap"}]
+/// }]}]}"#;
+/// let loaded = portcullis_rules::policy::load(policy, "policy.json");
+/// assert!(loaded.diagnostics.is_empty());
+/// assert_eq!(loaded.policy.unwrap().rule_sets[0].name, "basic");
+///
+/// let loaded = portcullis_rules::policy::load(b"{\"rule_set\": []}", "policy.json");
+/// assert!(loaded.policy.is_none());
+/// assert_eq!(
+///     loaded.diagnostics[0].one_line(&loaded.sources),
+///     "error[E0103] policy.json:1:2 (rule_set): no field `rule_set` here; did you mean `rule_sets`?"
+/// );
+/// ```
+#[must_use]
+pub fn load(text: &[u8], name: &str) -> Loaded {
+    let mut sources = Sources::default();
+    let mut reporter = Reporter::new(text, sources.add(name, text));
+    let root = json::parse(text)
+        .map_err(|error| {
+            let mut diagnostic = reporter.at(Code::E0101, error.span, error.message);
+            diagnostic.help = error.help.map(str::to_owned);
+            reporter.push(diagnostic);
+        })
+        .ok();
+    let form = root.as_ref().and_then(|root| PolicyForm::read(root, &mut reporter));
+    let mut files = Files::default();
+    let mut policy = None;
+    if let Some(form) = form {
+        files = files::build(form.files.as_ref().map(|files| &files.value), &mut reporter);
+        policy = Some(build::policy(&form, text, &files, &mut reporter));
+        checks::check(&form, &mut reporter);
+    }
+    let policy = policy.filter(|_| !reporter.has_errors());
+    Loaded { policy, files, diagnostics: reporter.finish(root.as_ref()), sources }
+}

@@ -1,0 +1,64 @@
+//! Paths: repeated slashes, `.` and `..` resolved without a file system, as ModSecurity does.
+
+use memchr::memrchr;
+
+/// `normalizePath`: `/` separates.
+///
+/// A path that begins with `/` is never left through `..`; one that does not keeps the `..` it can't
+/// resolve. A trailing slash stays, unless nothing else does.
+pub(super) fn normalise(input: &[u8], out: &mut Vec<u8>) -> bool {
+    resolve(input, |byte| byte == b'/', out)
+}
+
+/// `normalizePathWin`: `\` separates as well, and becomes `/`.
+pub(super) fn normalise_windows(input: &[u8], out: &mut Vec<u8>) -> bool {
+    resolve(input, |byte| matches!(byte, b'/' | b'\\'), out)
+}
+
+fn resolve(input: &[u8], separates: impl Fn(u8) -> bool + Copy, out: &mut Vec<u8>) -> bool {
+    if !needs_work(input, separates) {
+        return false;
+    }
+    out.reserve(input.len());
+    let absolute = input.first().is_some_and(|&byte| separates(byte));
+    if absolute {
+        out.push(b'/');
+    }
+    // How many segments `..` may still take away.
+    let mut depth = 0usize;
+    for segment in input.split(|&byte| separates(byte)) {
+        match segment {
+            b"" | b"." => {}
+            b".." if depth > 0 => {
+                depth -= 1;
+                let end = memrchr(b'/', out).unwrap_or(0).max(usize::from(absolute));
+                out.truncate(end);
+            }
+            b".." if absolute => {}
+            _ => {
+                depth += usize::from(segment != b"..");
+                if !matches!(out.last(), None | Some(b'/')) {
+                    out.push(b'/');
+                }
+                out.extend_from_slice(segment);
+            }
+        }
+    }
+    let trailing = input.last().is_some_and(|&byte| separates(byte));
+    if trailing && !matches!(out.last(), None | Some(b'/')) {
+        out.push(b'/');
+    }
+    true
+}
+
+/// Whether a separator is not a slash, or a segment is `.`, `..` or empty in the middle.
+fn needs_work(input: &[u8], separates: impl Fn(u8) -> bool + Copy) -> bool {
+    let mut start = 0;
+    input.split(|&byte| separates(byte)).any(|segment| {
+        let (begin, end) = (start, start + segment.len());
+        start = end + 1;
+        input.get(end).is_some_and(|&separator| separator != b'/')
+            || matches!(segment, b"." | b"..")
+            || (segment.is_empty() && begin > 0 && end < input.len())
+    })
+}

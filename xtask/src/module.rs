@@ -1,0 +1,31 @@
+//! Builds the module.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::{process, workspace};
+
+const TARGET: &str = "wasm32-wasip1";
+
+/// Builds the release module and copies it to `target/portcullis.wasm`.
+pub(crate) fn build() -> Result<PathBuf> {
+    process::run(&mut workspace::cargo([
+        "build",
+        "--locked",
+        "--release",
+        "--package",
+        "portcullis-filter",
+        "--target",
+        TARGET,
+    ]))
+    .context("the module does not build")?;
+    let built = workspace::target().join(TARGET).join("release/portcullis_filter.wasm");
+    let module = workspace::target().join("portcullis.wasm");
+    // Copied beside its place and renamed: an Envoy that is reading the old one keeps a whole file.
+    let partial = module.with_extension("wasm.part");
+    fs::copy(&built, &partial).with_context(|| format!("copying {}", built.display()))?;
+    fs::rename(&partial, &module).with_context(|| format!("writing {}", module.display()))?;
+    Ok(module)
+}

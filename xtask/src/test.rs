@@ -1,0 +1,105 @@
+//! `cargo xtask test`: every check and every test of the project.
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+
+use crate::report::{Outcome, Report};
+use crate::{dist, envoy, module, process, workspace};
+
+/// What to test.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Only tests with this in their names, and none of the other checks
+    #[arg(long, value_name = "NAME")]
+    filter: Option<String>,
+    /// Go on without an Envoy: tests that need one are skipped and counted
+    #[arg(long)]
+    without_envoy: bool,
+}
+
+/// Runs the steps one after the other. A step that fails does not keep the others from running.
+pub(crate) fn test(arguments: &Arguments) -> Result<ExitCode> {
+    let mut report = Report::default();
+    if arguments.filter.is_none() {
+        checks(&mut report);
+    }
+    tests(&mut report, arguments);
+    if arguments.filter.is_none() {
+        report.step("vectors under node", node_vectors);
+        report.step("documentation", documentation);
+    }
+    Ok(if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn passes<const N: usize>(arguments: [&str; N]) -> Result<Outcome> {
+    process::run(&mut workspace::cargo(arguments))?;
+    Ok(Outcome::Passed)
+}
+
+fn checks(report: &mut Report) {
+    report.step("format", || passes(["fmt", "--all", "--check"]));
+    report.step("lints", || {
+        passes(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
+    });
+    report.step("lints, filter on wasm32-wasip1", || {
+        let package = "portcullis-filter";
+        let target = "wasm32-wasip1";
+        passes(["clippy", "--locked", "--package", package, "--target", target, "--", "-D", "warnings"])
+    });
+    report.step("engine on wasm32-unknown-unknown", || {
+        let target = "wasm32-unknown-unknown";
+        passes(["check", "--locked", "--package", "portcullis-rules", "--target", target])
+    });
+}
+
+fn tests(report: &mut Report, arguments: &Arguments) {
+    let mut built = None;
+    report.step("module", || {
+        let file = module::build()?;
+        dist::check(&file)?;
+        built = Some(file);
+        Ok(Outcome::Passed)
+    });
+    let mut found = None;
+    report.step("Envoy", || {
+        if arguments.without_envoy {
+            return Ok(Outcome::Skipped("--without-envoy: tests that need Envoy do not run".to_owned()));
+        }
+        found = Some(envoy::provide()?);
+        Ok(Outcome::Passed)
+    });
+    report.step("tests", || {
+        let mut command = workspace::cargo(["test", "--locked", "--workspace", "--no-fail-fast"]);
+        provide(&mut command, "PORTCULLIS_WASM", built);
+        provide(&mut command, "ENVOY", found);
+        if let Some(filter) = &arguments.filter {
+            command.args(["--", filter]);
+        }
+        let (counts, succeeded) = process::run_tests(&mut command)?;
+        Ok(Outcome::Tests(counts, succeeded))
+    });
+}
+
+/// Tells the tests where a file is, or that there is none: nothing from an earlier run may stand in.
+fn provide(command: &mut Command, variable: &str, file: Option<PathBuf>) {
+    match file {
+        Some(file) => command.env(variable, file),
+        None => command.env(variable, ""),
+    };
+}
+
+/// The vectors of the engine, compiled to Wasm and run by node.
+fn node_vectors() -> Result<Outcome> {
+    if Command::new("node").arg("--version").output().is_err() {
+        return Ok(Outcome::Skipped("no `node` on the PATH".to_owned()));
+    }
+    Ok(Outcome::Skipped("the engine has no tests for node yet".to_owned()))
+}
+
+fn documentation() -> Result<Outcome> {
+    let mut command = workspace::cargo(["doc", "--locked", "--workspace", "--no-deps"]);
+    process::run(command.env("RUSTDOCFLAGS", "-D warnings"))?;
+    Ok(Outcome::Passed)
+}
