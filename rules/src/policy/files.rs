@@ -9,7 +9,7 @@ use super::forms::FileForm;
 use super::read::Named;
 use super::report::{Reporter, Spanned};
 use crate::diagnostic::{Code, Span};
-use crate::host::{Source, SourceError};
+use crate::host::{Source, SourceError, fits_pattern, has_wildcards, resolve};
 
 /// The `files` of a policy, for operators and includes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +36,20 @@ impl Source for Files {
             name: name.to_owned(),
             reason: "the policy has no such file; put its contents into `files`".to_owned(),
         })
+    }
+
+    /// As [`Files::read`]: what there is beside the file that refers to it, else what there is as it is.
+    fn list(&self, pattern: &str, relative_to: &str) -> Result<Vec<String>, SourceError> {
+        let beside = resolve(pattern, relative_to);
+        if !has_wildcards(pattern) {
+            let name = if self.contents.contains_key(&beside) { beside } else { pattern.to_owned() };
+            return Ok(vec![name]);
+        }
+        let fitting = |pattern: &str| -> Vec<String> {
+            self.names().filter(|name| fits_pattern(pattern, name)).map(str::to_owned).collect()
+        };
+        let found = fitting(&beside);
+        Ok(if found.is_empty() { fitting(pattern) } else { found })
     }
 }
 
@@ -94,5 +108,12 @@ mod tests {
         assert_eq!(files.read("b.data", "crs/rules.conf").unwrap(), b"b");
         assert_eq!(files.read("c.data", "").unwrap_err().name, "c.data");
         assert_eq!(files.names().collect::<Vec<_>>(), ["a.data", "b.data", "crs/a.data"]);
+        let list = |pattern: &str, relative_to: &str| files.list(pattern, relative_to).unwrap();
+        assert_eq!(list("*.data", "crs/rules.conf"), ["crs/a.data"]);
+        assert_eq!(list("*.data", "rules.conf"), ["a.data", "b.data"]);
+        assert_eq!(list("crs/*.data", "other/rules.conf"), ["crs/a.data"]);
+        assert_eq!(list("a.data", "crs/rules.conf"), ["crs/a.data"]);
+        assert_eq!(list("b.data", "crs/rules.conf"), ["b.data"]);
+        assert!(list("*.conf", "").is_empty());
     }
 }
