@@ -79,7 +79,12 @@ impl<'a> Reporter<'a> {
             }
             diagnostic.rule = diagnostic.rule.or(rule);
         }
-        self.diagnostics.sort_by_key(|d| d.labels.first().map_or(0, |label| label.span.start));
+        // What is said of other texts follows, in the order in which it came.
+        let own = self.source;
+        self.diagnostics.sort_by_key(|d| match d.labels.first() {
+            Some(label) if label.source != own => usize::MAX,
+            label => label.map_or(0, |label| label.span.start),
+        });
         self.diagnostics
     }
 }
