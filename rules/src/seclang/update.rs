@@ -134,7 +134,7 @@ fn shorten_skips(entries: &mut [Entry], removed: &[bool]) {
                 before.push(gone);
             }
         }
-        let mut next = 0;
+        let mut next = 0usize;
         for entry in entries.iter_mut() {
             let Entry::Rule(Draft { rule, .. }) = entry else { continue };
             if rule.phase == phase {
