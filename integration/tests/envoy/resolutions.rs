@@ -87,13 +87,13 @@ pub(crate) async fn pass_goes_on() {
 }
 
 pub(crate) async fn the_default_action_is_the_rule_sets_own() {
-    let rules = [
-        rule(341, 1, "default_action", "REQUEST_URI", "strEq", "/a"),
-        with(rule(342, 1, "default_action", "REQUEST_URI", "strEq", "/b"), json!({ "status": 418 })),
-    ];
-    let deny = start(&policy_with(json!({ "default_action": "deny" }), &rules), Enforcement::Strict).await;
+    let plain = rule(341, 1, "default_action", "REQUEST_URI", "strEq", "/a");
+    let teapot = with(rule(342, 1, "default_action", "REQUEST_URI", "strEq", "/b"), json!({ "status": 418 }));
+    let settings = json!({ "default_action": "deny" });
+    let deny = start(&policy_with(settings, &[plain.clone(), teapot]), Enforcement::Strict).await;
     assert_refused(&deny.send1(Request::get("/a")).await.unwrap(), 403, 341, 0);
     assert_refused(&deny.send1(Request::get("/b")).await.unwrap(), 418, 342, 0);
+    let rules = [plain];
     let pass = start(&policy_with(json!({ "default_action": "pass" }), &rules), Enforcement::Strict).await;
     assert_passed(&pass.send1(Request::get("/a")).await.unwrap(), &[341]);
     let settings = json!({ "default_action": "redirect", "redirect_url": "https://example.com/" });

@@ -7,6 +7,7 @@
 pub mod json;
 pub mod multipart;
 pub mod urlencoded;
+pub mod xml;
 
 /// How a request body is parsed: `REQBODY_PROCESSOR`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

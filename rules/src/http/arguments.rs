@@ -70,7 +70,8 @@ mod tests {
 
     #[test]
     fn splits_and_decodes() {
-        let cases: &[(&[u8], &[(&[u8], &[u8])], bool)] = &[
+        type Case = (&'static [u8], &'static [(&'static [u8], &'static [u8])], bool);
+        let cases: &[Case] = &[
             (b"", &[], false),
             (b"&&", &[], false),
             (b"a=1", &[(b"a", b"1")], false),

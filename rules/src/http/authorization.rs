@@ -39,7 +39,8 @@ mod tests {
 
     #[test]
     fn reads_authorization() {
-        let cases: &[(&[u8], &[u8], Option<&[u8]>)] = &[
+        type Case = (&'static [u8], &'static [u8], Option<&'static [u8]>);
+        let cases: &[Case] = &[
             (b"", b"", None),
             (b"Basic YWxpY2U6c2VjcmV0", b"Basic", Some(b"alice")),
             (b" basic\tYWxpY2U6czplYw==", b"basic", Some(b"alice")),

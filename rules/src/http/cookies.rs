@@ -21,7 +21,8 @@ mod tests {
 
     #[test]
     fn splits_cookie_headers() {
-        let cases: &[(&[u8], &[(&[u8], &[u8])])] = &[
+        type Case = (&'static [u8], &'static [(&'static [u8], &'static [u8])]);
+        let cases: &[Case] = &[
             (b"", &[]),
             (b" ; ;; ", &[]),
             (b"a=1", &[(b"a", b"1")]),

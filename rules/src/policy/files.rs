@@ -60,10 +60,16 @@ pub(super) fn build(form: Option<&Named<Spanned<FileForm>>>, reporter: &mut Repo
             (Some(text), None) => text.value.clone().into_bytes(),
             (None, Some(encoded)) => {
                 let digits: Vec<u8> = encoded.value.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
-                STANDARD.decode(digits).unwrap_or_else(|error| {
-                    let message = format!("this is not base64: {error}");
-                    let help = "use the standard alphabet (`A-Z a-z 0-9 + /`) with padding";
-                    reporter.push(reporter.at(Code::E0105, encoded.span, message).help(help));
+                STANDARD.decode(digits).unwrap_or_else(|_| {
+                    let foreign = |c: char| {
+                        !(c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "+/=".contains(c))
+                    };
+                    let span = match encoded.value.find(foreign) {
+                        Some(at) => reporter.within(encoded, at..at + 1),
+                        None => encoded.span,
+                    };
+                    let help = "use the standard alphabet (`A-Z a-z 0-9 + /`) with padding (`=`)";
+                    reporter.push(reporter.at(Code::E0105, span, "this is not base64").help(help));
                     Vec::new()
                 })
             }
@@ -73,6 +79,8 @@ pub(super) fn build(form: Option<&Named<Spanned<FileForm>>>, reporter: &mut Repo
                 reporter.push(reporter.also(diagnostic, text.span, "here is its text"));
                 Vec::new()
             }
+            // A mistake in one of the fields is enough.
+            (None, None) if reporter.reported_within(file.span) => Vec::new(),
             (None, None) => {
                 let opening = Span { start: file.span.start, end: file.span.start + 1 };
                 let diagnostic = reporter.at(Code::E0104, opening, "the file has no contents");

@@ -84,7 +84,8 @@ fn indices_have_all_their_digits() {
 
 #[test]
 fn errors_say_what_and_where() {
-    let cases: &[(&[u8], &str, &[(&str, &str)])] = &[
+    type Case = (&'static [u8], &'static str, &'static [(&'static str, &'static str)]);
+    let cases: &[Case] = &[
         (b"", "unexpected end at offset 0", &[]),
         (b"  ", "unexpected end at offset 2", &[]),
         (b"{\"a\":1", "unexpected end at offset 6", &[("json.a", "1")]),

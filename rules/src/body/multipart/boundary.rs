@@ -63,9 +63,6 @@ fn boundary_value<'a>(value: &'a [u8], flags: &mut Flags) -> Result<&'a [u8], Bo
     };
     flags.boundary_quoted |= quoted.is_some();
     let mut boundary = quoted.unwrap_or(value);
-    if find_ignoring_case(boundary).is_some() {
-        return Err(BoundaryError::Content);
-    }
     if quoted.is_none() && !has_boundary_characters(boundary) {
         // Another parameter may follow.
         boundary = boundary.split(|&b| b == b';').next().unwrap_or_default();
@@ -79,7 +76,8 @@ fn boundary_value<'a>(value: &'a [u8], flags: &mut Flags) -> Result<&'a [u8], Bo
     }
 }
 
-/// How often `boundary` is followed by `=`, in any letter case.
+/// How often `boundary` is followed by `=`, in any letter case. Once is the parameter; browsers have the
+/// word without `=` in their boundaries.
 fn count_parameters(text: &[u8]) -> usize {
     let mut rest = text;
     let mut count = 0;
@@ -125,6 +123,22 @@ mod tests {
             ("Multipart/FORM-data;boundary=x", "x", none),
             ("multipart/form-data ;\tboundary=----WebKit'()+_,-./:=?7", "----WebKit'()+_,-./:=?7", none),
             ("multipart/form-data; boundary=a b", "a b", none),
+            // What Chrome, Firefox and curl send.
+            (
+                "multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW",
+                "----WebKitFormBoundary7MA4YWxkTrZu0gW",
+                none,
+            ),
+            (
+                "multipart/form-data; boundary=----geckoformboundary8c79e61efa53dc5d",
+                "----geckoformboundary8c79e61efa53dc5d",
+                none,
+            ),
+            (
+                "multipart/form-data; boundary=------------------------d74496d66958873e",
+                "------------------------d74496d66958873e",
+                none,
+            ),
             ("multipart/form-data; boundary=x; charset=utf-8", "x", none),
             ("multipart/form-data; boundary=\"x y\"", "x y", quoted),
             ("multipart/form-data; boundary =x", "x", whitespace),
@@ -154,7 +168,8 @@ mod tests {
             ("multipart/form-data; boundary=\"x", "(quote)"),
             ("multipart/form-data; boundary=x\"", "(quote)"),
             ("multipart/form-data; boundary=\"", "(quote)"),
-            ("multipart/form-data; boundary=xBoundary", "content"),
+            ("multipart/form-data; boundary=x;boundary=y", "Multiple"),
+            ("multipart/form-data; boundary=xboundary=y", "Multiple"),
             ("multipart/form-data; boundary=x{y}", "characters"),
             ("multipart/form-data; boundary=x y ", "characters"),
             ("multipart/form-data; boundary=\"x;y\"", "characters"),

@@ -75,9 +75,6 @@ pub enum BoundaryError {
     /// There is a quote on one end only.
     #[error("Invalid boundary in C-T (quote).")]
     Quote,
-    /// It has the word `boundary` in it.
-    #[error("Invalid boundary in C-T (content).")]
-    Content,
     /// It holds characters that RFC 2046 does not allow.
     #[error("Invalid boundary in C-T (characters).")]
     Characters,

@@ -37,7 +37,8 @@ impl Default for Options {
     }
 }
 
-/// A part that is no file.
+/// A part that is no file: it has no `filename`. One that has only `filename*` is an error and counts as a
+/// field, so that its content is among the arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     /// Its name, a range of the store; empty when it has none.
@@ -246,7 +247,11 @@ impl Parser<'_> {
                 Some(stripped) => Line { text: stripped, ending: Ending::CrLf, end: start + text.len() + 1 },
                 None => Line { text, ending: Ending::Lf, end: start + text.len() + 1 },
             },
-            None => Line { text: rest, ending: Ending::None, end: start + rest.len() },
+            None => {
+                // A cut between CR and LF leaves the CR.
+                let text = if self.options.truncated { rest.strip_suffix(b"\r") } else { None };
+                Line { text: text.unwrap_or(rest), ending: Ending::None, end: start + rest.len() }
+            }
         }
     }
 
@@ -272,7 +277,8 @@ impl Parser<'_> {
             Some(after) => (true, after),
             None => (false, after),
         };
-        if !after.is_empty() && !(cut && matches!(after, b"\r" | b"-")) {
+        let half_final = cut && after == b"-";
+        if !after.is_empty() && !half_final {
             let excerpt = Excerpt::of(text);
             self.found.fail(MultipartError::BoundaryLine(excerpt));
             return false;

@@ -255,7 +255,8 @@ fn errors_are_told_and_the_parts_reported() {
     let many = format!("{disposition}{}", (0..64).map(|n| format!("\nX{n}: y")).collect::<String>());
     let a: &[(&str, &str)] = &[("a", "v")];
     let unnamed: &[(&str, &str)] = &[("", "v")];
-    let cases: &[(&str, &str, &[(&str, &str)])] = &[
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+    let cases: &[Case<'_>] = &[
         ("x\n", "Multipart: No boundaries found in payload.", &[]),
         (
             "--B0\nContent-Disposition: form-data; name=a\n\nv\n",
@@ -404,7 +405,7 @@ fn a_cut_body_may_end_anywhere() {
         assert!(found.fields.is_empty() || found.fields[0].0 == "a", "cut at {end}");
     }
     let found = read(TYPE, &body.as_bytes()[..body.len() - 12], &options);
-    assert_eq!(found.files[0].3, "conten");
+    assert_eq!(found.files[0].3, "conte");
 }
 
 /// Each would take minutes if it took time with the square of its length.
