@@ -19,6 +19,7 @@ use crate::diagnostic::{Code, Diagnostic, Label, Sources, has_errors, suggest};
 use crate::host::{Source, has_wildcards};
 use crate::limits;
 use crate::model::{Item, Phase, RuleSelector, Settings};
+use crate::operators::OperatorCache;
 
 /// A rule or marker in order.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ pub(super) struct Parser<'a> {
     pub(super) settings: Settings,
     pub(super) entries: Vec<Entry>,
     pub(super) datasets: Datasets,
+    /// What operators share.
+    pub(super) operators: OperatorCache,
     /// The chain that waits for its next rule.
     pub(super) chain: Option<Chain>,
     /// Whether the rule before could not be read to its end, so that its chain may go on.
@@ -77,6 +80,7 @@ impl<'a> Parser<'a> {
             settings,
             entries: Vec::new(),
             datasets: Datasets::new(),
+            operators: OperatorCache::default(),
             chain: None,
             lost: false,
             ids: FxHashMap::default(),

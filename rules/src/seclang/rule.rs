@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::actions::{Actions, Disruptive, Place, parse, redirects};
 use super::lexer::Line;
+use super::operator::Operators;
 use super::parser::{Entry, File, Parser};
 use super::text::Text;
+use super::values;
 use super::words::Words;
-use super::{operator, values};
 use crate::diagnostic::{Code, Diagnostic, Label, Level, has_errors};
 use crate::model::{Condition, Link, Origin, Phase, Resolution, Rule};
 
@@ -126,10 +127,13 @@ impl Parser<'_> {
         }
 
         let targets = variables.and_then(|text| values::targets(&text, &mut self.out));
-        let test = test.and_then(|text| {
-            let test = operator::parse(&text, &self.datasets, self.host, &file.name);
-            test.map_err(|error| self.out.push(error)).ok()
-        });
+        let mut operators = Operators {
+            datasets: &self.datasets,
+            host: self.host,
+            file: &file.name,
+            cache: &mut self.operators,
+        };
+        let test = test.and_then(|text| operators.read(&text).map_err(|error| self.out.push(error)).ok());
         let condition = targets.zip(test).map(|(targets, (operator, negated))| Condition {
             targets,
             transformations: Vec::new(),

@@ -103,15 +103,13 @@ fn reading_is_linear() {
     let time = |rules: usize| {
         let text = text(rules);
         let documents = [Document { name: "x.conf", text: &text }];
-        let best = (0..3).map(|_| {
-            let start = Instant::now();
-            let mut sources = Sources::default();
-            let parsed = parse(&documents, &Folder::new("."), &mut sources, Options::default());
-            assert_eq!(parsed.rule_set.items.len(), rules + 1);
-            start.elapsed()
-        });
-        best.min().unwrap()
+        let start = Instant::now();
+        let mut sources = Sources::default();
+        let parsed = parse(&documents, &Folder::new("."), &mut sources, Options::default());
+        assert_eq!(parsed.rule_set.items.len(), rules + 1);
+        start.elapsed()
     };
-    let (small, large) = (time(500), time(4_000));
-    assert!(large < small * 32, "{small:?} for 500 rules, {large:?} for 4000");
+    // Quadratic work takes 64 times as long. A machine that is busy with other things gets more tries.
+    let ratios: Vec<u128> = (0..10).map(|_| time(4_000).as_micros() / time(500).as_micros().max(1)).collect();
+    assert!(ratios.iter().any(|ratio| *ratio < 24), "{ratios:?} times as long");
 }

@@ -74,7 +74,7 @@ fn condition(condition: &Condition) -> String {
         targets.join(" | "),
         steps.join(" "),
         condition.operator.name().name(),
-        template(condition.operator.argument())
+        text(condition.operator.raw_argument())
     )
 }
 
