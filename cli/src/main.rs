@@ -2,8 +2,11 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its user")]
 
 mod check;
+mod eval;
+mod policy;
 mod render;
 mod schema;
+mod source;
 
 use std::process::ExitCode;
 
@@ -20,12 +23,14 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Check(check::Arguments),
+    Eval(eval::Arguments),
     Schema(schema::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Check(arguments) => check::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -195,8 +195,6 @@ pub(super) struct SecLangForm {
     pub(super) name: Option<String>,
     /// The text.
     pub(super) text: String,
-    /// The text's place in the JSON.
-    pub(super) span: Span,
 }
 
 impl Form for SecLangForm {
