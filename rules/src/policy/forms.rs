@@ -7,7 +7,7 @@ use super::report::{Reporter, Spanned};
 use super::values::{
     ActionName, ByteLimit, Count, PhaseName, RuleAction, RuleId, SeverityName, StatusCode, Switch, Text,
 };
-use crate::diagnostic::{Code, Span};
+use crate::diagnostic::Code;
 use crate::limits;
 use crate::model::{Enforcement, LimitAction, Phase, ResponseLimitAction};
 
@@ -200,7 +200,7 @@ pub(super) struct SecLangForm {
 impl Form for SecLangForm {
     fn read(value: &Value<'_>, reporter: &mut Reporter<'_>) -> Option<Self> {
         if let Kind::String(text) = &value.kind {
-            return Some(Self { name: None, text: text.clone().into_owned(), span: value.span });
+            return Some(Self { name: None, text: text.clone().into_owned() });
         }
         if !matches!(value.kind, Kind::Object(_)) {
             reporter.wrong_type(value, "SecLang as a string or a file");
@@ -208,6 +208,6 @@ impl Form for SecLangForm {
         }
         let file = SecLangFile::read(value, reporter)?;
         let text = file.text?;
-        Some(Self { name: file.file.map(|name| name.value), text: text.value, span: text.span })
+        Some(Self { name: file.file.map(|name| name.value), text: text.value })
     }
 }
