@@ -197,3 +197,18 @@ fn guard(id: u32) -> io::Result<Child> {
         .stderr(Stdio::null())
         .spawn()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guard_kills_once_its_pipe_breaks() {
+        let mut process = Command::new("sleep").arg("60").spawn().unwrap();
+        let mut guard = guard(process.id()).unwrap();
+        assert!(process.try_wait().unwrap().is_none());
+        drop(guard.stdin.take());
+        assert!(!process.wait().unwrap().success());
+        guard.wait().unwrap();
+    }
+}

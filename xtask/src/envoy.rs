@@ -31,7 +31,7 @@ os.chmod(sys.argv[2], 0o755)
 pub(crate) fn provide() -> Result<PathBuf> {
     if let Some(named) = env::var_os("ENVOY").map(PathBuf::from) {
         // An explicit wish is not replaced by something else.
-        let found = version(&named).context("$ENVOY is set, but")?;
+        let found = version(&named).context("$ENVOY")?;
         ensure!(
             found.1 >= OLDEST,
             "$ENVOY is Envoy {}; {}.{} or later is needed",

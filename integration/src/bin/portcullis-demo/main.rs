@@ -52,7 +52,7 @@ async fn demonstrate(arguments: Arguments) -> Result<ExitCode> {
         "Envoy is up with envoy/policy.sample.json in front of a backend that counts what reaches it.\n"
     );
     let mut differing = 0;
-    let mut table = table::Table::new(["", "request", "expected", "happened", "rule", "backend"]);
+    let mut table = table::Table::new(["", "shows", "request", "expected", "happened", "rule", "backend"]);
     for row in rows::rows() {
         let exchange = gateway.send1(row.request.clone()).await?;
         let happened = rows::Happening::of(&exchange);
@@ -60,6 +60,7 @@ async fn demonstrate(arguments: Arguments) -> Result<ExitCode> {
         differing += usize::from(differs);
         table.row([
             if differs { "DIFFERS" } else { "ok" }.to_owned(),
+            row.shows.to_owned(),
             row.request_text(),
             row.expected.answer.clone(),
             happened.answer.clone(),

@@ -4,6 +4,8 @@ use portcullis_integration::{Body, End, Exchange, Request};
 
 /// A request with its expectation.
 pub(crate) struct Row {
+    /// What it is an example of.
+    pub(crate) shows: &'static str,
     pub(crate) request: Request,
     pub(crate) expected: Happening,
 }
@@ -23,25 +25,23 @@ pub(crate) struct Happening {
 pub(crate) fn rows() -> Vec<Row> {
     let scanner = |target: &str| Request::get(target).header("user-agent", "Evil-Scanner/2.0");
     vec![
-        row(Request::get("/"), "200", None, 1),
-        // Phases 1 to 5.
-        row(scanner("/"), "403", Some(1001), 0),
-        row(Request::form("/login", "user=1%27+OR+%271%27%3D%271"), "403", Some(1006), 0),
-        row(Request::get("/debug"), "502", Some(1007), 1),
-        row(Request::get("/report"), "403", Some(1008), 1),
-        row(Request::get("/status/404"), "404", Some(1009), 1),
-        // The resolutions: deny is above.
-        row(Request::get("/api/v1/users"), "200", Some(1005), 1),
-        row(scanner("/healthz"), "200", None, 1),
-        row(Request::get("/old-shop/cart"), "302 to https://shop.example.com/", Some(1002), 0),
-        row(Request::get("/.git/config"), "no answer", Some(1003), 0),
-        row(Request::new("TRACE", "/"), "403", Some(1004), 0),
+        row("no rule", Request::get("/"), "200", None, 1),
+        row("phase 1, deny", scanner("/"), "403", Some(1001), 0),
+        row("phase 2, deny", Request::form("/login", "user=1%27+OR+%271%27%3D%271"), "403", Some(1006), 0),
+        row("phase 3, deny", Request::get("/debug"), "502", Some(1007), 1),
+        row("phase 4, deny", Request::get("/report"), "403", Some(1008), 1),
+        row("phase 5, pass", Request::get("/status/404"), "404", Some(1009), 1),
+        row("pass", Request::get("/api/v1/users"), "200", Some(1005), 1),
+        row("allow", scanner("/healthz"), "200", None, 1),
+        row("redirect", Request::get("/old-shop/cart"), "302 to https://shop.example.com/", Some(1002), 0),
+        row("drop", Request::get("/.git/config"), "no answer", Some(1003), 0),
+        row("default_action", Request::new("TRACE", "/"), "403", Some(1004), 0),
     ]
 }
 
-fn row(request: Request, answer: &str, rule: Option<u64>, hits: usize) -> Row {
+fn row(shows: &'static str, request: Request, answer: &str, rule: Option<u64>, hits: usize) -> Row {
     let expected = Happening { answer: answer.to_owned(), rules: rule.into_iter().collect(), hits };
-    Row { request, expected }
+    Row { shows, request, expected }
 }
 
 impl Happening {
