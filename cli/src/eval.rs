@@ -1,74 +1,79 @@
 //! `portcullis eval`: judges recorded exchanges.
 
 use std::io::{BufRead, Write};
-use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
+use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use clap::Args;
 use portcullis_rules::audit::MatchRecord;
+use portcullis_rules::diagnostic::Sources;
 use portcullis_rules::eval::{Disruption, Outcome, Transaction, UnixNanos};
 use portcullis_rules::exchange::Exchange;
 use portcullis_rules::plan::Plan;
 use serde_json::{Map, Value, json};
 
+use crate::policy::Rules;
 
-/// Judges recorded exchanges, one JSON object per line of standard input, and prints one verdict per line.
-#[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
-pub(crate) struct Command {
-    /// The policy (JSON).
-    #[arg(long, required_unless_present = "seclang")]
-    policy: Option<PathBuf>,
-    /// A SecLang file to judge by, after the policy's rule sets; may be given more than once.
-    #[arg(long)]
-    seclang: Vec<PathBuf>,
-}
-
-const EXAMPLES: &str = r#"Examples:
+/// Judge recorded exchanges, and print one verdict per line
+///
+/// Reads exchanges from the standard input, one JSON object per line.
+#[derive(Debug, clap::Args)]
+#[command(after_help = r#"Examples:
   portcullis eval --policy policy.json < exchanges.jsonl
+  portcullis eval --seclang crs-setup.conf --seclang 'rules/*.conf' < exchanges.jsonl
   echo '{"id":"1","request":{"method":"GET","uri":"/?q=1","headers":[["Host","a"]]}}' \
-    | portcullis eval --policy policy.json
+    | portcullis eval --policy policy.json | jq .outcome
 
 An exchange: {"id", "client": {"address", "port"}, "server": {"address", "port"},
   "request": {"method", "uri", "protocol", "headers": [[name, value], …], "body" | "body_base64"},
   "response": {"status", "protocol", "headers", "body" | "body_base64"}}
 The response is optional. A value that isn't UTF-8 is given as {"base64": "…"}.
 
-Exit status: 0 when every line was judged, 1 when the policy or a line can't be used."#;
+A verdict: {"id", "outcome": {"action": "pass|allow|deny|redirect|drop", "status", "location", "phase",
+  "rule_id"}, "matched": [{"rule_id", "phase", "message", "data", "severity", "tags", "variables"}], "tx": {…}}
 
-impl Command {
-    pub(crate) fn run(&self) -> anyhow::Result<bool> {
-        let Some(policy) = crate::policy::load(self.policy.as_deref(), &self.seclang)? else { return Ok(false) };
-        let plan = match Plan::new(&policy) {
-            Ok(plan) => Arc::new(plan),
-            Err(problems) => {
-                for problem in problems {
-                    eprintln!("error[{}]: {}", problem.code, problem.message);
-                }
-                return Ok(false);
-            }
-        };
-        let (stdin, mut stdout) = (std::io::stdin().lock(), std::io::stdout().lock());
-        let mut complete = true;
-        for (number, line) in stdin.lines().enumerate() {
-            let line = line.with_context(|| format!("line {} of standard input", number + 1))?;
-            if line.trim().is_empty() {
-                continue;
-            }
-            match judge(&plan, &line) {
-                Ok(verdict) => writeln!(stdout, "{verdict}")?,
-                Err(problem) => {
-                    eprintln!("line {}: {problem:#}", number + 1);
-                    complete = false;
-                }
+Exit status:
+  0  every line was judged
+  1  the rules or a line can't be used
+  2  wrong usage, or a file can't be read"#)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    rules: Rules,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let rules = &arguments.rules;
+    anyhow::ensure!(
+        rules.policy.is_some() || !rules.seclang.is_empty(),
+        "there is nothing to judge by; give --policy or --seclang"
+    );
+    let Some(policy) = rules.load()? else { return Ok(ExitCode::FAILURE) };
+    let plan = match Plan::new(&policy) {
+        Ok(plan) => Arc::new(plan),
+        Err(problems) => {
+            crate::policy::report(&problems, &Sources::default());
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let (stdin, mut stdout) = (std::io::stdin().lock(), std::io::stdout().lock());
+    let mut complete = ExitCode::SUCCESS;
+    for (number, line) in stdin.lines().enumerate() {
+        let line = line.with_context(|| format!("line {} of the standard input", number + 1))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        match judge(&plan, &line) {
+            Ok(verdict) => writeln!(stdout, "{verdict}")?,
+            Err(problem) => {
+                eprintln!("line {}: {problem:#}", number + 1);
+                complete = ExitCode::FAILURE;
             }
         }
-        Ok(complete)
     }
+    Ok(complete)
 }
 
 fn judge(plan: &Arc<Plan>, line: &str) -> anyhow::Result<Value> {
@@ -107,7 +112,9 @@ fn outcome_json(outcome: &Outcome) -> Value {
         Outcome::Interrupted(interruption) => {
             let (action, status, location) = match &interruption.disruption {
                 Disruption::Deny { status } => ("deny", Some(*status), None),
-                Disruption::Redirect { status, location } => ("redirect", Some(*status), Some(text(location))),
+                Disruption::Redirect { status, location } => {
+                    ("redirect", Some(*status), Some(text(location)))
+                }
                 Disruption::Drop => ("drop", None, None),
             };
             (action, status, location, Some(interruption.phase.number()), Some(interruption.rule_id))

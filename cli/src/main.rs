@@ -1,2 +1,45 @@
-//! x
-fn main() {}
+//! The portcullis command line: checks policies with the very engine that runs in Envoy.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its user")]
+
+mod check;
+mod eval;
+mod policy;
+mod render;
+mod schema;
+mod source;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Web application firewall for Envoy: checks and tests policies with the engine of the module.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Check(check::Arguments),
+    Eval(eval::Arguments),
+    Schema(schema::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
+    };
+    result.unwrap_or_else(|error| {
+        // Whoever reads the output has seen enough, as in `portcullis schema | head -1`.
+        if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+        {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("portcullis: {error:#}");
+        ExitCode::from(2)
+    })
+}

@@ -63,7 +63,7 @@ mod tests {
         let line = |rule: u64, request: &str| {
             format!(
                 "[2026-01-01 00:00:00.000][7][warning][wasm] [context.cc:1] wasm log portcullis portcullis: \
-                 [client \"127.0.0.1\"] ModSecurity: Warning. Matched \"Operator `Contains'\" \
+                 [client 127.0.0.1] ModSecurity: Warning. Matched \"Operator `Contains'\" \
                  [file \"policy\"] [line \"1\"] [id \"{rule}\"] [msg \"m\"] [unique_id \"{request}\"] [ref \"\"]"
             )
         };

@@ -182,8 +182,11 @@ impl Directory {
 }
 
 impl Drop for Directory {
+    #[expect(clippy::print_stderr, reason = "whoever reads of a failed test wants Envoy's log")]
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if std::thread::panicking() {
+            eprintln!("Envoy's configuration and logs are kept in {}", self.0.display());
+        } else {
             let _ = fs::remove_dir_all(&self.0);
         }
     }

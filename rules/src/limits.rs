@@ -57,6 +57,19 @@ pub const VERIFY_FACTOR: usize = 64;
 /// Bytes that a compiled regular expression may take; a larger pattern is refused at load.
 pub const REGEX_BYTES: usize = 10 * 1024 * 1024;
 
+/// Most nesting of SecLang `Include`; deeper is error E0316. Coraza's value.
+pub const INCLUDE_DEPTH: usize = 100;
+
+/// Most files that the SecLang of one rule set may include; more is error E0316.
+pub const INCLUDE_FILES: usize = 1_000;
+
+/// Bytes of SecLang text in one rule set, included files among them; more is error E0316.
+pub const SECLANG_BYTES: usize = 64 * 1024 * 1024;
+
+/// Seconds a persistent collection lives after its last update (`SecCollectionTimeout`).
+/// ModSecurity v2's default.
+pub const COLLECTION_SECONDS: u32 = 3_600;
+
 /// Total bytes of the names made for the leaves of a JSON body. A name repeats the keys above its leaf,
 /// so many leaves below long keys could otherwise take far more memory than the body; past it
 /// parsing stops with an error and `REQBODY_ERROR` is 1.
@@ -94,5 +107,6 @@ pub const XML_VALUE_BYTES: usize = 1_048_576;
 /// Most nesting of a policy's JSON; deeper is refused at load (`E0101`).
 pub const POLICY_DEPTH: usize = 128;
 
-/// Most that a body limit of a policy can be set to, in bytes: 1 GiB, ModSecurity's hard limit.
+/// Most that a body limit of a policy or of SecLang can be set to, in bytes: 1 GiB, ModSecurity's hard
+/// limit.
 pub const BODY_LIMIT_BYTES: u64 = 1024 * 1024 * 1024;

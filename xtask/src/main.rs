@@ -6,6 +6,7 @@ mod dist;
 mod envoy;
 mod imports;
 mod module;
+mod node;
 mod process;
 mod report;
 mod run;

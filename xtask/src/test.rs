@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 
 use crate::report::{Outcome, Report};
-use crate::{dist, envoy, module, process, workspace};
+use crate::{dist, envoy, module, node, process, workspace};
 
 /// What to test.
 #[derive(clap::Args)]
@@ -27,7 +27,7 @@ pub(crate) fn test(arguments: &Arguments) -> Result<ExitCode> {
     }
     tests(&mut report, arguments);
     if arguments.filter.is_none() {
-        report.step("vectors under node", node_vectors);
+        report.step("vectors under node", node::vectors);
         report.step("documentation", documentation);
     }
     Ok(if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -88,14 +88,6 @@ fn provide(command: &mut Command, variable: &str, file: Option<PathBuf>) {
         Some(file) => command.env(variable, file),
         None => command.env(variable, ""),
     };
-}
-
-/// The vectors of the engine, compiled to Wasm and run by node.
-fn node_vectors() -> Result<Outcome> {
-    if Command::new("node").arg("--version").output().is_err() {
-        return Ok(Outcome::Skipped("no `node` on the PATH".to_owned()));
-    }
-    Ok(Outcome::Skipped("the engine has no tests for node yet".to_owned()))
 }
 
 fn documentation() -> Result<Outcome> {

@@ -7,6 +7,7 @@ mod http2;
 pub use http1::Http1;
 pub use http2::Http2;
 
+use std::fmt;
 use std::time::Duration;
 
 /// How long a client waits for the end of a reply.
@@ -134,7 +135,7 @@ pub enum End {
 }
 
 /// What came back.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Reply {
     /// The status; `None` when no head came.
     pub status: Option<u16>,
@@ -146,6 +147,34 @@ pub struct Reply {
     pub trailers: Fields,
     /// How it ended.
     pub end: End,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("status", &self.status)
+            .field("headers", &readable_fields(&self.headers))
+            .field("body", &readable(&self.body))
+            .field("trailers", &readable_fields(&self.trailers))
+            .field("end", &self.end)
+            .finish()
+    }
+}
+
+/// Bytes as a person reads them in a failed test: escaped, and the beginning of long ones only.
+pub(crate) fn readable(bytes: &[u8]) -> String {
+    const SHOWN: usize = 300;
+    let beginning = bytes.get(..SHOWN).unwrap_or(bytes).escape_ascii();
+    if bytes.len() > SHOWN {
+        format!("{beginning}… ({} bytes)", bytes.len())
+    } else {
+        beginning.to_string()
+    }
+}
+
+/// Fields as a person reads them.
+pub(crate) fn readable_fields(fields: &Fields) -> Vec<String> {
+    fields.iter().map(|(name, value)| format!("{name}: {}", readable(value))).collect()
 }
 
 impl Reply {

@@ -1,13 +1,14 @@
 //! What reached the upstream.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderMap, Request, Version};
 
-use crate::client::Fields;
+use crate::client::{Fields, readable, readable_fields};
 
 /// One request as it reached the upstream.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Seen {
     /// `x-request-id`.
     pub request_id: Option<String>,
@@ -25,6 +26,18 @@ pub struct Seen {
     pub trailers: Fields,
     /// Whether the request came to its end.
     pub complete: bool,
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seen")
+            .field("request", &format!("{} {} {}", self.method, self.target, self.protocol))
+            .field("headers", &readable_fields(&self.headers))
+            .field("body", &readable(&self.body))
+            .field("trailers", &readable_fields(&self.trailers))
+            .field("complete", &self.complete)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Seen {

@@ -79,18 +79,18 @@ pub(crate) async fn all_conditions_of_a_rule_must_apply() {
 }
 
 pub(crate) async fn values_are_transformed_in_order() {
-    let policy = policy(&[deny(
-        541,
+    let decoded = |transformations: [&str; 3]| {
         json!([{
             "variables": ["REQUEST_HEADERS:x-code"],
-            "transformations": ["hexDecode", "urlDecode", "lowercase"],
+            "transformations": transformations,
             "operator": "strEq",
             "operating": "<script>",
-        }]),
-    )]);
-    let gateway = start(&policy, Enforcement::Strict).await;
+        }])
+    };
     // Hexadecimal of "%3CScript%3E".
-    let code = "253343536372697074253345";
-    meets(&gateway, Request::get("/").header("x-code", code), &[541]).await;
-    meets(&gateway, Request::get("/").header("x-code", "<script>"), &[]).await;
+    let request = Request::get("/").header("x-code", "253343536372697074253345");
+    let in_order = policy(&[deny(541, decoded(["hexDecode", "urlDecode", "lowercase"]))]);
+    meets(&start(&in_order, Enforcement::Strict).await, request.clone(), &[541]).await;
+    let out_of_order = policy(&[deny(542, decoded(["urlDecode", "hexDecode", "lowercase"]))]);
+    meets(&start(&out_of_order, Enforcement::Strict).await, request, &[]).await;
 }

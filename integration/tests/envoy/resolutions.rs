@@ -87,17 +87,18 @@ pub(crate) async fn pass_goes_on() {
 }
 
 pub(crate) async fn the_default_action_is_the_rule_sets_own() {
-    let rules = [
-        rule(341, 1, "default_action", "REQUEST_URI", "strEq", "/a"),
-        with(rule(342, 1, "default_action", "REQUEST_URI", "strEq", "/b"), json!({ "status": 418 })),
-    ];
-    let deny = start(&policy_with(json!({ "default_action": "deny" }), &rules), Enforcement::Strict).await;
+    let plain = rule(341, 1, "default_action", "REQUEST_URI", "strEq", "/a");
+    let teapot = with(rule(342, 1, "default_action", "REQUEST_URI", "strEq", "/b"), json!({ "status": 418 }));
+    let settings = json!({ "default_action": "deny" });
+    let deny = start(&policy_with(settings, &[plain.clone(), teapot]), Enforcement::Strict).await;
     assert_refused(&deny.send1(Request::get("/a")).await.unwrap(), 403, 341, 0);
     assert_refused(&deny.send1(Request::get("/b")).await.unwrap(), 418, 342, 0);
+    let rules = [plain];
     let pass = start(&policy_with(json!({ "default_action": "pass" }), &rules), Enforcement::Strict).await;
     assert_passed(&pass.send1(Request::get("/a")).await.unwrap(), &[341]);
     let settings = json!({ "default_action": "redirect", "redirect_url": "https://example.com/" });
-    let redirect = start(&policy_with(settings, &rules), Enforcement::Strict).await;
+    // A status that redirects nowhere would be refused here.
+    let redirect = start(&policy_with(settings, &rules[..1]), Enforcement::Strict).await;
     let exchange = redirect.send1(Request::get("/a")).await.unwrap();
     assert_eq!(exchange.reply.status, Some(302));
     assert_eq!(exchange.reply.header("location").as_deref(), Some("https://example.com/"));

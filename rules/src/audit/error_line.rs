@@ -58,7 +58,7 @@ impl ErrorLine<'_> {
     pub(crate) fn render(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(512);
         let phase = self.phase.number();
-        out.extend_from_slice(b"[client ");
+        out.extend_from_slice(b"[client \"");
         escape(&mut out, self.client);
         let verdict = match self.verdict {
             LineVerdict::Warning => "Warning. ".to_owned(),
@@ -69,7 +69,7 @@ impl ErrorLine<'_> {
             }
             LineVerdict::Allowed => format!("Access allowed (phase {phase}). "),
         };
-        out.extend_from_slice(b"] ModSecurity: ");
+        out.extend_from_slice(b"\"] ModSecurity: ");
         out.extend_from_slice(verdict.as_bytes());
         self.matched(&mut out);
         field(&mut out, "file", self.file.as_bytes(), usize::MAX);

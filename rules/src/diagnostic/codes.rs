@@ -77,6 +77,63 @@ codes! {
     E0212 Error "missing rule id",
     /// A disabled rule does not exist.
     W0213 Warning "no such rule",
+    // E03xx, W04xx, N05xx: SecLang
+    /// No directive has this name.
+    E0301 Error "unknown directive",
+    /// A directive has too few or too many arguments, or they can't be told apart.
+    E0302 Error "malformed directive",
+    /// A quote or a block is opened and never closed.
+    E0303 Error "unterminated text",
+    /// A directive's argument is not one of the values it can have.
+    E0304 Error "bad directive value",
+    /// A directive asks for what a filter can't do.
+    E0305 Error "directive not available",
+    /// No action has this name.
+    E0306 Error "unknown action",
+    /// An action list has an empty item, or an action a value too few or too many.
+    E0307 Error "malformed action",
+    /// An action's value is not one it can have.
+    E0308 Error "bad action value",
+    /// An action asks for what a filter can't do.
+    E0309 Error "action not available",
+    /// A rule says `chain` and no rule follows.
+    E0310 Error "chain not completed",
+    /// An action stands where it can't: in a chain continuation, a default action or an update.
+    E0311 Error "action not allowed here",
+    /// A file sets the default action of a phase twice.
+    E0312 Error "duplicate default action",
+    /// A default action has no disruptive action.
+    E0313 Error "default action without disruptive action",
+    /// A `ctl` option is unknown or its value can't be used.
+    E0314 Error "bad ctl",
+    /// `setvar`, `expirevar`, `initcol` or `setenv` is malformed or names no collection.
+    E0315 Error "bad assignment",
+    /// Includes are nested too deep, too many or too long, or go round in a circle.
+    E0316 Error "include limit",
+    /// A rule is left out because it has errors and `SecIgnoreRuleCompilationErrors` is on.
+    W0401 Warning "rule left out",
+    /// An action does nothing here.
+    W0402 Warning "action without effect",
+    /// `skipAfter` names nothing that comes later: the rest of the phase is skipped.
+    W0403 Warning "missing skip target",
+    /// An action that counts once is given twice; the last one counts.
+    W0404 Warning "repeated action",
+    /// An include pattern matches no file.
+    W0405 Warning "empty include",
+    /// Uncommented lines belong to a rule whose first line is commented out.
+    W0406 Warning "lines swallowed by a comment",
+    /// A file ends inside a continued line.
+    W0407 Warning "file ends inside a line",
+    /// An action comes too late in the transaction to do anything.
+    W0408 Warning "action comes too late",
+    /// An update has nothing to act on.
+    W0409 Warning "update without effect",
+    /// SecLang engines disagree about what this means; the message says what it means here.
+    W0410 Warning "ambiguous",
+    /// A directive has no effect in a filter.
+    N0501 Note "directive without effect",
+    /// A limit of 0 stands for the default maximum.
+    N0502 Note "default maximum",
 }
 
 impl fmt::Display for Code {

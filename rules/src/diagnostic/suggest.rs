@@ -30,14 +30,22 @@ pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     }
 }
 
-/// `suggest` as the text of a help: "did you mean `x`?", else the choices themselves when they are few.
+/// Most choices that a help names.
+const CHOICES: usize = 20;
+
+/// [`suggest`] as the text of a help: "did you mean `x`?", else the choices themselves when they are few.
 #[must_use]
 pub fn did_you_mean(name: &str, candidates: &[&str]) -> Option<String> {
     if let Some(candidate) = suggest(name, candidates.iter().copied()) {
         return Some(format!("did you mean `{candidate}`?"));
     }
     let all: Vec<String> = candidates.iter().map(|name| format!("`{name}`")).collect();
-    (1..=8).contains(&all.len()).then(|| format!("use one of {}", all.join(", ")))
+    match all.len() {
+        0 => None,
+        1 => Some(format!("use {}", all.concat())),
+        2..=CHOICES => Some(format!("use one of {}", all.join(", "))),
+        _ => None,
+    }
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn one into the other (optimal
@@ -108,6 +116,7 @@ mod tests {
         assert_eq!(did_you_mean("den", &["deny", "drop"]).as_deref(), Some("did you mean `deny`?"));
         assert_eq!(did_you_mean("zzzz", &["deny", "drop"]).as_deref(), Some("use one of `deny`, `drop`"));
         assert_eq!(did_you_mean("zzzz", &[]), None);
-        assert_eq!(did_you_mean("zzzz", &["a"; 9]), None);
+        assert_eq!(did_you_mean("zzzz", &["deny"]).as_deref(), Some("use `deny`"));
+        assert_eq!(did_you_mean("zzzz", &["a"; CHOICES + 1]), None);
     }
 }

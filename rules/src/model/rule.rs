@@ -301,7 +301,8 @@ pub enum Ctl {
     RuleEngine(EngineMode),
     /// `ruleRemoveById`, `ruleRemoveByTag`, `ruleRemoveByMsg`.
     RemoveRules(RuleSelector),
-    /// `ruleRemoveTargetById`, `…ByTag`, `…ByMsg`: the target no longer counts for those rules.
+    /// `ruleRemoveTargetById`, `…ByTag`, `…ByMsg`: the target no longer counts for those rules. Its mode
+    /// is [`TargetMode::Exclude`](super::TargetMode::Exclude).
     RemoveTarget(RuleSelector, Target),
     /// `hashEngine`, `hashEnforcement`: accepted; hashing does not exist here.
     Hash,

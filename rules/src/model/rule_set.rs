@@ -94,12 +94,51 @@ pub struct Settings {
     pub arguments_limit: usize,
     /// Byte between arguments.
     pub argument_separator: u8,
+    /// Byte between cookies (`SecCookieV0Separator`).
+    pub cookie_separator: u8,
     /// Most files in a multipart body.
     pub upload_file_limit: Option<usize>,
     /// `SecAuditEngine`.
     pub audit_engine: AuditEngine,
+    /// `SecAuditLogRelevantStatus`: the statuses that make a transaction relevant; `None` is no status.
+    pub audit_relevant_status: Option<StatusSet>,
+    /// `SecAuditLogParts`: upper-case letters, each once, in the order given.
+    pub audit_parts: String,
+    /// `SecComponentSignature`, in order: named in the audit log as producers of rules.
+    pub component_signatures: Vec<String>,
+    /// Seconds a persistent collection lives after its last update.
+    pub collection_timeout: u32,
     /// `SecWebAppId`.
     pub web_app_id: String,
+}
+
+/// A set of statuses from 100 to 999.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusSet {
+    bits: [u64; 16],
+}
+
+impl StatusSet {
+    /// The statuses for which `belongs` is true.
+    #[must_use]
+    pub fn new(mut belongs: impl FnMut(u16) -> bool) -> Self {
+        let mut bits = [0u64; 16];
+        for (word, first) in bits.iter_mut().zip((0u16..).step_by(64)) {
+            for bit in 0..64 {
+                let status = first + bit;
+                if (100..1000).contains(&status) && belongs(status) {
+                    *word |= 1 << bit;
+                }
+            }
+        }
+        Self { bits }
+    }
+
+    /// Whether `status` is in the set.
+    #[must_use]
+    pub fn contains(&self, status: u16) -> bool {
+        self.bits.get(usize::from(status / 64)).is_some_and(|word| word >> (status % 64) & 1 == 1)
+    }
 }
 
 /// What a response body longer than its limit leads to.
@@ -130,8 +169,13 @@ impl Default for Settings {
             json_depth_limit: limits::JSON_DEPTH,
             arguments_limit: limits::ARGUMENTS,
             argument_separator: b'&',
+            cookie_separator: b';',
             upload_file_limit: None,
             audit_engine: AuditEngine::Off,
+            audit_relevant_status: None,
+            audit_parts: "ABCFHZ".to_owned(),
+            component_signatures: Vec::new(),
+            collection_timeout: limits::COLLECTION_SECONDS,
             web_app_id: "default".to_owned(),
         }
     }

@@ -2,18 +2,25 @@
 
 use super::condition;
 use super::files::Files;
-use super::forms::{ClientAddressForm, ItemForm, PolicyForm, RuleSetForm, SecLangForm};
+use super::forms::{ClientAddressForm, ItemForm, PolicyForm, RuleSetForm};
 use super::report::Reporter;
 use super::rule::{self, Defaults};
 use super::text;
 use super::values::{ActionName, ByteLimit};
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Sources};
 use crate::limits;
 use crate::model::{AuditEngine, ClientAddress, EngineMode, Item, Origin, Policy, RuleSet, Settings};
 use crate::operators::AddressSet;
+use crate::seclang::{self, Document, Options};
 
 /// The policy in the model. What is wrong with any part of it is reported; the result then lacks that part.
-pub(super) fn policy(form: &PolicyForm, text: &[u8], files: &Files, reporter: &mut Reporter<'_>) -> Policy {
+pub(super) fn policy(
+    form: &PolicyForm,
+    text: &[u8],
+    files: &Files,
+    sources: &mut Sources,
+    reporter: &mut Reporter<'_>,
+) -> Policy {
     let mut lines = Lines { text, offset: 0, line: 1 };
     Policy {
         enforcement: form.enforcement.value,
@@ -26,7 +33,13 @@ pub(super) fn policy(form: &PolicyForm, text: &[u8], files: &Files, reporter: &m
             .rule_sets
             .iter()
             .enumerate()
-            .map(|(index, set)| rule_set(set, &format!("rule_sets[{index}]"), &mut lines, files, reporter))
+            .map(|(index, set)| {
+                let path = format!("rule_sets[{index}]");
+                let mut built = rule_set(set, &path, &mut lines, files, reporter);
+                add_seclang(&mut built, set, &path, files, sources, reporter);
+                disable(&mut built, set);
+                built
+            })
             .collect(),
     }
 }
@@ -97,12 +110,7 @@ fn rule_set(
             }
         }
     }
-    let mut set = RuleSet { name, settings, items };
-    for text in form.seclang.iter().flat_map(|texts| &texts.value.0) {
-        seclang(&mut set, text, reporter);
-    }
-    disable(&mut set, form);
-    set
+    RuleSet { name, settings, items }
 }
 
 fn settings(form: &RuleSetForm, reporter: &mut Reporter<'_>) -> Settings {
@@ -138,11 +146,31 @@ fn defaults(form: &RuleSetForm, reporter: &mut Reporter<'_>) -> Defaults {
     }
 }
 
-/// Takes a piece of raw SecLang into the set.
-fn seclang(set: &mut RuleSet, text: &SecLangForm, reporter: &mut Reporter<'_>) {
-    let name = text.name.as_deref().unwrap_or(&set.name);
-    let message = format!("raw SecLang is not available yet ({} bytes of `{name}`)", text.text.len());
-    reporter.push(reporter.at(Code::E0105, text.span, message).help("write the rules in `rules`"));
+/// Adds the rules of the set's raw SecLang behind its own. What the text says about settings wins over the
+/// fields of the set.
+fn add_seclang(
+    set: &mut RuleSet,
+    form: &RuleSetForm,
+    path: &str,
+    files: &Files,
+    sources: &mut Sources,
+    reporter: &mut Reporter<'_>,
+) {
+    let Some(texts) = &form.seclang else { return };
+    let inline = format!("{path}.seclang");
+    let documents: Vec<Document<'_>> = texts
+        .value
+        .0
+        .iter()
+        .map(|text| Document { name: text.name.as_deref().unwrap_or(&inline), text: text.text.as_bytes() })
+        .collect();
+    let options = Options { name: set.name.clone(), settings: set.settings.clone() };
+    let parsed = seclang::parse(&documents, files, sources, options);
+    for diagnostic in parsed.diagnostics {
+        reporter.push(diagnostic);
+    }
+    set.settings = parsed.rule_set.settings;
+    set.items.extend(parsed.rule_set.items);
 }
 
 /// Makes disabled rules match nothing. They stay in their places, because `skip` counts them.

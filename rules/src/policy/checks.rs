@@ -1,12 +1,14 @@
 //! What can only be seen across rules: ids and names that stand twice, skips to nowhere, disabled rules
 //! that do not exist.
 
+use std::hash::Hash;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::forms::{ItemForm, PolicyForm, RuleForm, RuleSetForm};
 use super::report::{Reporter, Spanned};
 use super::values::{RuleId, Text};
-use crate::diagnostic::{Code, Span, did_you_mean};
+use crate::diagnostic::{Code, Span, suggest};
 use crate::model::Phase;
 
 /// Checks all rule sets together.
@@ -15,7 +17,7 @@ pub(super) fn check(policy: &PolicyForm, reporter: &mut Reporter<'_>) {
     let mut ids: FxHashMap<RuleId, Span> = FxHashMap::default();
     for set in &policy.rule_sets {
         if let Some(name) = &set.name
-            && let Some(first) = names.insert(&name.value, name.span)
+            && let Some(first) = first_place(&mut names, name.value.as_str(), name.span)
         {
             let diagnostic =
                 reporter.at(Code::E0105, name.span, format!("two rule sets are named `{}`", name.value));
@@ -23,7 +25,7 @@ pub(super) fn check(policy: &PolicyForm, reporter: &mut Reporter<'_>) {
             reporter.push(reporter.also(diagnostic, first, "first here"));
         }
         for id in rules(set).filter_map(|(_, rule)| rule.rule_id) {
-            if let Some(first) = ids.insert(id.value, id.span) {
+            if let Some(first) = first_place(&mut ids, id.value, id.span) {
                 let diagnostic =
                     reporter.at(Code::E0201, id.span, format!("two rules have the id {}", id.value.0));
                 let diagnostic =
@@ -37,6 +39,12 @@ pub(super) fn check(policy: &PolicyForm, reporter: &mut Reporter<'_>) {
             check_disabled(set, reporter);
         }
     }
+}
+
+/// The place where `key` was seen first, if it was seen before.
+fn first_place<K: Eq + Hash>(places: &mut FxHashMap<K, Span>, key: K, place: Span) -> Option<Span> {
+    let first = *places.entry(key).or_insert(place);
+    (first != place).then_some(first)
 }
 
 fn rules(set: &RuleSetForm) -> impl Iterator<Item = (usize, &RuleForm)> {
@@ -91,10 +99,13 @@ fn check_skips(set: &RuleSetForm, reporter: &mut Reporter<'_>) {
                 Some("skip forward, to a later rule or marker".to_owned()),
             ),
             None => {
-                let later: Vec<&str> = set.rules.iter().skip(index).filter_map(mark).collect();
-                let help = did_you_mean(target, &later).unwrap_or_else(|| {
-                    format!("put {{\"mark\": \"{target}\"}} where evaluation is to go on")
-                });
+                let later = set.rules.iter().skip(index).filter_map(mark);
+                let help = match suggest(target, later) {
+                    Some(mark) => format!("did you mean `{mark}`?"),
+                    None => {
+                        format!("put {{\"mark\": \"{target}\"}} where evaluation is to go on")
+                    }
+                };
                 (format!("no marker or rule `{target}` in this rule set"), Some(help))
             }
         };

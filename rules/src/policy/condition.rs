@@ -81,7 +81,9 @@ fn transformations(form: &MatchForm, reporter: &mut Reporter<'_>) -> Option<Vec<
             let names: Vec<&str> = Transformation::ALL.iter().map(|t| t.name()).chain(["none"]).collect();
             let mut diagnostic =
                 reporter.at(Code::E0204, name.span, format!("no transformation named `{}`", name.value));
-            diagnostic.help = did_you_mean(name.value.strip_prefix("t:").unwrap_or(&name.value), &names);
+            let bare = name.value.strip_prefix("t:").unwrap_or(&name.value);
+            let other = "use a transformation of SecLang, such as `lowercase` or `urlDecodeUni`";
+            diagnostic.help = did_you_mean(bare, &names).or_else(|| Some(other.to_owned()));
             reporter.push(diagnostic);
         }
     }
@@ -120,7 +122,7 @@ fn operator(form: &Spanned<MatchForm>, files: &Files, reporter: &mut Reporter<'_
     match Operator::new(name, operand.value.as_bytes(), files, "") {
         Ok(operator) => Some(operator),
         Err(error) => {
-            report_operator(error, &operand, form.value.operating.is_some(), reporter);
+            report_operator(error, &operand, form.value.operating.is_some(), files, reporter);
             None
         }
     }
@@ -138,12 +140,14 @@ fn operator_name(name: Option<&Spanned<String>>, reporter: &mut Reporter<'_>) ->
             .iter()
             .flat_map(|o| [o.name()].into_iter().chain(o.aliases().iter().copied()))
             .collect();
+        let other =
+            "use an operator of SecLang, such as `rx` or `contains`, or of the forms, such as `strContains`";
         let help = match OperatorName::from_name(word) {
             Some(known) if text.starts_with('!') => {
                 Some(format!("write `{}` and set `not_match` to true", known.name()))
             }
             Some(known) => Some(format!("write `{}` and put its argument into `operating`", known.name())),
-            None => did_you_mean(bare, &names),
+            None => did_you_mean(bare, &names).or_else(|| Some(other.to_owned())),
         };
         let mut diagnostic = reporter.at(Code::E0203, name.span, format!("no operator named `{text}`"));
         diagnostic.help = help;
@@ -156,6 +160,7 @@ fn report_operator(
     error: OperatorError,
     operand: &Spanned<String>,
     given: bool,
+    files: &Files,
     reporter: &mut Reporter<'_>,
 ) {
     let diagnostic = match error {
@@ -166,7 +171,12 @@ fn report_operator(
             diagnostic.help = help;
             diagnostic
         }
-        OperatorError::File(error) => reporter.at(Code::E0210, operand.span, error.to_string()),
+        OperatorError::File(error) => {
+            let names: Vec<&str> = files.names().collect();
+            let mut diagnostic = reporter.at(Code::E0210, operand.span, error.to_string());
+            diagnostic.help = did_you_mean(&error.name, &names);
+            diagnostic
+        }
     };
     reporter.push(diagnostic);
 }

@@ -9,7 +9,7 @@ use super::forms::FileForm;
 use super::read::Named;
 use super::report::{Reporter, Spanned};
 use crate::diagnostic::{Code, Span};
-use crate::host::{Source, SourceError};
+use crate::host::{Source, SourceError, fits_pattern, has_wildcards, resolve};
 
 /// The `files` of a policy, for operators and includes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,20 @@ impl Source for Files {
             reason: "the policy has no such file; put its contents into `files`".to_owned(),
         })
     }
+
+    /// As [`Files::read`]: what there is beside the file that refers to it, else what there is as it is.
+    fn list(&self, pattern: &str, relative_to: &str) -> Result<Vec<String>, SourceError> {
+        let beside = resolve(pattern, relative_to);
+        if !has_wildcards(pattern) {
+            let name = if self.contents.contains_key(&beside) { beside } else { pattern.to_owned() };
+            return Ok(vec![name]);
+        }
+        let fitting = |pattern: &str| -> Vec<String> {
+            self.names().filter(|name| fits_pattern(pattern, name)).map(str::to_owned).collect()
+        };
+        let found = fitting(&beside);
+        Ok(if found.is_empty() { fitting(pattern) } else { found })
+    }
 }
 
 pub(super) fn build(form: Option<&Named<Spanned<FileForm>>>, reporter: &mut Reporter<'_>) -> Files {
@@ -46,10 +60,16 @@ pub(super) fn build(form: Option<&Named<Spanned<FileForm>>>, reporter: &mut Repo
             (Some(text), None) => text.value.clone().into_bytes(),
             (None, Some(encoded)) => {
                 let digits: Vec<u8> = encoded.value.bytes().filter(|b| !b.is_ascii_whitespace()).collect();
-                STANDARD.decode(digits).unwrap_or_else(|error| {
-                    let message = format!("this is not base64: {error}");
-                    let help = "use the standard alphabet (`A-Z a-z 0-9 + /`) with padding";
-                    reporter.push(reporter.at(Code::E0105, encoded.span, message).help(help));
+                STANDARD.decode(digits).unwrap_or_else(|_| {
+                    let foreign = |c: char| {
+                        !(c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || "+/=".contains(c))
+                    };
+                    let span = match encoded.value.find(foreign) {
+                        Some(at) => reporter.within(encoded, at..at + 1),
+                        None => encoded.span,
+                    };
+                    let help = "use the standard alphabet (`A-Z a-z 0-9 + /`) with padding (`=`)";
+                    reporter.push(reporter.at(Code::E0105, span, "this is not base64").help(help));
                     Vec::new()
                 })
             }
@@ -59,6 +79,8 @@ pub(super) fn build(form: Option<&Named<Spanned<FileForm>>>, reporter: &mut Repo
                 reporter.push(reporter.also(diagnostic, text.span, "here is its text"));
                 Vec::new()
             }
+            // A mistake in one of the fields is enough.
+            (None, None) if reporter.reported_within(file.span) => Vec::new(),
             (None, None) => {
                 let opening = Span { start: file.span.start, end: file.span.start + 1 };
                 let diagnostic = reporter.at(Code::E0104, opening, "the file has no contents");
@@ -86,5 +108,12 @@ mod tests {
         assert_eq!(files.read("b.data", "crs/rules.conf").unwrap(), b"b");
         assert_eq!(files.read("c.data", "").unwrap_err().name, "c.data");
         assert_eq!(files.names().collect::<Vec<_>>(), ["a.data", "b.data", "crs/a.data"]);
+        let list = |pattern: &str, relative_to: &str| files.list(pattern, relative_to).unwrap();
+        assert_eq!(list("*.data", "crs/rules.conf"), ["crs/a.data"]);
+        assert_eq!(list("*.data", "rules.conf"), ["a.data", "b.data"]);
+        assert_eq!(list("crs/*.data", "other/rules.conf"), ["crs/a.data"]);
+        assert_eq!(list("a.data", "crs/rules.conf"), ["crs/a.data"]);
+        assert_eq!(list("b.data", "crs/rules.conf"), ["b.data"]);
+        assert!(list("*.conf", "").is_empty());
     }
 }

@@ -181,9 +181,9 @@ impl Form for ItemForm {
 form! {
     /// SecLang with a name for reports.
     SecLangFile {
-        /// Name of the file, for reports.
+        /// Name of the file for reports; includes and data files are looked up beside it.
         required file: String,
-        /// Its text.
+        /// The SecLang of the file.
         required text: String,
     }
 }
@@ -195,8 +195,6 @@ pub(super) struct SecLangForm {
     pub(super) name: Option<String>,
     /// The text.
     pub(super) text: String,
-    /// The text's place in the JSON.
-    pub(super) span: Span,
 }
 
 impl Form for SecLangForm {

@@ -222,7 +222,7 @@ impl<'a> Parser<'a> {
                 }
                 Some(b'\\') => {
                     let (character, length) = unescape(self.rest()).map_err(|(length, message)| {
-                        let help = "write a backslash as `\\\\`; the escapes are \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX";
+                        let help = "the escapes are \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX; a backslash is written `\\\\`";
                         self.error_over(length, message, Some(help))
                     })?;
                     decoded.push_str(plain);
@@ -231,7 +231,10 @@ impl<'a> Parser<'a> {
                     copied = self.at;
                 }
                 _ => {
-                    let help = "write it as an escape, a line end as `\\n`";
+                    let help = match self.peek() {
+                        Some(b'\n' | b'\r') => "close the string on its line, or write a line end as `\\n`",
+                        _ => "write it as an escape such as `\\t` or `\\u0000`",
+                    };
                     return Err(self.error_over(1, "a control character in a string", Some(help)));
                 }
             }

@@ -75,7 +75,7 @@ pub fn load(text: &[u8], name: &str) -> Loaded {
     let mut policy = None;
     if let Some(form) = form {
         files = files::build(form.files.as_ref().map(|files| &files.value), &mut reporter);
-        policy = Some(build::policy(&form, text, &files, &mut reporter));
+        policy = Some(build::policy(&form, text, &files, &mut sources, &mut reporter));
         checks::check(&form, &mut reporter);
     }
     let policy = policy.filter(|_| !reporter.has_errors());

@@ -172,7 +172,8 @@ impl<'v, 't> Object<'v, 't> {
 fn report_duplicates(members: &[Member<'_>], reporter: &mut Reporter<'_>) {
     let mut seen = rustc_hash::FxHashMap::default();
     for member in members {
-        if let Some(first) = seen.insert(member.key.as_ref(), member.key_span) {
+        let first = *seen.entry(member.key.as_ref()).or_insert(member.key_span);
+        if first != member.key_span {
             let message = format!("the field `{}` stands here twice", member.key);
             let diagnostic = reporter.at(Code::E0106, member.key_span, message);
             reporter.push(reporter.also(diagnostic, first, "first here"));

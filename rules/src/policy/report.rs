@@ -57,6 +57,12 @@ impl<'a> Reporter<'a> {
         }
     }
 
+    /// Whether anything was reported about the bytes of `span`.
+    pub(super) fn reported_within(&self, span: Span) -> bool {
+        let mut places = self.diagnostics.iter().filter_map(|d| d.labels.first());
+        places.any(|label| span.start <= label.span.start && label.span.end <= span.end)
+    }
+
     pub(super) fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|d| d.code.level() == Level::Error)
     }
@@ -73,7 +79,12 @@ impl<'a> Reporter<'a> {
             }
             diagnostic.rule = diagnostic.rule.or(rule);
         }
-        self.diagnostics.sort_by_key(|d| d.labels.first().map_or(0, |label| label.span.start));
+        // What is said of other texts follows, in the order in which it came.
+        let own = self.source;
+        self.diagnostics.sort_by_key(|d| match d.labels.first() {
+            Some(label) if label.source != own => usize::MAX,
+            label => label.map_or(0, |label| label.span.start),
+        });
         self.diagnostics
     }
 }
@@ -116,11 +127,12 @@ fn locate(root: &Value<'_>, span: Span) -> (String, Option<u64>) {
 /// The value of `rule_id`, if this is a rule.
 fn rule_id(value: &Value<'_>) -> Option<u64> {
     let Kind::Object(members) = &value.kind else { return None };
-    match &members.iter().find(|member| member.key == "rule_id")?.value.kind {
+    let id: u64 = match &members.iter().find(|member| member.key == "rule_id")?.value.kind {
         Kind::Number(text) => text.parse().ok(),
         Kind::String(text) => text.parse().ok(),
         _ => None,
-    }
+    }?;
+    (id > 0).then_some(id)
 }
 
 fn push_key(path: &mut String, key: &str) {

@@ -26,7 +26,8 @@ pub(super) fn unknown_macro(
     let span = reporter.within(text, error.offset..error.offset + length);
     let names: Vec<&str> = Variable::ALL.iter().map(|v| v.name()).collect();
     let mut diagnostic = reporter.at(Code::E0209, span, error.to_string());
-    diagnostic.help = did_you_mean(&error.name, &names);
+    let other = "name a variable, such as `%{REMOTE_ADDR}` or `%{tx.score}`";
+    diagnostic.help = did_you_mean(&error.name, &names).or_else(|| Some(other.to_owned()));
     diagnostic
 }
 

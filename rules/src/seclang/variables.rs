@@ -77,7 +77,7 @@ impl fmt::Display for TargetErrorKind {
             Self::EmptySelector => f.write_str("the selector is empty"),
             Self::Unclosed(mark) => write!(f, "the selector has no closing `{mark}`"),
             Self::Regex(reason) => write!(f, "the selector's regular expression can't be used: {reason}"),
-            Self::Trailing => f.write_str("the selector has ended here"),
+            Self::Trailing => f.write_str("a separator is expected here"),
         }
     }
 }
@@ -415,7 +415,7 @@ mod tests {
         check_errors("!", &[("", "a variable's name is missing")]);
         check_errors("ARG|TX", &[("ARG", "no variable named `ARG`")]);
         check_errors("ARG:/a|b/|TX", &[("ARG", "no variable named `ARG`")]);
-        check_errors("ARGS TX", &[("TX", "the selector has ended here")]);
+        check_errors("ARGS TX", &[("TX", "a separator is expected here")]);
         check_errors("ARGS-X", &[("ARGS-X", "no variable named `ARGS-X`")]);
         check_errors(
             "!&ARGS|&&TX",
@@ -434,7 +434,7 @@ mod tests {
         check_errors("ARGS:/a|b", &[("/a|b", "the selector has no closing `/`")]);
         check_errors("ARGS:'a|b", &[("'a|b", "the selector has no closing `'`")]);
         check_errors("ARGS:'/a/b/'|TX", &[("'/a/", "the selector has no closing `'`")]);
-        check_errors("ARGS:/a/b", &[("b", "the selector has ended here")]);
+        check_errors("ARGS:/a/b", &[("b", "a separator is expected here")]);
         check_errors("XML:", &[("", "the selector is empty")]);
         check_errors(
             "ARGS:/a(b/|FOO|TX",

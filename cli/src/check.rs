@@ -1,0 +1,141 @@
+//! `portcullis check`: everything that is wrong with policies.
+
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use portcullis_rules::diagnostic::Level;
+use portcullis_rules::model::Item;
+use portcullis_rules::plan::Plan;
+use portcullis_rules::policy::{self, Loaded};
+
+use crate::render;
+
+/// Check policies and report everything that is wrong with them
+///
+/// Each report has a number, the place in the file, the path in the JSON, the rule's id and, where it
+/// is known, what to do. A policy with warnings alone is valid.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  portcullis check policy.json
+  portcullis check policies/*.json
+  kubectl get configmap waf -o json | jq -r '.data.policy' | portcullis check -
+  portcullis check --format json policy.json | jq -r '.[] | \"\\(.line): \\(.message)\"'
+
+Exit status:
+  0  all policies are valid
+  1  at least one is not
+  2  wrong usage, or a file can't be read")]
+pub(crate) struct Arguments {
+    /// Policies to check; `-` is the standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// How to print reports
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+
+    /// When to use colours in reports for people
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
+    color: Colour,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people, with the lines concerned, and a summary
+    Human,
+    /// One JSON array of objects with file, code, level, message, path, rule, line, column, help and labels
+    Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Colour {
+    /// If the output is a terminal and `NO_COLOR` is not set
+    Auto,
+    /// Also into files and pipes
+    Always,
+    /// Plain text
+    Never,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let mut checked = Vec::new();
+    for path in &arguments.files {
+        let (name, text) = read(path)?;
+        let mut loaded = policy::load(&text, &name);
+        // A filter refuses what makes no plan, so this does too.
+        if let Some(Err(problems)) = loaded.policy.as_ref().map(Plan::new) {
+            loaded.diagnostics.extend(problems);
+            loaded.policy = None;
+        }
+        checked.push((name, loaded));
+    }
+    let mut out = std::io::stdout().lock();
+    match arguments.format {
+        Format::Json => {
+            let reports: Vec<_> =
+                checked.iter().flat_map(|(name, loaded)| render::json(loaded, name)).collect();
+            serde_json::to_writer_pretty(&mut out, &reports)?;
+            out.write_all(b"\n")?;
+        }
+        Format::Human => {
+            let colours = match arguments.color {
+                Colour::Always => true,
+                Colour::Never => false,
+                Colour::Auto => {
+                    std::io::IsTerminal::is_terminal(&out)
+                        && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+                }
+            };
+            for (_, loaded) in &checked {
+                for diagnostic in &loaded.diagnostics {
+                    writeln!(out, "{}\n", render::human(diagnostic, &loaded.sources, colours))?;
+                }
+            }
+            for (name, loaded) in &checked {
+                writeln!(out, "{name}: {}", summary(loaded))?;
+            }
+        }
+    }
+    let all_valid = checked.iter().all(|(_, loaded)| loaded.policy.is_some());
+    Ok(if all_valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A policy's name for reports, and its text.
+fn read(path: &Path) -> anyhow::Result<(String, Vec<u8>)> {
+    if path == Path::new("-") {
+        let mut text = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut text).context("can't read the standard input")?;
+        return Ok(("<stdin>".to_owned(), text));
+    }
+    let text = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
+    Ok((path.display().to_string(), text))
+}
+
+/// `valid, 2 rule sets with 31 rules, 1 warning`, or `refused, 3 errors, 1 warning`.
+fn summary(loaded: &Loaded) -> String {
+    let count = |level| loaded.diagnostics.iter().filter(|d| d.code.level() == level).count();
+    let mut parts = Vec::new();
+    match &loaded.policy {
+        Some(policy) => {
+            let items = policy.rule_sets.iter().flat_map(|set| &set.items);
+            let rules = items.filter(|item| matches!(item, Item::Rule(_))).count();
+            let sets = policy.rule_sets.len();
+            parts.push(format!("valid, {} with {}", plural(sets, "rule set"), plural(rules, "rule")));
+        }
+        None => parts.push(format!("refused, {}", plural(count(Level::Error), "error"))),
+    }
+    for (level, name) in [(Level::Warning, "warning"), (Level::Note, "note")] {
+        let count = count(level);
+        if count > 0 {
+            parts.push(plural(count, name));
+        }
+    }
+    parts.join(", ")
+}
+
+fn plural(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,79 @@
+//! What the commands judge by: a policy, SecLang files, or both.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use portcullis_rules::diagnostic::{Diagnostic, Level, Sources, has_errors};
+use portcullis_rules::model::Policy;
+use portcullis_rules::policy::{self, Loaded};
+use portcullis_rules::seclang::{self, Document};
+
+use crate::render;
+use crate::source::{self, Disk};
+
+/// The options with which commands take what they judge by.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Rules {
+    /// The policy (JSON)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+
+    /// A SecLang file, judged by after the policy's rule sets; may be given more than once, and with
+    /// wildcards
+    #[arg(long, value_name = "FILE")]
+    pub(crate) seclang: Vec<PathBuf>,
+}
+
+impl Rules {
+    /// Reads everything. What is to be said is printed on the standard error, warnings included, notes not;
+    /// `None` when the rules can't be used.
+    pub(crate) fn load(&self) -> anyhow::Result<Option<Policy>> {
+        let mut loaded = match &self.policy {
+            Some(path) => {
+                let text = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
+                policy::load(&text, &path.display().to_string())
+            }
+            None => Loaded {
+                policy: Some(Policy::default()),
+                files: policy::Files::default(),
+                diagnostics: Vec::new(),
+                sources: Sources::default(),
+            },
+        };
+        add_seclang(&mut loaded, &self.seclang)?;
+        report(&loaded.diagnostics, &loaded.sources);
+        Ok(loaded.policy)
+    }
+}
+
+/// Adds SecLang files to a policy, as one rule set named `seclang`.
+pub(crate) fn add_seclang(loaded: &mut Loaded, names: &[PathBuf]) -> anyhow::Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let names = source::expand(names)?;
+    let texts: Vec<Vec<u8>> = names
+        .iter()
+        .map(|name| std::fs::read(Path::new(name)).with_context(|| format!("can't read {name}")))
+        .collect::<anyhow::Result<_>>()?;
+    let documents: Vec<Document<'_>> =
+        names.iter().zip(&texts).map(|(name, text)| Document { name, text }).collect();
+    let options = seclang::Options { name: "seclang".to_owned(), ..seclang::Options::default() };
+    let parsed = seclang::parse(&documents, &Disk, &mut loaded.sources, options);
+    if has_errors(&parsed.diagnostics) {
+        loaded.policy = None;
+    }
+    if let Some(policy) = &mut loaded.policy {
+        policy.rule_sets.push(parsed.rule_set);
+    }
+    loaded.diagnostics.extend(parsed.diagnostics);
+    Ok(())
+}
+
+/// Prints errors and warnings on the standard error.
+pub(crate) fn report(diagnostics: &[Diagnostic], sources: &Sources) {
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.code.level() != Level::Note) {
+        eprintln!("{}\n", render::human(diagnostic, sources, colours));
+    }
+}

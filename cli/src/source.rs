@@ -1,0 +1,65 @@
+//! Files of the machine, for policies and SecLang that refer to them.
+
+use std::path::{Path, PathBuf};
+
+use portcullis_rules::host::{Source, SourceError, fits_pattern, has_wildcards, resolve};
+
+/// The machine's files. Names are looked up beside the file that refers to them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Disk;
+
+impl Source for Disk {
+    fn read(&self, name: &str, relative_to: &str) -> Result<Vec<u8>, SourceError> {
+        let path = resolve(name, relative_to);
+        std::fs::read(&path)
+            .map_err(|problem| SourceError { name: name.to_owned(), reason: problem.to_string() })
+    }
+
+    fn list(&self, pattern: &str, relative_to: &str) -> Result<Vec<String>, SourceError> {
+        let pattern = resolve(pattern, relative_to);
+        if !has_wildcards(&pattern) {
+            return Ok(vec![pattern]);
+        }
+        // The folder in front of the first wildcard, and how many levels below it can fit.
+        let plain = pattern.find(['*', '?', '[']).and_then(|at| pattern.get(..at)).unwrap_or_default();
+        let folder = plain.rfind('/').and_then(|end| pattern.get(..=end)).unwrap_or_default();
+        let levels = pattern.get(folder.len()..).unwrap_or_default().matches('/').count();
+        let mut found = Vec::new();
+        let start = if folder.is_empty() { Path::new(".") } else { Path::new(folder) };
+        walk(start, folder, levels, &mut found)
+            .map_err(|problem| SourceError { name: pattern.clone(), reason: problem.to_string() })?;
+        found.retain(|name| fits_pattern(&pattern, name));
+        found.sort();
+        Ok(found)
+    }
+}
+
+/// Names of the files in a folder and its sub-folders, so many levels down.
+fn walk(folder: &Path, prefix: &str, levels: usize, found: &mut Vec<String>) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            if levels > 0 {
+                walk(&entry.path(), &format!("{name}/"), levels - 1, found)?;
+            }
+        } else {
+            found.push(name);
+        }
+    }
+    Ok(())
+}
+
+/// The files that the arguments of a command name, wildcards expanded (for shells that were told not to).
+///
+/// # Errors
+/// When a folder can't be read, or a pattern means no file.
+pub(crate) fn expand(names: &[PathBuf]) -> anyhow::Result<Vec<String>> {
+    let mut files = Vec::new();
+    for name in names {
+        let found = Disk.list(&name.to_string_lossy(), "")?;
+        anyhow::ensure!(!found.is_empty(), "no file fits {}", name.display());
+        files.extend(found);
+    }
+    Ok(files)
+}

@@ -1,0 +1,216 @@
+//! The binary as a user runs it: output and exit status.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+const GOOD: &str =
+    r#"{"rule_sets": [{"name": "basic", "rules": [{"rule_id": 1}, {"mark": "END"}, {"rule_id": 2}]}]}"#;
+const WARNED: &str = "{\"rule_sets\": [\n  {\"name\": \"basic\", \"disable_rules\": [7]}\n]}";
+const BAD: &str = "{\n  \"rule_sets\": [\n    {\"name\": \"é\", \"rules\": [\n      {\"rule_id\": 5, \"resolution\": \"denyy\"},\n      {\"rule_id\": 5}\n    ]}\n  ]\n}\n";
+
+/// A file in the tests' own folder.
+fn file(name: &str, text: &[u8]) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn portcullis(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// Exit status, standard output, standard error.
+fn run(arguments: &[&str], input: &str) -> (i32, String, String) {
+    let output = portcullis(arguments, input.as_bytes());
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn valid_policies() {
+    let good = file("good.json", GOOD.as_bytes());
+    let (code, out, err) = run(&["check", good.to_str().unwrap(), "-"], "{}");
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(
+        out,
+        format!(
+            "{}: valid, 1 rule set with 2 rules\n<stdin>: valid, 0 rule sets with 0 rules\n",
+            good.display()
+        )
+    );
+}
+
+#[test]
+fn warnings_are_shown_and_pass() {
+    let (code, out, err) = run(&["check", "-"], WARNED);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let expected = r#"warning[W0213]: this rule set has no rule 7
+ --> <stdin>:2:39
+  |
+2 |   {"name": "basic", "disable_rules": [7]}
+  |                                       ^
+  |
+  = at: rule_sets[0].disable_rules[0]
+  = help: take the id out
+
+<stdin>: valid, 1 rule set with 0 rules, 1 warning
+"#;
+    assert_eq!(
+        out.lines().map(str::trim_end).collect::<Vec<_>>(),
+        expected.lines().collect::<Vec<_>>(),
+        "{out}"
+    );
+}
+
+#[test]
+fn errors_for_people() {
+    let good = file("other.json", GOOD.as_bytes());
+    let bad = file("bad.json", BAD.as_bytes());
+    let (code, out, err) = run(&["check", good.to_str().unwrap(), bad.to_str().unwrap()], "");
+    assert_eq!((code, err.as_str()), (1, ""));
+    for expected in [
+        "error[E0105]: not a name for a rule set",
+        "error[E0105]: `denyy` is not a choice here",
+        "{\"rule_id\": 5, \"resolution\": \"denyy\"},",
+        "= at: rule_sets[0].rules[0].resolution, rule 5",
+        "= help: did you mean `deny`?",
+        "error[E0201]: two rules have the id 5",
+        "- first here",
+        &format!("--> {}:4:36", bad.display()),
+        &format!("{}: valid, 1 rule set with 2 rules\n", good.display()),
+        &format!("{}: refused, 3 errors\n", bad.display()),
+    ] {
+        assert!(out.contains(expected), "{expected}\n{out}");
+    }
+    assert!(!out.contains('\x1b'), "{out}");
+}
+
+#[test]
+fn colours_on_demand() {
+    let (code, out, _) = run(&["check", "--color", "always", "-"], BAD);
+    assert_eq!(code, 1);
+    assert!(out.contains('\x1b'), "{out}");
+}
+
+#[test]
+fn errors_for_programs() {
+    let bad = file("bad2.json", BAD.as_bytes());
+    let (code, out, err) = run(&["check", "--format", "json", bad.to_str().unwrap(), "-"], WARNED);
+    assert_eq!((code, err.as_str()), (1, ""));
+    let reports: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(reports.as_array().unwrap().len(), 4, "{out}");
+    assert_eq!(
+        reports[2],
+        serde_json::json!({
+            "file": bad.to_str().unwrap(),
+            "code": "E0201",
+            "level": "error",
+            "message": "two rules have the id 5",
+            "path": "rule_sets[0].rules[1].rule_id",
+            "rule": 5,
+            "line": 5,
+            "column": 19,
+            "help": "rule ids are unique over all rule sets; give this rule another",
+            "labels": [
+                {"file": bad.to_str().unwrap(), "line": 5, "column": 19, "end_line": 5, "end_column": 20, "text": ""},
+                {"file": bad.to_str().unwrap(), "line": 4, "column": 19, "end_line": 4, "end_column": 20, "text": "first here"},
+            ],
+        })
+    );
+    assert_eq!((&reports[3]["file"], &reports[3]["level"]), (&"<stdin>".into(), &"warning".into()));
+
+    let (code, out, _) = run(&["check", "--format", "json", "-"], GOOD);
+    assert_eq!((code, out.as_str()), (0, "[]\n"));
+}
+
+/// Whatever the bytes are, there is a report and nothing worse.
+#[test]
+fn unreadable_texts() {
+    for text in
+        [&b""[..], b"\xff\xfe", b"{\"rule_sets\": \"\xc3", b"{\"\xe9\": 1}", b"\0", b"[[[[", b"{\r\n\r\n,}"]
+    {
+        let output = portcullis(&["check", "-"], text);
+        let out = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{out}");
+        assert!(out.contains("error[E0101]") && out.ends_with("<stdin>: refused, 1 error\n"), "{out}");
+    }
+}
+
+/// Every golden policy is rendered, for people and for programs.
+#[test]
+fn golden_policies_are_rendered() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/tests/diagnostics/policy");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            let expected = std::fs::read_to_string(path.with_extension("out")).unwrap();
+            let number = expected
+                .lines()
+                .filter(|line| line.starts_with("error[") || line.starts_with("warning["))
+                .count();
+            let (_, human, err) = run(&["check", path.to_str().unwrap()], "");
+            assert_eq!(err, "");
+            let titles =
+                human.lines().filter(|line| line.starts_with("error[") || line.starts_with("warning["));
+            assert_eq!(titles.count(), number, "{human}");
+            let (_, json, _) = run(&["check", "--format", "json", path.to_str().unwrap()], "");
+            let reports: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
+            assert_eq!(reports.len(), number, "{json}");
+            count += 1;
+        }
+    }
+    assert!(count >= 40);
+}
+
+#[test]
+fn wrong_usage() {
+    for arguments in [
+        &[][..],
+        &["check"],
+        &["chekc"],
+        &["check", "--format", "xml", "-"],
+        &["check", "/nonexistent/policy.json"],
+    ] {
+        let (code, out, err) = run(arguments, "");
+        assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}");
+        assert!(!err.is_empty(), "{arguments:?}");
+    }
+    let (_, _, err) = run(&["check", "/nonexistent/policy.json"], "");
+    assert!(err.starts_with("portcullis: can't read /nonexistent/policy.json: "), "{err}");
+}
+
+#[test]
+fn help_has_examples() {
+    for command in ["check", "schema"] {
+        let (code, out, _) = run(&[command, "--help"], "");
+        assert_eq!(code, 0);
+        assert!(out.contains("Examples:") && out.contains(&format!("portcullis {command}")), "{out}");
+    }
+    let (code, out, _) = run(&["--help"], "");
+    assert_eq!(code, 0);
+    assert!(out.contains("check") && out.contains("schema"), "{out}");
+}
+
+/// `docs/policy.schema.json` is what the command prints; `UPDATE_GOLDEN=1` writes it anew.
+#[test]
+fn committed_schema_is_current() {
+    let (code, out, _) = run(&["schema"], "");
+    assert_eq!(code, 0);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/policy.schema.json");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &out).unwrap();
+    }
+    assert!(std::fs::read_to_string(&path).unwrap() == out, "run the test with UPDATE_GOLDEN=1");
+}

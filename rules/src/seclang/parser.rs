@@ -1,0 +1,447 @@
+//! Files and directives: reads the logical lines of all documents and gathers what they say.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::actions::{Actions, Disruptive, Place, parse};
+use super::directive::{By, Check, DIRECTIVES, Role, find};
+use super::lexer::{Lexer, Line};
+use super::operator::Datasets;
+use super::rule::{Chain, Draft};
+use super::settings;
+use super::text::Text;
+use super::update::{Change, Update, apply};
+use super::values::{ON_OFF, ids, one_of, targets};
+use super::words::Words;
+use crate::diagnostic::{Code, Diagnostic, Label, Sources, has_errors, suggest};
+use crate::host::{Source, has_wildcards};
+use crate::limits;
+use crate::model::{Item, Phase, RuleSelector, Settings};
+use crate::operators::OperatorCache;
+
+/// A rule or marker in order.
+#[derive(Debug)]
+pub(super) enum Entry {
+    Rule(Draft),
+    Marker(Vec<u8>),
+}
+
+/// The file being read.
+pub(super) struct File {
+    pub(super) name: Arc<str>,
+    /// Tells this reading of the file from all others.
+    context: usize,
+}
+
+/// The default action of a phase that holds from here on.
+struct DefaultAction {
+    actions: Actions,
+    context: usize,
+    at: Label,
+}
+
+/// What has been read so far.
+pub(super) struct Parser<'a> {
+    pub(super) host: &'a dyn Source,
+    sources: &'a mut Sources,
+    pub(super) out: Vec<Diagnostic>,
+    pub(super) settings: Settings,
+    pub(super) entries: Vec<Entry>,
+    pub(super) datasets: Datasets,
+    /// What operators share.
+    pub(super) operators: OperatorCache,
+    /// The chain that waits for its next rule.
+    pub(super) chain: Option<Chain>,
+    /// Whether the rule before could not be read to its end, so that its chain may go on.
+    pub(super) lost: bool,
+    pub(super) ids: FxHashMap<u64, Label>,
+    pub(super) ignore_errors: bool,
+    updates: Vec<Update>,
+    defaults: BTreeMap<Phase, DefaultAction>,
+    mime_types_given: bool,
+    noted: BTreeSet<&'static str>,
+    /// Names of the files being read, outermost first.
+    open: Vec<Arc<str>>,
+    files: usize,
+    bytes: usize,
+}
+
+/// What stops a directive from being carried out; reported where it is caught.
+type Outcome = Result<(), Diagnostic>;
+
+impl<'a> Parser<'a> {
+    pub(super) fn new(host: &'a dyn Source, sources: &'a mut Sources, settings: Settings) -> Self {
+        Self {
+            host,
+            sources,
+            out: Vec::new(),
+            settings,
+            entries: Vec::new(),
+            datasets: Datasets::new(),
+            operators: OperatorCache::default(),
+            chain: None,
+            lost: false,
+            ids: FxHashMap::default(),
+            ignore_errors: false,
+            updates: Vec::new(),
+            defaults: BTreeMap::new(),
+            mime_types_given: false,
+            noted: BTreeSet::new(),
+            open: Vec::new(),
+            files: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Reads a file to its end. A UTF-8 byte order mark is no part of its text.
+    pub(super) fn file(&mut self, name: &str, text: &[u8]) {
+        let text: Arc<[u8]> = Arc::from(text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text));
+        let source = self.sources.add(name, Arc::clone(&text));
+        self.files += 1;
+        self.bytes = self.bytes.saturating_add(text.len());
+        if self.bytes > limits::SECLANG_BYTES {
+            let message = format!("there are more than {} bytes of SecLang", limits::SECLANG_BYTES);
+            self.out.push(Text::new(source, b"", 0).report(Code::E0316, message));
+            return;
+        }
+        let file = File { name: Arc::from(name), context: self.files };
+        self.open.push(Arc::clone(&file.name));
+        let mut lexer = Lexer::new(source, &text);
+        while let Some(line) = lexer.next(&mut self.out) {
+            self.line(&file, &line);
+        }
+        self.break_chain(None);
+        self.open.pop();
+    }
+
+    fn line(&mut self, file: &File, line: &Line) {
+        let text = &line.text;
+        let end = text.bytes().iter().position(|b| b.is_ascii_whitespace() || *b == b'"');
+        let end = end.unwrap_or(text.len());
+        let name = text.slice(0..end);
+        let arguments = text.slice(end..text.len()).trimmed();
+        let Some(directive) = find(name.bytes()) else {
+            // It may be a misspelt rule, of a chain even: what follows is not blamed for that.
+            self.chain = None;
+            self.lost = true;
+            self.out.push(unknown(&name));
+            return;
+        };
+        if !matches!(directive.role, Role::Rule | Role::Action) {
+            self.break_chain(Some(name.label("stands where the next rule of the chain should")));
+        }
+        let outcome = match directive.role {
+            Role::Rule | Role::Action => {
+                let tests = matches!(directive.role, Role::Rule);
+                self.rule(file, line, &name, &arguments, tests);
+                Ok(())
+            }
+            Role::Marker => one(&name, &arguments).map(|marker| {
+                self.entries.push(Entry::Marker(marker.bytes().to_vec()));
+            }),
+            Role::DefaultAction => self.default_action(file, &name, &arguments),
+            Role::Include { optional } => self.include(file, &name, &arguments, optional),
+            Role::Remove(by) => self.remove(by, &name, &arguments),
+            Role::UpdateTarget(by) => self.update_target(by, &name, &arguments),
+            Role::UpdateAction => self.update_action(&name, &arguments),
+            Role::Dataset => self.dataset(line, &name, &arguments),
+            Role::IgnoreErrors => one(&name, &arguments).and_then(|value| {
+                self.ignore_errors = one_of(&value, Code::E0304, directive.name, ON_OFF)?;
+                Ok(())
+            }),
+            Role::MimeTypes => self.mime_types(&name, &arguments),
+            Role::MimeTypesClear => none(&arguments).map(|()| {
+                self.mime_types_given = true;
+                self.settings.response_body_types = Some(Vec::new());
+            }),
+            Role::Set(set) => one(&name, &arguments)
+                .and_then(|value| set(&mut self.settings, &value, directive.name, &mut self.out)),
+            Role::Inert(check, reason) => {
+                let checked = match check {
+                    Check::Any => Ok(()),
+                    _ => one(&name, &arguments)
+                        .and_then(|value| settings::check(&value, directive.name, check)),
+                };
+                checked.map(|()| self.note(directive.name, &name, reason))
+            }
+            Role::OffOnly(reason) => one(&name, &arguments).and_then(|value| {
+                if one_of(&value, Code::E0304, directive.name, ON_OFF)? {
+                    let message = format!("`{} On` is not available: {reason}", directive.name);
+                    return Err(value.report(Code::E0305, message));
+                }
+                Ok(())
+            }),
+            Role::Refused(reason) => {
+                let message = format!("`{}` is not available: {reason}", directive.name);
+                Err(name.report(Code::E0305, message))
+            }
+        };
+        if let Err(error) = outcome {
+            self.out.push(error);
+        }
+    }
+
+    /// Says once that a directive has no effect.
+    fn note(&mut self, spelling: &'static str, name: &Text, reason: &str) {
+        if self.noted.insert(spelling) {
+            self.out.push(name.report(Code::N0501, format!("`{spelling}` has no effect: {reason}")));
+        }
+    }
+
+    /// The default action that holds here for rules of a phase.
+    pub(super) fn default_of(&self, phase: Phase) -> Option<&Actions> {
+        self.defaults.get(&phase).map(|default| &default.actions)
+    }
+
+    fn default_action(&mut self, file: &File, name: &Text, arguments: &Text) -> Outcome {
+        let list = one(name, arguments)?;
+        let start = self.out.len();
+        let actions = parse(&list, Place::Default, &mut self.out);
+        let failed = has_errors(self.out.get(start..).unwrap_or_default());
+        let Some(mut actions) = actions.filter(|_| !failed) else { return Ok(()) };
+        if !matches!(actions.disruptive, Some(Disruptive::Is(_))) {
+            let error = list.report(Code::E0313, "SecDefaultAction must specify a disruptive action");
+            return Err(error.help("add `pass`, `deny`, `drop`, `allow` or `redirect:URL`"));
+        }
+        let phase = actions.phase.take().unwrap_or_else(|| {
+            let message = "the default action has no phase: it is taken for phase 2";
+            let help = "add `phase:2`; ModSecurity v3 takes it for phase 1";
+            self.out.push(list.report(Code::W0410, message).help(help));
+            Phase::RequestBody
+        });
+        super::rule::report_late(&actions.timed, phase, &mut self.out);
+        let at = name.label("");
+        if let Some(earlier) = self.defaults.get(&phase).filter(|d| d.context == file.context) {
+            let message = format!("the default action of phase {} is set twice in this file", phase.number());
+            let mut error = Diagnostic::new(Code::E0312, message);
+            error.labels = vec![at, Label { text: "first set here".to_owned(), ..earlier.at.clone() }];
+            return Err(error.help("keep one of them"));
+        }
+        self.defaults.insert(phase, DefaultAction { actions, context: file.context, at });
+        Ok(())
+    }
+
+    fn include(&mut self, file: &File, name: &Text, arguments: &Text, optional: bool) -> Outcome {
+        let pattern = one(name, arguments)?;
+        let written = pattern.text();
+        let names = match self.host.list(&written, &file.name) {
+            Ok(names) => names,
+            Err(_) if optional => return Ok(()),
+            Err(error) => return Err(pattern.report(Code::E0210, error.to_string())),
+        };
+        if names.is_empty() && !optional {
+            let message = format!("no file matches `{written}`");
+            self.out.push(pattern.report(Code::W0405, message));
+        }
+        for name in names {
+            if self.open.iter().any(|open| **open == *name) {
+                let message = format!("`{name}` includes itself");
+                return Err(pattern.report(Code::E0316, message));
+            }
+            if self.open.len() > limits::INCLUDE_DEPTH {
+                let message = format!("includes are nested more than {} deep", limits::INCLUDE_DEPTH);
+                return Err(pattern.report(Code::E0316, message));
+            }
+            if self.files >= limits::INCLUDE_FILES {
+                let message = format!("there are more than {} files", limits::INCLUDE_FILES);
+                return Err(pattern.report(Code::E0316, message));
+            }
+            match self.host.read(&name, "") {
+                Ok(text) => self.file(&name, &text),
+                Err(_) if optional && !has_wildcards(&written) => {}
+                Err(error) => self.out.push(pattern.report(Code::E0210, error.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    fn update(&mut self, rules: RuleSelector, change: Change, at: Text) {
+        self.updates.push(Update { rules, change, at });
+    }
+
+    fn remove(&mut self, by: By, name: &Text, arguments: &Text) -> Outcome {
+        if by != By::Id {
+            let text = one(name, arguments)?;
+            self.update(named(by, &text), Change::Remove, text);
+            return Ok(());
+        }
+        let mut words = Words::new(arguments);
+        let mut any = false;
+        while let Some(word) = words.next() {
+            let word = word?;
+            self.update(RuleSelector::Ids(ids(&word, Code::E0304)?), Change::Remove, word);
+            any = true;
+        }
+        if any { Ok(()) } else { Err(needs_one(name)) }
+    }
+
+    /// The words that choose rules, and the last word.
+    fn selection(by: By, name: &Text, arguments: &Text) -> Result<(RuleSelector, Text, Text), Diagnostic> {
+        let mut words = Words::new(arguments);
+        let mut all = Vec::new();
+        while let Some(word) = words.next_variables() {
+            all.push(word?);
+        }
+        let (last, rules) = match all.as_slice() {
+            [rules @ .., last] if !rules.is_empty() => (last, rules),
+            _ => {
+                let message = format!("`{}` needs rules and what changes in them", name.text());
+                return Err(name.report(Code::E0302, message));
+            }
+        };
+        let at = rules.first().unwrap_or(last).clone();
+        if by != By::Id {
+            return match rules {
+                [rule] => Ok((named(by, rule), at, last.clone())),
+                _ => Err(last.report(Code::E0302, "there is text after the variables")),
+            };
+        }
+        let mut ranges = Vec::new();
+        for rule in rules {
+            let found = ids(rule, Code::E0304).map_err(|error| match ranges.is_empty() {
+                true => error,
+                false => error.help("nothing can be replaced; exclude one variable and add another"),
+            });
+            ranges.extend(found?);
+        }
+        Ok((RuleSelector::Ids(ranges), at, last.clone()))
+    }
+
+    fn update_target(&mut self, by: By, name: &Text, arguments: &Text) -> Outcome {
+        let (rules, at, list) = Self::selection(by, name, arguments)?;
+        if let Some(targets) = targets(&list, &mut self.out) {
+            self.update(rules, Change::Targets(targets), at);
+        }
+        Ok(())
+    }
+
+    fn update_action(&mut self, name: &Text, arguments: &Text) -> Outcome {
+        let (rules, at, list) = Self::selection(By::Id, name, arguments)?;
+        let start = self.out.len();
+        let actions = parse(&list, Place::Update, &mut self.out);
+        let failed = has_errors(self.out.get(start..).unwrap_or_default());
+        if let Some(actions) = actions.filter(|_| !failed) {
+            self.update(rules, Change::Actions(Box::new(actions)), at);
+        }
+        Ok(())
+    }
+
+    fn dataset(&mut self, line: &Line, name: &Text, arguments: &Text) -> Outcome {
+        let dataset = one(name, arguments)?;
+        let Some(block) = &line.block else {
+            let error = dataset.report(Code::E0302, "the dataset has no lines");
+            return Err(error.help("end the line in a backtick, and the dataset in a line with a backtick"));
+        };
+        self.datasets.insert(dataset.bytes().to_vec(), block.bytes().to_vec());
+        Ok(())
+    }
+
+    /// The first list replaces the default, later ones add to it.
+    fn mime_types(&mut self, name: &Text, arguments: &Text) -> Outcome {
+        let mut words = Words::new(arguments);
+        let mut types = Vec::new();
+        while let Some(word) = words.next() {
+            let word = word?.text().to_ascii_lowercase();
+            types.extend(word.split_ascii_whitespace().map(str::to_owned));
+        }
+        if types.is_empty() {
+            return Err(needs_one(name));
+        }
+        let given = std::mem::replace(&mut self.mime_types_given, true);
+        let list = self.settings.response_body_types.get_or_insert_default();
+        if !given {
+            list.clear();
+        }
+        for media_type in types {
+            if !list.contains(&media_type) {
+                list.push(media_type);
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies updates and checks what can be checked only at the end.
+    pub(super) fn finish(mut self) -> (Settings, Vec<Item>, Vec<Diagnostic>) {
+        apply(&mut self.entries, std::mem::take(&mut self.updates), &mut self.out);
+        self.check_skips();
+        let items = self.entries.into_iter().map(|entry| match entry {
+            Entry::Rule(draft) => Item::Rule(draft.rule),
+            Entry::Marker(name) => Item::Marker(name),
+        });
+        (self.settings, items.collect(), self.out)
+    }
+
+    /// Warns of skips to what does not come later: SecLang engines then skip the rest of the phase.
+    fn check_skips(&mut self) {
+        let mut markers: FxHashMap<&[u8], usize> = FxHashMap::default();
+        let mut rules: FxHashMap<u64, (usize, Phase)> = FxHashMap::default();
+        for (place, entry) in self.entries.iter().enumerate() {
+            match entry {
+                Entry::Marker(name) => _ = markers.insert(name, place),
+                Entry::Rule(draft) => _ = rules.insert(draft.rule.id, (place, draft.rule.phase)),
+            }
+        }
+        for (place, entry) in self.entries.iter().enumerate() {
+            let Entry::Rule(draft) = entry else { continue };
+            let (Some(target), Some(label)) = (&draft.rule.skip_after, &draft.skip_after) else { continue };
+            let id = super::values::number(target);
+            let found = match (markers.get(target.as_slice()), id.and_then(|id| rules.get(&id))) {
+                (Some(marker), _) if *marker > place => continue,
+                (_, Some((rule, phase))) if *rule > place && *phase == draft.rule.phase => continue,
+                (marker, rule) => marker.is_some() || rule.is_some(),
+            };
+            let text = String::from_utf8_lossy(target);
+            let message = if found {
+                format!("`{text}` does not come later in the phase: all that is left of it is skipped")
+            } else {
+                format!("there is no marker or rule `{text}`: all that is left of the phase is skipped")
+            };
+            let mut warning = Diagnostic::new(Code::W0403, message).rule(Some(draft.rule.id));
+            warning.labels = vec![label.clone()];
+            self.out.push(warning);
+        }
+    }
+}
+
+fn named(by: By, text: &Text) -> RuleSelector {
+    let bytes = text.bytes().to_vec();
+    if by == By::Tag { RuleSelector::Tag(bytes) } else { RuleSelector::Message(bytes) }
+}
+
+/// The single argument of a directive.
+fn one(name: &Text, arguments: &Text) -> Result<Text, Diagnostic> {
+    let mut words = Words::new(arguments);
+    let word = words.next().ok_or_else(|| needs_one(name))??;
+    match words.rest() {
+        None => Ok(word),
+        Some(rest) => {
+            let error = rest.report(Code::E0302, format!("`{}` takes a single argument", name.text()));
+            Err(error.help("put text with blanks into double quotes; comments stand on lines of their own"))
+        }
+    }
+}
+
+fn none(arguments: &Text) -> Result<(), Diagnostic> {
+    match Words::new(arguments).rest() {
+        None => Ok(()),
+        Some(rest) => Err(rest.report(Code::E0302, "there is text after the directive")),
+    }
+}
+
+fn needs_one(name: &Text) -> Diagnostic {
+    name.report(Code::E0302, format!("`{}` needs an argument", name.text()))
+}
+
+fn unknown(name: &Text) -> Diagnostic {
+    let text = name.text();
+    let error = name.report(Code::E0301, format!("unknown directive `{text}`"));
+    if text.starts_with('<') {
+        return error.help("sections such as <IfModule> are Apache's; take their lines out");
+    }
+    match suggest(&text, DIRECTIVES.iter().map(|d| d.name)) {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error.help("does the line before lack its closing quote or its backslash?"),
+    }
+}
