@@ -50,8 +50,21 @@ pub struct Response {
     pub body: Vec<Vec<u8>>,
     /// Trailer fields; when there are any, they end the response.
     pub trailers: Fields,
-    /// Whether the upstream answers as soon as it has the request's head.
-    pub early: bool,
+    /// When the upstream answers.
+    pub when: When,
+}
+
+/// When an upstream answers. It never does before it has the request's head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    /// When it has the whole request.
+    #[default]
+    Complete,
+    /// After the client has sent the first piece of the body, without waiting for the rest.
+    Early,
+    /// As a tunnel: its head after the client has sent the first piece, its pieces when the client has
+    /// sent all of its own.
+    Tunnel,
 }
 
 impl Exchange {
@@ -76,7 +89,7 @@ impl Exchange {
                 headers: vec![("content-type".to_owned(), b"text/plain".to_vec())],
                 body: vec![b"upstream\n".to_vec()],
                 trailers: Fields::new(),
-                early: false,
+                when: When::Complete,
             },
             properties: Vec::new(),
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::exchange::{Exchange, Fields};
+use crate::exchange::{Exchange, Fields, Response, When};
 use crate::host::{Host, ROOT};
 use crate::observed::{Callback, Downstream, Observed, Upstream, Verdict};
 use crate::state::{Action, Side};
@@ -194,12 +194,12 @@ impl Run<'_> {
         let bare = request.body.is_empty() && request.trailers.is_empty();
         self.headers(Side::Request, request_headers(exchange, self.context), bare);
         for (index, piece) in request.body.iter().enumerate() {
-            self.answer_early(exchange);
             if self.over() || self.downstream.complete {
                 return;
             }
             let last = index + 1 == request.body.len() && request.trailers.is_empty();
             self.data(Side::Request, piece, last);
+            self.answer_early(exchange);
         }
         self.answer_early(exchange);
         if !request.trailers.is_empty() && !self.over() && !self.downstream.complete {
@@ -211,36 +211,42 @@ impl Run<'_> {
         }
         if !self.upstream.complete {
             self.stuck(Side::Request);
-        } else if self.response.last.is_none() {
-            self.respond(exchange);
+            return;
         }
+        if self.response.last.is_none() {
+            self.response_head(&exchange.response, exchange.request.method == "HEAD");
+        }
+        self.response_rest(&exchange.response);
     }
 
     fn answer_early(&mut self, exchange: &Exchange) {
-        if exchange.response.early
-            && self.upstream.headers.is_some()
-            && self.response.last.is_none()
-            && !self.over()
-        {
-            self.respond(exchange);
+        let response = &exchange.response;
+        let ready = self.upstream.headers.is_some() && self.response.last.is_none() && !self.over();
+        if ready && response.when != When::Complete {
+            self.response_head(response, exchange.request.method == "HEAD");
+            if response.when == When::Early {
+                self.response_rest(response);
+            }
         }
     }
 
-    fn respond(&mut self, exchange: &Exchange) {
-        let response = &exchange.response;
+    fn response_head(&mut self, response: &Response, bodiless: bool) {
         let mut fields: Fields = vec![(":status".to_owned(), response.status.to_string().into_bytes())];
         fields.extend(response.headers.iter().cloned());
-        // An answer to HEAD has no body, whatever its headers say.
-        let body: &[Vec<u8>] = if exchange.request.method == "HEAD" { &[] } else { &response.body };
-        self.headers(Side::Response, fields, body.is_empty() && response.trailers.is_empty());
-        for (index, piece) in body.iter().enumerate() {
-            if self.over() {
-                return;
+        // An answer to HEAD ends with its head, whatever else it says.
+        let end = bodiless || (response.body.is_empty() && response.trailers.is_empty());
+        self.headers(Side::Response, fields, end);
+    }
+
+    fn response_rest(&mut self, response: &Response) {
+        for (index, piece) in response.body.iter().enumerate() {
+            if self.over() || self.response.ended {
+                break;
             }
-            let last = index + 1 == body.len() && response.trailers.is_empty();
+            let last = index + 1 == response.body.len() && response.trailers.is_empty();
             self.data(Side::Response, piece, last);
         }
-        if !response.trailers.is_empty() && !self.over() {
+        if !response.trailers.is_empty() && !self.over() && !self.response.ended {
             self.trailers(Side::Response, response.trailers.clone());
         }
         self.wait(|run| run.downstream.complete);
@@ -390,7 +396,14 @@ impl Run<'_> {
     }
 
     fn trap(&mut self, during: Callback, error: &wasmtime::Error) {
+        if self.trapped() {
+            return;
+        }
         self.verdict = Some(Verdict::Trapped { during, reason: format!("{error:#}") });
+    }
+
+    fn trapped(&self) -> bool {
+        matches!(self.verdict, Some(Verdict::Trapped { .. }))
     }
 
     /// Does what the callback asked for.
@@ -436,10 +449,10 @@ impl Run<'_> {
         let mut all: Fields = vec![(":status".to_owned(), status.to_string().into_bytes())];
         all.extend(fields);
         self.headers(Side::Response, all, body.is_empty());
-        if !body.is_empty() && !matches!(self.verdict, Some(Verdict::Trapped { .. })) {
+        if !body.is_empty() && !self.trapped() {
             self.data(Side::Response, &body, true);
         }
-        if !self.downstream.complete && !matches!(self.verdict, Some(Verdict::Trapped { .. })) {
+        if !self.downstream.complete && !self.trapped() {
             self.stuck(Side::Response);
         }
     }

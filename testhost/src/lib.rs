@@ -37,7 +37,7 @@ mod observed;
 mod state;
 mod wasi;
 
-pub use exchange::{Exchange, Fields, Request, Response};
+pub use exchange::{Exchange, Fields, Request, Response, When};
 pub use host::{ConfigureError, Host, Options};
 pub use module::{Module, ModuleFile, portcullis_module};
 pub use observed::{Callback, Downstream, LogLine, Observed, Upstream, Verdict};
