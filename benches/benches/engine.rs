@@ -3,6 +3,8 @@
 //! The policy is `policies/generic.json`, a small set of the rules that services usually begin with. Each
 //! exchange's outcome is checked before it is timed.
 
+#![allow(clippy::print_stdout, clippy::expect_used, reason = "a benchmark talks to its user")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 
