@@ -7,7 +7,7 @@ use super::{Disruption, Interruption};
 use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
 use crate::model::{AllowScope, EngineMode, Phase, Variable};
 use crate::operators::{Captures, OperatorName, leading_integer};
-use crate::plan::{ConditionPlan, LinkPlan, Plan, ResolutionPlan, RulePlan};
+use crate::plan::{holds, ConditionPlan, LinkPlan, Plan, ResolutionPlan, RulePlan};
 
 /// What a rule's evaluation gathers on the way.
 #[derive(Debug, Default)]
@@ -26,6 +26,7 @@ impl State {
         if self.decision.allowed == Some(AllowScope::Phase) {
             self.decision.allowed = None;
         }
+        self.horizon.reset(plan);
         let rules = plan.phase(phase);
         let mut position = 0usize;
         while let Some(&index) = rules.get(position) {
@@ -93,6 +94,9 @@ impl State {
             self.keep_texts(plan, rule, progress);
             return true;
         };
+        if !condition.negated && condition.gate.is_some_and(|gate| !self.may_match(plan, gate, view)) {
+            return false;
+        }
         let mut items = std::mem::take(&mut self.items);
         self.collect(plan, &condition.targets, view, &mut items);
         let argument = condition.argument.as_ref().map(|text| self.expand(plan, text, rule.set));
@@ -172,7 +176,10 @@ impl State {
         let argument = argument.or_else(|| operator.argument().as_literal()).unwrap_or_default();
         let path = operator.name() == OperatorName::RestPath;
         let mut captures = (link.capture || path).then(Captures::default);
-        let found = operator.matches(self.values.get(value), argument, captures.as_mut());
+        let possible = condition
+            .gate
+            .is_none_or(|gate| holds(self.values.candidates(value, plan.prefilter()), gate.operator));
+        let found = possible && operator.matches(self.values.get(value), argument, captures.as_mut());
         if found == condition.negated {
             return false;
         }

@@ -8,7 +8,7 @@ use std::hash::Hasher;
 
 use rustc_hash::{FxHashMap, FxHasher};
 
-use crate::plan::{Features, Pipeline};
+use crate::plan::{ByteSet, Features, Pipeline, Prefilter};
 use crate::transforms::Transformation;
 
 /// Number of a stored byte string.
@@ -21,6 +21,7 @@ impl Value {
 }
 
 const UNKNOWN: u32 = u32::MAX;
+const NOTHING: u32 = u32::MAX - 1;
 const STEPS: usize = Transformation::ALL.len();
 
 /// Store of byte strings.
@@ -33,7 +34,11 @@ pub(crate) struct Values {
     index: FxHashMap<u64, Value>,
     /// What each transformation makes of a value; rows are made for values that need one.
     steps: Vec<[u32; STEPS]>,
+    /// Sets of operators that can match, one after the other.
+    candidates: Vec<u64>,
     scratch: Vec<u8>,
+    /// Memory for [`Prefilter::candidates`].
+    scratch_words: [Vec<u64>; 2],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +48,9 @@ struct Entry {
     features: Features,
     /// Row in `steps`, or `UNKNOWN`.
     row: u32,
+    /// Place in `candidates` of the operators that can match, `NOTHING` for none, or `UNKNOWN`.
+    candidates: u32,
+    bytes: ByteSet,
 }
 
 impl Values {
@@ -52,7 +60,9 @@ impl Values {
             entries: Vec::with_capacity(128),
             index: FxHashMap::with_capacity_and_hasher(128, rustc_hash::FxBuildHasher),
             steps: Vec::new(),
+            candidates: Vec::new(),
             scratch: Vec::new(),
+            scratch_words: Default::default(),
         };
         values.add(b"");
         values
@@ -69,13 +79,16 @@ impl Values {
         }
         let value = Value(u32::try_from(self.entries.len()).unwrap_or(UNKNOWN));
         let start = self.bytes.len();
+        let bytes = ByteSet::of(text);
         self.bytes.extend_from_slice(text);
         // Positions fit: what a transaction stores is bounded far below 4 GiB, the Wasm address space.
         self.entries.push(Entry {
             start: u32::try_from(start).unwrap_or(UNKNOWN),
             end: u32::try_from(self.bytes.len()).unwrap_or(UNKNOWN),
-            features: Features::of(text),
+            features: Features::of(bytes),
             row: UNKNOWN,
+            candidates: UNKNOWN,
+            bytes,
         });
         if found.is_none() {
             self.index.insert(hash, value);
@@ -94,6 +107,33 @@ impl Values {
     /// What the bytes of a value consist of.
     pub(crate) fn features(&self, value: Value) -> Features {
         self.entries.get(value.0 as usize).map_or(Features::NONE, |entry| entry.features)
+    }
+
+    /// The screened operators that can match a value, as words; nothing when none can.
+    pub(crate) fn candidates(&mut self, value: Value, prefilter: &Prefilter) -> &[u64] {
+        let place = match self.entries.get(value.0 as usize) {
+            Some(entry) if entry.candidates == UNKNOWN => self.screen(value, prefilter),
+            Some(entry) => entry.candidates,
+            None => NOTHING,
+        };
+        let start = place as usize;
+        self.candidates.get(start..start.saturating_add(prefilter.words())).unwrap_or_default()
+    }
+
+    fn screen(&mut self, value: Value, prefilter: &Prefilter) -> u32 {
+        let [mut found, mut scratch] = std::mem::take(&mut self.scratch_words);
+        let bytes = self.entries.get(value.0 as usize).map_or(ByteSet::default(), |entry| entry.bytes);
+        prefilter.candidates(self.get(value), bytes, &mut found, &mut scratch);
+        let mut place = NOTHING;
+        if found.iter().any(|word| *word != 0) {
+            place = u32::try_from(self.candidates.len()).unwrap_or(NOTHING);
+            self.candidates.extend_from_slice(&found);
+        }
+        self.scratch_words = [found, scratch];
+        if let Some(entry) = self.entries.get_mut(value.0 as usize) {
+            entry.candidates = place;
+        }
+        place
     }
 
     /// The value after all steps of `pipeline`.
