@@ -48,7 +48,9 @@ struct Entry {
     features: Features,
     /// Row in `steps`, or `UNKNOWN`.
     row: u32,
-    /// Place in `candidates` of the operators that can match, `NOTHING` for none, or `UNKNOWN`.
+    /// Place in `candidates` of the operators that can match by the bytes of the value, and by its literals
+    /// as well; `NOTHING` for none, or `UNKNOWN`.
+    by_bytes: u32,
     candidates: u32,
     bytes: ByteSet,
 }
@@ -87,6 +89,7 @@ impl Values {
             end: u32::try_from(self.bytes.len()).unwrap_or(UNKNOWN),
             features: Features::of(bytes),
             row: UNKNOWN,
+            by_bytes: UNKNOWN,
             candidates: UNKNOWN,
             bytes,
         });
@@ -109,30 +112,70 @@ impl Values {
         self.entries.get(value.0 as usize).map_or(Features::NONE, |entry| entry.features)
     }
 
-    /// The screened operators that can match a value, as words; nothing when none can.
+    /// Whether it is known already that no screened operator can match a value.
+    pub(crate) fn matches_nothing(&self, value: Value) -> bool {
+        self.entries.get(value.0 as usize).is_none_or(|entry| entry.candidates == NOTHING)
+    }
+
+    /// The screened operators that can match a value as far as its bytes tell, as words; nothing when none
+    /// can. Costs nothing to speak of.
+    pub(crate) fn by_bytes(&mut self, value: Value, prefilter: &Prefilter) -> &[u64] {
+        let place = self.bytes_place(value, prefilter);
+        self.set_at(place, prefilter)
+    }
+
+    /// The screened operators that can match a value, as words; nothing when none can. Scans the value when it
+    /// is first asked for.
     pub(crate) fn candidates(&mut self, value: Value, prefilter: &Prefilter) -> &[u64] {
-        let place = match self.entries.get(value.0 as usize) {
-            Some(entry) if entry.candidates == UNKNOWN => self.screen(value, prefilter),
-            Some(entry) => entry.candidates,
-            None => NOTHING,
-        };
+        let known = self.entries.get(value.0 as usize).map_or(NOTHING, |entry| entry.candidates);
+        let place = if known == UNKNOWN { self.scan(value, prefilter) } else { known };
+        self.set_at(place, prefilter)
+    }
+
+    fn set_at(&self, place: u32, prefilter: &Prefilter) -> &[u64] {
         let start = place as usize;
         self.candidates.get(start..start.saturating_add(prefilter.words())).unwrap_or_default()
     }
 
-    fn screen(&mut self, value: Value, prefilter: &Prefilter) -> u32 {
-        let [mut found, mut scratch] = std::mem::take(&mut self.scratch_words);
-        let bytes = self.entries.get(value.0 as usize).map_or(ByteSet::default(), |entry| entry.bytes);
-        prefilter.candidates(self.get(value), bytes, &mut found, &mut scratch);
-        let mut place = NOTHING;
-        if found.iter().any(|word| *word != 0) {
-            place = u32::try_from(self.candidates.len()).unwrap_or(NOTHING);
-            self.candidates.extend_from_slice(&found);
+    fn bytes_place(&mut self, value: Value, prefilter: &Prefilter) -> u32 {
+        let Some(&entry) = self.entries.get(value.0 as usize) else { return NOTHING };
+        if entry.by_bytes != UNKNOWN {
+            return entry.by_bytes;
         }
+        let [mut found, mut scratch] = std::mem::take(&mut self.scratch_words);
+        prefilter.by_bytes(entry.bytes, &mut found, &mut scratch);
+        let place = self.keep_set(&found);
         self.scratch_words = [found, scratch];
+        if let Some(entry) = self.entries.get_mut(value.0 as usize) {
+            entry.by_bytes = place;
+        }
+        place
+    }
+
+    fn scan(&mut self, value: Value, prefilter: &Prefilter) -> u32 {
+        let by_bytes = self.bytes_place(value, prefilter);
+        let mut place = NOTHING;
+        if by_bytes != NOTHING {
+            let [mut found, scratch] = std::mem::take(&mut self.scratch_words);
+            prefilter.by_literals(self.get(value), &mut found);
+            for (found, by_bytes) in found.iter_mut().zip(self.set_at(by_bytes, prefilter)) {
+                *found &= by_bytes;
+            }
+            place = self.keep_set(&found);
+            self.scratch_words = [found, scratch];
+        }
         if let Some(entry) = self.entries.get_mut(value.0 as usize) {
             entry.candidates = place;
         }
+        place
+    }
+
+    fn keep_set(&mut self, set: &[u64]) -> u32 {
+        if set.iter().all(|word| *word == 0) {
+            return NOTHING;
+        }
+        let place = u32::try_from(self.candidates.len()).unwrap_or(NOTHING);
+        self.candidates.extend_from_slice(set);
         place
     }
 

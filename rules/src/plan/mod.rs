@@ -16,9 +16,9 @@ use std::collections::BTreeMap;
 
 pub(crate) use features::Features;
 pub(crate) use pipeline::Pipeline;
-pub(crate) use prefilter::{ByteSet, Prefilter, holds};
+pub(crate) use prefilter::{ByteSet, Prefilter, holds, meet};
 pub(crate) use rules::*;
-pub(crate) use sights::{Sight, SightId, Sights};
+pub(crate) use sights::{Sight, SightId, Sights, TargetId};
 pub(crate) use slots::{Slot, Slots, StoreKey};
 pub(crate) use targets::{Keys, TargetPlan, Targets};
 pub(crate) use text::{Text, TextPart, store_of};
@@ -91,7 +91,11 @@ impl Plan {
         };
         let jumps = Jumps::new(policy, &placed);
         let rules = placed.iter().map(|placed| compiler.rule(placed.rule, placed.set, jumps.after(placed)));
-        let rules = rules.collect();
+        let rules: Vec<RulePlan> = rules.collect();
+        let prefilter = prefilter.build();
+        for gate in rules.iter().flat_map(RulePlan::gates) {
+            sights.want(gate.sight, gate.operator, prefilter.words());
+        }
         Ok(Self {
             enforcement: policy.enforcement,
             client_address: policy.client_address.clone(),
@@ -99,7 +103,7 @@ impl Plan {
             rules,
             phases,
             pipelines,
-            prefilter: prefilter.build(),
+            prefilter,
             sights,
             slots,
             views,

@@ -36,6 +36,13 @@ pub(crate) struct RulePlan {
     pub(crate) meta: MetaPlan,
 }
 
+impl RulePlan {
+    /// The gates of its conditions.
+    pub(crate) fn gates(&self) -> impl Iterator<Item = Gate> + '_ {
+        self.links.iter().filter_map(|link| link.condition.as_ref()?.gate)
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct MetaPlan {
     pub(crate) message: Option<Text>,

@@ -7,6 +7,7 @@
 use rustc_hash::FxHashMap;
 
 use super::pipeline::PipelineId;
+use super::prefilter::{Screened, set};
 use super::slots::Slots;
 use super::targets::{TargetPlan, Targets};
 use crate::model::{Target, TargetMode};
@@ -15,12 +16,16 @@ use crate::model::{Target, TargetMode};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SightId(pub(crate) u32);
 
+/// Which target, whatever it is seen through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TargetId(pub(crate) u32);
+
 /// What is looked at.
 #[derive(Debug)]
 pub(crate) enum Sight {
     /// The elements of one target.
     One {
-        target: TargetPlan,
+        target: TargetId,
         pipeline: PipelineId,
         /// Each stage of the transformations counts.
         multi_match: bool,
@@ -33,6 +38,10 @@ pub(crate) enum Sight {
 #[derive(Debug, Default)]
 pub(crate) struct Sights {
     all: Vec<Sight>,
+    targets: Vec<TargetPlan>,
+    target_ids: FxHashMap<Vec<Target>, TargetId>,
+    /// Per sight, the operators that rules test on it.
+    wanted: Vec<Vec<u64>>,
     ids: FxHashMap<(Vec<Target>, PipelineId, bool), SightId>,
 }
 
@@ -52,29 +61,35 @@ impl Sights {
         }
         let parts = inspected.iter().map(|&target| {
             // A target with the exclusions that concern it.
-            let own = |other: &&Target| other.mode == TargetMode::Exclude && other.variable == target.variable;
-            let list: Vec<Target> = std::iter::once(target).chain(targets.iter().filter(own)).cloned().collect();
-            self.add((list.clone(), pipeline, multi_match), |_| {
-                let target = Targets::new(&list, slots).list.into_vec().pop()?;
-                Some(Sight::One { target, pipeline, multi_match })
-            })
+            let own =
+                |other: &&Target| other.mode == TargetMode::Exclude && other.variable == target.variable;
+            let list: Vec<Target> =
+                std::iter::once(target).chain(targets.iter().filter(own)).cloned().collect();
+            let target = self.target(&list, slots)?;
+            self.add((list, pipeline, multi_match), Sight::One { target, pipeline, multi_match })
         });
         let parts: Vec<SightId> = parts.collect::<Option<_>>()?;
         match parts.as_slice() {
             [one] => Some(*one),
-            _ => self.add((targets.to_vec(), pipeline, multi_match), |_| Some(Sight::Many(parts.into()))),
+            _ => self.add((targets.to_vec(), pipeline, multi_match), Sight::Many(parts.into())),
         }
     }
 
-    fn add(
-        &mut self,
-        key: (Vec<Target>, PipelineId, bool),
-        make: impl FnOnce(&mut Self) -> Option<Sight>,
-    ) -> Option<SightId> {
+    fn target(&mut self, list: &[Target], slots: &mut Slots) -> Option<TargetId> {
+        if let Some(&id) = self.target_ids.get(list) {
+            return Some(id);
+        }
+        let target = Targets::new(list, slots).list.into_vec().pop()?;
+        let id = TargetId(u32::try_from(self.targets.len()).unwrap_or(u32::MAX));
+        self.targets.push(target);
+        self.target_ids.insert(list.to_vec(), id);
+        Some(id)
+    }
+
+    fn add(&mut self, key: (Vec<Target>, PipelineId, bool), sight: Sight) -> Option<SightId> {
         if let Some(&id) = self.ids.get(&key) {
             return Some(id);
         }
-        let sight = make(self)?;
         let id = SightId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
         self.all.push(sight);
         self.ids.insert(key, id);
@@ -83,6 +98,36 @@ impl Sights {
 
     pub(crate) fn get(&self, id: SightId) -> Option<&Sight> {
         self.all.get(id.0 as usize)
+    }
+
+    /// Notes that `operator` is tested on what `sight` shows.
+    pub(crate) fn want(&mut self, sight: SightId, operator: Screened, words: usize) {
+        let parts = match self.get(sight) {
+            Some(Sight::Many(parts)) => parts.to_vec(),
+            _ => Vec::new(),
+        };
+        if self.wanted.len() < self.all.len() {
+            self.wanted.resize(self.all.len(), vec![0; words]);
+        }
+        for place in parts.iter().chain([&sight]) {
+            if let Some(wanted) = self.wanted.get_mut(place.0 as usize) {
+                set(wanted, operator);
+            }
+        }
+    }
+
+    /// The operators that rules test on what a sight shows, as words.
+    pub(crate) fn wanted(&self, id: SightId) -> &[u64] {
+        self.wanted.get(id.0 as usize).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn target_plan(&self, id: TargetId) -> Option<&TargetPlan> {
+        self.targets.get(id.0 as usize)
+    }
+
+    /// How many targets there are.
+    pub(crate) fn targets(&self) -> usize {
+        self.targets.len()
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -23,6 +23,11 @@ use scanner::Scanner;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Screened(pub(crate) u32);
 
+/// Whether two sets given as words have an operator in common.
+pub(crate) fn meet(first: &[u64], second: &[u64]) -> bool {
+    first.iter().zip(second).fold(0, |all, (first, second)| all | first & second) != 0
+}
+
 /// Whether a set given as words holds an operator.
 pub(crate) fn holds(words: &[u64], operator: Screened) -> bool {
     let place = operator.0 as usize;
@@ -123,7 +128,8 @@ impl PrefilterBuilder {
     }
 }
 
-fn set(words: &mut [u64], operator: Screened) {
+/// Puts an operator into a set given as words.
+pub(crate) fn set(words: &mut [u64], operator: Screened) {
     let place = operator.0 as usize;
     if let Some(word) = words.get_mut(place / 64) {
         *word |= 1 << (place % 64);
@@ -145,15 +151,10 @@ impl Prefilter {
         self.words
     }
 
-    /// Writes the operators that can match `text` to `out`, as [`Prefilter::words`] words; `bytes` are the
-    /// bytes that are in it.
-    pub(crate) fn candidates(&self, text: &[u8], bytes: ByteSet, out: &mut Vec<u64>, scratch: &mut Vec<u64>) {
+    /// Writes the operators that can match a text with these bytes to `out`, as [`Prefilter::words`] words.
+    pub(crate) fn by_bytes(&self, bytes: ByteSet, out: &mut Vec<u64>, scratch: &mut Vec<u64>) {
         out.clear();
-        out.extend_from_slice(&self.no_literal);
-        self.scanner.scan(text, out);
-        if out.iter().all(|word| *word == 0) {
-            return;
-        }
+        out.resize(self.words, u64::MAX);
         for (free, by_byte) in self.free.iter().zip(&self.by_byte) {
             scratch.clear();
             scratch.extend_from_slice(free);
@@ -171,5 +172,12 @@ impl Prefilter {
                 *all &= fitting;
             }
         }
+    }
+
+    /// Writes the operators that can match a text by the literals in it to `out`.
+    pub(crate) fn by_literals(&self, text: &[u8], out: &mut Vec<u64>) {
+        out.clear();
+        out.extend_from_slice(&self.no_literal);
+        self.scanner.scan(text, out);
     }
 }

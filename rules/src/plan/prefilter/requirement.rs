@@ -16,6 +16,8 @@ use regex_syntax::hir::{Class, Hir, HirKind, Literal, Repetition};
 
 /// Most strings of a literal set.
 const MOST_LITERALS: usize = 256;
+/// Fewest bytes of one literal: shorter ones are everywhere, and the scan goes by trigrams.
+const SHORTEST_LITERAL: usize = 3;
 /// Most bytes of one literal: longer ones tell nothing more.
 const LONGEST_LITERAL: usize = 12;
 /// Most members of a class that is spelt out.
@@ -76,7 +78,7 @@ impl ByteSet {
 /// What every match must hold; nothing known means no condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Requirement {
-    /// At least one of these, lower-case, each at least two bytes long.
+    /// At least one of these, lower-case, each at least three bytes long.
     pub(crate) literals: Option<Vec<Vec<u8>>>,
     /// At least one byte of each of these, rarest first; at most two.
     pub(crate) bytes: Vec<ByteSet>,
@@ -97,7 +99,8 @@ impl Requirement {
     pub(crate) fn of_phrases(phrases: &[Vec<u8>]) -> Self {
         let lower: Vec<Vec<u8>> = phrases.iter().map(|phrase| phrase.to_ascii_lowercase()).collect();
         let bytes = common_bytes(&lower);
-        let literals = (!lower.is_empty() && lower.iter().all(|phrase| phrase.len() >= 2)).then_some(lower);
+        let literals = (!lower.is_empty() && lower.iter().all(|phrase| phrase.len() >= SHORTEST_LITERAL))
+            .then_some(lower);
         Self { literals, bytes }
     }
 
@@ -124,7 +127,7 @@ impl Known {
     }
 
     fn best_literals(&self) -> Option<Vec<Vec<u8>>> {
-        self.exact.clone().or_else(|| self.needed.clone()).and_then(usable)
+        self.exact.as_deref().or(self.needed.as_deref()).and_then(usable)
     }
 }
 
@@ -136,7 +139,7 @@ fn node(hir: &Hir) -> Known {
         HirKind::Repetition(repetition) => of_repetition(repetition),
         HirKind::Capture(capture) => node(&capture.sub),
         HirKind::Concat(parts) => concatenation(parts.iter().map(node)),
-        HirKind::Alternation(branches) => alternation(branches.iter().map(node).collect()),
+        HirKind::Alternation(branches) => alternation(&branches.iter().map(node).collect::<Vec<_>>()),
     }
 }
 
@@ -157,9 +160,10 @@ fn of_class(class: &Class) -> Known {
         Class::Bytes(class) => class.ranges().iter().map(|range| (range.start(), range.end())).collect(),
         // Patterns are compiled for bytes; a Unicode class only stands for ASCII there.
         Class::Unicode(class) => {
-            let ranges = class.ranges().iter().map(|range| {
-                Some((u8::try_from(range.start()).ok()?, u8::try_from(range.end()).ok()?))
-            });
+            let ranges = class
+                .ranges()
+                .iter()
+                .map(|range| Some((u8::try_from(range.start()).ok()?, u8::try_from(range.end()).ok()?)));
             match ranges.collect::<Option<Vec<_>>>() {
                 Some(ranges) if ranges.iter().all(|range| range.1 < 0x80) => ranges,
                 _ => return Known::default(),
@@ -189,9 +193,7 @@ fn of_repetition(repetition: &Repetition) -> Known {
         },
         (0, _) => Known::default(),
         // Small fixed counts are spelt out, so that `a{3}` is a literal.
-        (count, Some(max)) if count == max && count <= 4 => {
-            concatenation((0..count).map(|_| sub.clone()))
-        }
+        (count, Some(max)) if count == max && count <= 4 => concatenation((0..count).map(|_| sub.clone())),
         // At least once: what one turn needs is needed.
         _ => Known { needed: sub.best_literals(), exact: None, bytes: sub.bytes },
     }
@@ -226,20 +228,19 @@ fn concatenation(parts: impl Iterator<Item = Known>) -> Known {
         return Known { exact: Some(run), needed: None, bytes };
     }
     candidates.push(run);
-    let usable = candidates.into_iter().filter_map(usable);
+    let usable = candidates.iter().filter_map(|set| usable(set));
     let needed = usable.min_by(|a, b| likelihood(a).total_cmp(&likelihood(b)));
     Known { exact: None, needed, bytes }
 }
 
-fn alternation(branches: Vec<Known>) -> Known {
+fn alternation(branches: &[Known]) -> Known {
     // One set that every branch needs a member of: the rarest of each, joined.
-    let rarest = |branch: &Known| {
-        branch.bytes.iter().copied().min_by(|a, b| frequency(*a).total_cmp(&frequency(*b)))
-    };
+    let rarest =
+        |branch: &Known| branch.bytes.iter().copied().min_by(|a, b| frequency(*a).total_cmp(&frequency(*b)));
     let joined = branches.iter().map(rarest).try_fold(ByteSet::default(), |all, set| Some(all.union(set?)));
     let bytes: Vec<ByteSet> = joined.into_iter().collect();
     let all_exact: Option<Vec<Vec<Vec<u8>>>> = branches.iter().map(|branch| branch.exact.clone()).collect();
-    if let Some(strings) = all_exact.map(|sets| joined_sets(sets)).filter(|set| set.len() <= MOST_LITERALS) {
+    if let Some(strings) = all_exact.map(joined_sets).filter(|set| set.len() <= MOST_LITERALS) {
         return Known { exact: Some(strings), needed: None, bytes };
     }
     let needed: Option<Vec<Vec<Vec<u8>>>> = branches.iter().map(Known::best_literals).collect();
@@ -273,16 +274,14 @@ fn product(first: &[Vec<u8>], second: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
     Some(all)
 }
 
-/// A set that a scan can look for: no string of it is empty or a single byte. Strings that hold another of
+/// A set that a scan can look for: no string of it is too short. Strings that hold another of
 /// the set are left out, since the shorter one is in them.
-fn usable(set: Vec<Vec<u8>>) -> Option<Vec<Vec<u8>>> {
-    if set.is_empty() || set.iter().any(|string| string.len() < 2) {
+fn usable(set: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
+    if set.is_empty() || set.iter().any(|string| string.len() < SHORTEST_LITERAL) {
         return None;
     }
     let redundant = |string: &Vec<u8>| {
-        set.iter().any(|other| {
-            other.len() < string.len() && memchr::memmem::find(string, other).is_some()
-        })
+        set.iter().any(|other| other.len() < string.len() && memchr::memmem::find(string, other).is_some())
     };
     Some(set.iter().filter(|string| !redundant(string)).cloned().collect())
 }
@@ -293,7 +292,8 @@ fn common_bytes(strings: &[Vec<u8>]) -> Vec<ByteSet> {
     let rarest = |string: &Vec<u8>| {
         string.iter().copied().min_by(|a, b| byte_frequency(*a).total_cmp(&byte_frequency(*b)))
     };
-    let set = strings.iter().map(rarest).try_fold(ByteSet::default(), |all, byte| Some(all.union(folded(byte?))));
+    let set =
+        strings.iter().map(rarest).try_fold(ByteSet::default(), |all, byte| Some(all.union(folded(byte?))));
     set.into_iter().collect()
 }
 
@@ -367,8 +367,8 @@ mod tests {
             (r"colou?r", &["color", "colour"]),
             (r"(?i)union\s+(?:all\s+)?select", &["select"]),
             (r"a.*select", &["select"]),
-            (r"(?:ab)+", &["ab"]),
-            (r"(?:ab)*", &[]),
+            (r"(?:abc)+", &["abc"]),
+            (r"(?:abc)*", &[]),
             (r"ab|.", &[]),
             (r"x{3}", &["xxx"]),
             (r"[0-9]+", &[]),
