@@ -154,7 +154,7 @@ impl Parsed {
             let mut parts = line.splitn(2, |&byte| byte == b':');
             let name = parts.next().unwrap_or_default();
             match parts.next() {
-                Some(value) => parsed.headers.push((name.to_vec(), value.trim_ascii().to_vec())),
+                Some(value) => parsed.add(name, value.trim_ascii()),
                 None => parsed.refuse("a header line without a colon"),
             }
         }
@@ -167,6 +167,19 @@ impl Parsed {
     pub(super) fn values<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s [u8]> {
         let found = self.headers.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes()));
         found.map(|(_, value)| value.as_slice())
+    }
+
+    /// Adds a header. One that was there before becomes part of it, as in Apache, on which the Core Rule Set is
+    /// tested (RFC 9110, 5.3).
+    fn add(&mut self, name: &[u8], value: &[u8]) {
+        let known = self.headers.iter_mut().find(|(n, _)| n.eq_ignore_ascii_case(name));
+        match known {
+            Some((_, known)) => {
+                let separator: &[u8] = if name.eq_ignore_ascii_case(b"cookie") { b"; " } else { b", " };
+                known.extend_from_slice(&[separator, value].concat());
+            }
+            None => self.headers.push((name.to_vec(), value.to_vec())),
+        }
     }
 
     fn refuse(&mut self, reason: impl Into<String>) {
@@ -306,9 +319,9 @@ mod tests {
 
     #[test]
     fn requests_are_read() {
-        let parsed = Parsed::read(b"POST /a b HTTP/1.1\r\nX:  y \r\nContent-Length: 3\r\n\r\nabcdef");
+        let parsed = Parsed::read(b"POST /a b HTTP/1.1\r\nX:  y \r\nContent-Length: 3\r\nx: z\r\n\r\nabcdef");
         assert_eq!(parsed.target, b"/a b");
-        assert_eq!(parsed.headers.first(), Some(&(b"X".to_vec(), b"y".to_vec())));
+        assert_eq!(parsed.headers.first(), Some(&(b"X".to_vec(), b"y, z".to_vec())));
         assert_eq!((parsed.body.as_slice(), parsed.refusal), (&b"abc"[..], None));
         let parsed = Parsed::read(
             b"POST / HTTP/1.1\r\nContent-Length: 7\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x\r\nde\r\n0\r\n\r\n",
