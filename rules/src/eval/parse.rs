@@ -7,7 +7,7 @@ use super::data::{Element, ViewData};
 use super::state::State;
 use super::values::{Value, Values};
 use crate::body::multipart::{self, Multipart};
-use crate::body::{BodyProcessor, json, urlencoded};
+use crate::body::{BodyProcessor, json, urlencoded, xml};
 use crate::limits;
 use crate::model::Variable;
 use crate::plan::RequestView;
@@ -44,7 +44,7 @@ impl State {
                 let content_type = content_type.map_or(Value::EMPTY, |header| header.value);
                 intake.multipart(data, content_type, self.data.query_args.len());
             }
-            Some(BodyProcessor::Xml) => {}
+            Some(BodyProcessor::Xml) => intake.xml(data),
             Some(BodyProcessor::Raw) => intake.show(data),
         }
         if self.control.force_request_body {
@@ -136,6 +136,34 @@ impl BodyView<'_> {
         if let Some(error) = summary.error {
             self.fail(data, "JSON", &error.to_string());
         }
+    }
+
+    fn xml(&mut self, data: &mut ViewData) {
+        if self.is_too_long(data, self.body.len()) {
+            return;
+        }
+        let options = xml::Options { truncated: self.truncated, ..xml::Options::default() };
+        let (mut store, mut texts, mut attributes) =
+            (Vec::with_capacity(self.body.len()), Vec::new(), Vec::new());
+        let error = xml::scan(self.body, &options, &mut store, &mut |event| match event {
+            xml::Event::Text(text) => texts.push(text),
+            xml::Event::Attribute { name, value } if !xml::is_namespace_declaration(name) => {
+                attributes.push(value);
+            }
+            _ => {}
+        });
+        data.xml_texts = self.keyed(b"/*", &store, texts);
+        data.xml_attributes = self.keyed(b"//@*", &store, attributes);
+        if let Some(error) = error {
+            self.fail(data, "XML", &error.to_string());
+        }
+    }
+
+    /// Elements that share a key.
+    fn keyed(&mut self, key: &[u8], store: &[u8], texts: Vec<Range<usize>>) -> Vec<Element> {
+        let key = self.values.add(key);
+        let texts = texts.into_iter().map(|text| store.get(text).unwrap_or_default());
+        texts.map(|text| Element { key, value: self.values.add(text) }).collect()
     }
 
     fn multipart(&mut self, data: &mut ViewData, content_type: Value, query: usize) {
