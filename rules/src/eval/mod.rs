@@ -12,6 +12,7 @@ mod state;
 mod store;
 mod text;
 mod values;
+mod xml;
 
 use std::sync::Arc;
 

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub(crate) use features::Features;
 pub(crate) use pipeline::Pipeline;
 pub(crate) use rules::*;
-pub(crate) use slots::{Slot, Slots, StoreKey};
+pub(crate) use slots::{Slot, Slots, StoreKey, XPathPlan, XmlPlace};
 pub(crate) use targets::{Keys, TargetPlan, Targets};
 pub(crate) use text::{Text, TextPart, store_of};
 pub(crate) use views::{RequestView, ResponseView, ViewId, Views};

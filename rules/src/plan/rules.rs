@@ -101,6 +101,7 @@ pub(crate) enum CtlPlan {
     AuditEngine(AuditEngine),
     AuditLogParts(model::PartsChange, Box<str>),
     ForceRequestBody(bool),
+    XmlArguments(model::XmlArguments),
     RequestBodyAccess(bool),
     RequestBodyLimit(usize),
     RequestBodyProcessor(Box<[u8]>),
@@ -215,7 +216,7 @@ impl Compiler<'_> {
     fn condition(&mut self, condition: &model::Condition) -> ConditionPlan {
         let argument = condition.operator.argument();
         ConditionPlan {
-            targets: Targets::new(&condition.targets, self.slots),
+            targets: Targets::new(&condition.targets, &condition.namespaces, self.slots),
             pipeline: self.pipelines.intern(&condition.transformations),
             multi_match: condition.multi_match,
             argument: argument.as_literal().is_none().then(|| self.text(argument)),
@@ -262,6 +263,7 @@ impl Compiler<'_> {
             Ctl::DebugLogLevel | Ctl::Hash | Ctl::ResponseBodyProcessor(_) => CtlPlan::Nothing,
             Ctl::ForceRequestBodyVariable(on) => CtlPlan::ForceRequestBody(*on),
             Ctl::ForceResponseBodyVariable(on) => CtlPlan::ForceResponseBody(*on),
+            Ctl::XmlArguments(which) => CtlPlan::XmlArguments(*which),
             Ctl::RequestBodyAccess(on) => CtlPlan::RequestBodyAccess(*on),
             Ctl::RequestBodyLimit(bytes) => CtlPlan::RequestBodyLimit(*bytes),
             Ctl::RequestBodyProcessor(name) => CtlPlan::RequestBodyProcessor(name.as_bytes().into()),
