@@ -305,7 +305,7 @@ mod tests {
     fn multipart_lines_end_in_crlf() {
         let sent =
             text(&input("POST", &[("Content-Type", "Multipart/Form-Data; boundary=b")], "--b\n\nx\n--b--\n"));
-        assert!(sent.ends_with("Content-Length: 18\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n"), "{sent}");
+        assert!(sent.ends_with("Content-Length: 17\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n"), "{sent}");
     }
 
     #[test]

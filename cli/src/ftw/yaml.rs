@@ -49,13 +49,13 @@ pub(super) struct Stage {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Input {
-    dest_addr: Option<String>,
-    port: Option<u16>,
-    protocol: Option<String>,
+    pub(super) dest_addr: Option<String>,
+    pub(super) port: Option<u16>,
+    pub(super) protocol: Option<String>,
     pub(super) method: Option<String>,
     pub(super) uri: Option<String>,
     /// The same request with each of these instead of `uri`.
-    uris: Vec<String>,
+    pub(super) uris: Vec<String>,
     pub(super) version: Option<String>,
     /// In the order of their names, as go-ftw sends them.
     pub(super) headers: BTreeMap<String, String>,
@@ -69,7 +69,7 @@ pub(super) struct Input {
     pub(super) encoded_request: Option<String>,
     pub(super) autocomplete_headers: Option<bool>,
     /// The older, inverse form of `autocomplete_headers`.
-    stop_magic: Option<bool>,
+    pub(super) stop_magic: Option<bool>,
     /// Later stages send the cookies that the answer sets.
     pub(super) save_cookie: bool,
     /// The target is where the answer to the stage before it redirects to.
