@@ -13,6 +13,7 @@ mod state;
 mod store;
 mod text;
 mod values;
+mod xml;
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use super::values::{Value, Values};
 use super::{Interruption, UnixNanos};
 use crate::audit::MatchRecord;
 use crate::http::time::CivilTime;
-use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Store, Variable};
+use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Store, Variable, XmlArguments};
 use crate::plan::{Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, SetPlan};
 
 /// Everything a transaction changes while it runs.
@@ -53,6 +53,7 @@ pub(crate) struct Control {
     pub(crate) removed_targets: Vec<Arc<RemovedTarget>>,
     pub(crate) audit_engine: Option<AuditEngine>,
     pub(crate) audit_parts: Option<String>,
+    pub(crate) xml_arguments: Option<XmlArguments>,
     pub(crate) request_body_access: Option<bool>,
     pub(crate) request_body_limit: Option<usize>,
     pub(crate) force_request_body: bool,

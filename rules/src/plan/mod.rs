@@ -19,7 +19,7 @@ pub(crate) use pipeline::Pipeline;
 pub(crate) use prefilter::{ByteSet, Prefilter, holds, meet};
 pub(crate) use rules::*;
 pub(crate) use sights::{Sight, SightId, Sights, TargetId};
-pub(crate) use slots::{Slot, Slots, StoreKey};
+pub(crate) use slots::{Slot, Slots, StoreKey, XPathPlan, XmlPlace};
 pub(crate) use targets::{Keys, TargetPlan, Targets};
 pub(crate) use text::{Text, TextPart, store_of};
 pub(crate) use views::{RequestView, ResponseView, ViewId, Views};

@@ -119,6 +119,7 @@ pub(crate) enum CtlPlan {
     AuditEngine(AuditEngine),
     AuditLogParts(model::PartsChange, Box<str>),
     ForceRequestBody(bool),
+    XmlArguments(model::XmlArguments),
     RequestBodyAccess(bool),
     RequestBodyLimit(usize),
     RequestBodyProcessor(Box<[u8]>),
@@ -235,9 +236,13 @@ impl Compiler<'_> {
     fn condition(&mut self, condition: &model::Condition) -> ConditionPlan {
         let argument = condition.operator.argument();
         let pipeline = self.pipelines.intern(&condition.transformations);
-        let sight = self.sights.intern(&condition.targets, pipeline, condition.multi_match, self.slots);
+        // A prefix means what the rule says it means, so what it selects is nobody else's.
+        let shared = condition.namespaces.is_empty();
+        let sight = shared
+            .then(|| self.sights.intern(&condition.targets, pipeline, condition.multi_match, self.slots))
+            .flatten();
         ConditionPlan {
-            targets: Targets::new(&condition.targets, self.slots),
+            targets: Targets::new(&condition.targets, &condition.namespaces, self.slots),
             gate: sight.and_then(|sight| {
                 let operator = self.prefilter.screen(&condition.operator)?;
                 Some(Gate { operator, sight })
@@ -288,6 +293,7 @@ impl Compiler<'_> {
             Ctl::DebugLogLevel | Ctl::Hash | Ctl::ResponseBodyProcessor(_) => CtlPlan::Nothing,
             Ctl::ForceRequestBodyVariable(on) => CtlPlan::ForceRequestBody(*on),
             Ctl::ForceResponseBodyVariable(on) => CtlPlan::ForceResponseBody(*on),
+            Ctl::XmlArguments(which) => CtlPlan::XmlArguments(*which),
             Ctl::RequestBodyAccess(on) => CtlPlan::RequestBodyAccess(*on),
             Ctl::RequestBodyLimit(bytes) => CtlPlan::RequestBodyLimit(*bytes),
             Ctl::RequestBodyProcessor(name) => CtlPlan::RequestBodyProcessor(name.as_bytes().into()),

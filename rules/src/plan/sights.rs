@@ -79,7 +79,7 @@ impl Sights {
         if let Some(&id) = self.target_ids.get(list) {
             return Some(id);
         }
-        let target = Targets::new(list, slots).list.into_vec().pop()?;
+        let target = Targets::new(list, &[], slots).list.into_vec().pop()?;
         let id = TargetId(u32::try_from(self.targets.len()).unwrap_or(u32::MAX));
         self.targets.push(target);
         self.target_ids.insert(list.to_vec(), id);
