@@ -61,6 +61,19 @@ impl Plan {
     /// With all that is wrong across its rules. Front ends report the same with places; this is the last
     /// line for policies that were built in memory.
     pub fn new(policy: &Policy) -> Result<Self, Vec<Diagnostic>> {
+        Self::compile(policy, true)
+    }
+
+    /// Compiles a policy for evaluation without prefilter: every operator is run on every value. The results
+    /// are the same, only slower; meant for tests that prove it.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn without_prefilter(policy: &Policy) -> Result<Self, Vec<Diagnostic>> {
+        Self::compile(policy, false)
+    }
+
+    fn compile(policy: &Policy, screened: bool) -> Result<Self, Vec<Diagnostic>> {
         let placed = placed_rules(policy);
         let problems = duplicate_ids(&placed);
         if !problems.is_empty() {
@@ -88,6 +101,7 @@ impl Plan {
             sights: &mut sights,
             slots: &mut slots,
             rules: &all,
+            screened,
         };
         let jumps = Jumps::new(policy, &placed);
         let rules = placed.iter().map(|placed| compiler.rule(placed.rule, placed.set, jumps.after(placed)));

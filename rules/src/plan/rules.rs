@@ -174,6 +174,8 @@ pub(crate) struct Compiler<'a> {
     pub(crate) slots: &'a mut Slots,
     /// All rules of the policy, in order.
     pub(crate) rules: &'a [&'a model::Rule],
+    /// Whether the prefilter is used.
+    pub(crate) screened: bool,
 }
 
 impl Compiler<'_> {
@@ -237,7 +239,7 @@ impl Compiler<'_> {
         let argument = condition.operator.argument();
         let pipeline = self.pipelines.intern(&condition.transformations);
         // A prefix means what the rule says it means, so what it selects is nobody else's.
-        let shared = condition.namespaces.is_empty();
+        let shared = self.screened && condition.namespaces.is_empty();
         let sight = shared
             .then(|| self.sights.intern(&condition.targets, pipeline, condition.multi_match, self.slots))
             .flatten();

@@ -1,0 +1,164 @@
+//! The prefilter changes nothing but the time: with it and without it, every exchange matches the same rules
+//! with the same texts and leaves the same `TX`. Tried on the Core Rule Set, at the highest paranoia level,
+//! with the payloads of its tests and with random mixtures of them.
+#![allow(clippy::expect_used, clippy::print_stderr, reason = "what can't be set up is a failed test")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use portcullis_rules::eval::{Outcome, Transaction, UnixNanos};
+use portcullis_rules::exchange::Exchange;
+use portcullis_rules::host::{self, Source, SourceError};
+use portcullis_rules::model::Policy;
+use portcullis_rules::plan::Plan;
+use portcullis_rules::seclang::{self, Document, Options};
+
+struct Disk;
+
+impl Source for Disk {
+    fn read(&self, name: &str, relative_to: &str) -> Result<Vec<u8>, SourceError> {
+        std::fs::read(host::resolve(name, relative_to))
+            .map_err(|problem| SourceError { name: name.to_owned(), reason: problem.to_string() })
+    }
+}
+
+const SETUP: &str = r#"
+SecRuleEngine DetectionOnly
+SecRequestBodyAccess On
+SecResponseBodyAccess On
+SecAction "id:900001,phase:1,nolog,pass,setvar:tx.blocking_paranoia_level=4,setvar:tx.detection_paranoia_level=4"
+SecRule REQUEST_HEADERS:Content-Type "^application/json" "id:900002,phase:1,nolog,pass,ctl:requestBodyProcessor=JSON"
+"#;
+
+fn shared() -> Option<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folder =
+        std::env::var_os("PORTCULLIS_SHARED").map_or_else(|| root.join("../shared"), |dir| root.join(dir));
+    folder.join("crs/rules").is_dir().then_some(folder)
+}
+
+fn core_rule_set(shared: &Path) -> Policy {
+    let mut names = vec![shared.join("crs/crs-setup.conf.example")];
+    names.extend(files(&shared.join("crs/rules"), "conf"));
+    let mut texts = vec![("setup.conf".to_owned(), SETUP.as_bytes().to_vec())];
+    for name in names {
+        texts.push((name.display().to_string(), std::fs::read(&name).expect("a rule file")));
+    }
+    let documents: Vec<Document<'_>> = texts.iter().map(|(name, text)| Document { name, text }).collect();
+    let parsed = seclang::parse(&documents, &Disk, &mut Default::default(), Options::default());
+    Policy { rule_sets: vec![parsed.rule_set], ..Policy::default() }
+}
+
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|found| found == extension) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Lines of the tests that hold a request's target, data or a header: crude, but payloads all the same.
+fn payloads(shared: &Path) -> Vec<String> {
+    let mut payloads = Vec::new();
+    for file in files(&shared.join("crs/tests"), "yaml") {
+        let text = std::fs::read_to_string(file).expect("a test file");
+        for line in text.lines().map(str::trim) {
+            let value = ["uri: ", "data: ", "User-Agent: ", "Referer: ", "Cookie: "]
+                .iter()
+                .find_map(|key| line.strip_prefix(key));
+            if let Some(value) = value {
+                payloads.push(value.trim_matches(['"', '\'']).to_owned());
+            }
+        }
+    }
+    payloads.sort();
+    payloads.dedup();
+    payloads
+}
+
+fn exchange(target: &str, header: &str, content_type: &str, body: &str) -> Exchange {
+    let text = serde_json::json!({
+        "client": { "address": "192.0.2.7", "port": 4711 },
+        "request": {
+            "method": "POST",
+            "uri": target,
+            "headers": [
+                ["Host", "www.example.com"], ["User-Agent", header], ["Cookie", format!("a={header}; b=1")],
+                ["Content-Type", content_type], ["Accept", "*/*"], ["X-Up", header.to_uppercase()]
+            ],
+            "body": body
+        },
+        "response": { "status": 200, "headers": [["Content-Type", "text/html"]], "body": format!("<p>{body}</p>") }
+    });
+    serde_json::from_value(text).expect("an exchange")
+}
+
+type Found = (Outcome, Vec<(u64, Vec<u8>, Vec<Vec<u8>>)>, Vec<(Vec<u8>, Vec<u8>)>);
+
+fn judge(plan: &Arc<Plan>, exchange: &Exchange) -> Found {
+    const NOW: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
+    let mut transaction = Transaction::new(Arc::clone(plan), &exchange.connection(), b"id", NOW);
+    transaction.record_all();
+    let outcome = exchange.run(&mut transaction, NOW);
+    let matches = transaction.take_matches().into_iter();
+    (outcome, matches.map(|found| (found.rule_id, found.data, found.variables)).collect(), transaction.tx())
+}
+
+fn main() {
+    let shared = shared();
+    if shared.is_none() {
+        eprintln!("SKIPPED: there is no shared data folder; set PORTCULLIS_SHARED to it");
+    }
+    let absent = shared.is_none();
+    let trial = libtest_mimic::Trial::test("results_are_the_same_without_it", move || {
+        shared.as_deref().map_or(Ok(()), compare)
+    });
+    libtest_mimic::run(&libtest_mimic::Arguments::from_args(), vec![trial.with_ignored_flag(absent)]).exit();
+}
+
+fn compare(shared: &Path) -> Result<(), libtest_mimic::Failed> {
+    let policy = core_rule_set(shared);
+    let with = Arc::new(Plan::new(&policy).expect("a plan"));
+    let without = Arc::new(Plan::without_prefilter(&policy).expect("a plan"));
+    let payloads = payloads(shared);
+    assert!(payloads.len() > 100, "the tests hold payloads");
+    let mut seed = 0x9E37_79B9_7F4A_7C15u64;
+    let mut random = |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        usize::try_from(seed % below as u64).unwrap_or(0)
+    };
+    let mut matched = 0;
+    for round in 0..900 {
+        let mut pick = || payloads.get(random(payloads.len())).map_or("", String::as_str);
+        let (first, second, third) = (pick(), pick(), pick());
+        let cut = |text: &str, at: usize| text.chars().skip(at % 7).collect::<String>();
+        let target = if first.starts_with('/') { first.to_owned() } else { format!("/?q={first}") };
+        let json = serde_json::json!({ "a": [third, { "b": cut(second, round) }] }).to_string();
+        let (content_type, body) = match round % 3 {
+            0 => ("application/x-www-form-urlencoded", format!("x={third}&y={}", cut(second, round))),
+            1 => ("application/json", json),
+            _ => ("text/plain", third.to_owned()),
+        };
+        let exchange = exchange(&target, second, content_type, &body);
+        let (expected, found) = (judge(&without, &exchange), judge(&with, &exchange));
+        matched += found.1.len();
+        if found != expected {
+            return Err(format!(
+                "{exchange:?}
+without: {expected:?}
+with: {found:?}"
+            )
+            .into());
+        }
+    }
+    assert!(matched > 10_000, "the payloads match rules");
+    Ok(())
+}
