@@ -37,7 +37,7 @@ impl State {
         }
     }
 
-    fn collect_one(&mut self, plan: &Plan, target: &TargetPlan, view: usize, out: &mut Vec<Item>) {
+    pub(crate) fn collect_one(&mut self, plan: &Plan, target: &TargetPlan, view: usize, out: &mut Vec<Item>) {
         let variable = target.variable;
         if target.is_scalar() {
             if !self.is_removed(variable, None) {

@@ -3,6 +3,7 @@
 mod actions;
 mod body;
 mod data;
+mod gate;
 mod lookup;
 mod parse;
 mod request;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::body::element;
 use super::data::{Data, Element};
+use super::gate::Horizon;
 use super::lookup::Item;
 use super::store::VarStore;
 use super::values::{Value, Values};
@@ -31,6 +32,8 @@ pub(crate) struct State {
     pub(crate) matches: Vec<MatchRecord>,
     /// Keep a record of each match, not only of those that are logged.
     pub(crate) record_all: bool,
+    /// What the current phase knows of sights.
+    pub(crate) horizon: Horizon,
     /// Held here between uses for its memory.
     pub(crate) items: Vec<Item>,
 }
@@ -88,6 +91,7 @@ impl State {
             current: None,
             matches: Vec::new(),
             record_all: false,
+            horizon: Horizon::default(),
             items: Vec::new(),
         }
     }
