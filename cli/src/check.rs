@@ -10,17 +10,21 @@ use portcullis_rules::model::Item;
 use portcullis_rules::plan::Plan;
 use portcullis_rules::policy::{self, Loaded};
 
-use crate::render;
+use crate::policy::{self as given, SECLANG};
+use crate::render::{self, plural};
+use crate::source::{self, Disk};
 
-/// Check policies and report everything that is wrong with them
+/// Check policies and SecLang files and report everything that is wrong with them
 ///
 /// Each report has a number, the place in the file, the path in the JSON, the rule's id and, where it
-/// is known, what to do. A policy with warnings alone is valid.
+/// is known, what to do. A policy with warnings alone is valid. SecLang files are read in order as one
+/// rule set, and what they refer to beside them.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   portcullis check policy.json
   portcullis check policies/*.json
+  portcullis check crs-setup.conf rules/*.conf
   kubectl get configmap waf -o json | jq -r '.data.policy' | portcullis check -
   portcullis check --format json policy.json | jq -r '.[] | \"\\(.line): \\(.message)\"'
 
@@ -29,9 +33,13 @@ Exit status:
   1  at least one is not
   2  wrong usage, or a file can't be read")]
 pub(crate) struct Arguments {
-    /// Policies to check; `-` is the standard input
-    #[arg(required = true, value_name = "FILE")]
+    /// Policies to check; `-` is the standard input. Names that end in `.conf` or `.conf.example` are SecLang
+    #[arg(required_unless_present = "seclang", value_name = "FILE")]
     files: Vec<PathBuf>,
+
+    /// A SecLang file, whatever its name; may be given more than once, and with wildcards
+    #[arg(long, value_name = "FILE")]
+    seclang: Vec<PathBuf>,
 
     /// How to print reports
     #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -62,15 +70,28 @@ enum Colour {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut checked = Vec::new();
-    for path in &arguments.files {
+    let (mut seclang, policies): (Vec<PathBuf>, Vec<PathBuf>) =
+        arguments.files.iter().cloned().partition(|path| is_seclang(path));
+    seclang.extend_from_slice(&arguments.seclang);
+    for path in &policies {
         let (name, text) = read(path)?;
-        let mut loaded = policy::load(&text, &name);
+        checked.push((name.clone(), policy::load(&text, &name)));
+    }
+    if !seclang.is_empty() {
+        let mut loaded = given::nothing();
+        given::add_seclang(&mut loaded, &seclang, &Disk, SECLANG)?;
+        let name = match source::expand(&seclang)?.as_slice() {
+            [name] => name.clone(),
+            names => plural(names.len(), "SecLang file"),
+        };
+        checked.push((name, loaded));
+    }
+    for (_, loaded) in &mut checked {
         // A filter refuses what makes no plan, so this does too.
         if let Some(Err(problems)) = loaded.policy.as_ref().map(Plan::new) {
             loaded.diagnostics.extend(problems);
             loaded.policy = None;
         }
-        checked.push((name, loaded));
     }
     let mut out = std::io::stdout().lock();
     match arguments.format {
@@ -101,6 +122,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let all_valid = checked.iter().all(|(_, loaded)| loaded.policy.is_some());
     Ok(if all_valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn is_seclang(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    name.ends_with(".conf") || name.ends_with(".conf.example")
 }
 
 /// A policy's name for reports, and its text.
@@ -134,8 +160,4 @@ fn summary(loaded: &Loaded) -> String {
         }
     }
     parts.join(", ")
-}
-
-fn plural(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

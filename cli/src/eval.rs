@@ -99,7 +99,7 @@ fn matched(record: &MatchRecord) -> Value {
         "phase": record.phase.number(),
         "message": text(&record.message),
         "data": text(&record.data),
-        "severity": record.severity.map(|severity| severity.name()),
+        "severity": record.severity.map(portcullis_rules::model::Severity::name),
         "tags": record.tags.iter().map(|tag| text(tag)).collect::<Vec<_>>(),
         "variables": record.variables.iter().map(|name| text(name)).collect::<Vec<_>>(),
     })

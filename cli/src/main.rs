@@ -1,6 +1,7 @@
 //! The portcullis command line: checks policies with the very engine that runs in Envoy.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its user")]
 
+mod bundle;
 mod check;
 mod eval;
 mod ftw;
@@ -23,6 +24,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Bundle(bundle::Arguments),
     Check(check::Arguments),
     Eval(eval::Arguments),
     Ftw(ftw::Arguments),
@@ -31,6 +33,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Bundle(arguments) => bundle::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Ftw(arguments) => ftw::run(&arguments),

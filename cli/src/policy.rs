@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use portcullis_rules::diagnostic::{Diagnostic, Level, Sources, has_errors};
+use portcullis_rules::host::Source;
 use portcullis_rules::model::Policy;
 use portcullis_rules::policy::{self, Loaded};
 use portcullis_rules::seclang::{self, Document};
@@ -28,26 +29,45 @@ impl Rules {
     /// Reads everything. What is to be said is printed on the standard error, warnings included, notes not;
     /// `None` when the rules can't be used.
     pub(crate) fn load(&self) -> anyhow::Result<Option<Policy>> {
+        let loaded = self.load_from(&Disk, SECLANG)?;
+        report(&loaded.diagnostics, &loaded.sources);
+        Ok(loaded.policy)
+    }
+
+    /// Reads everything, the files that SecLang refers to from `source`.
+    pub(crate) fn load_from(&self, source: &dyn Source, name: &str) -> anyhow::Result<Loaded> {
         let mut loaded = match &self.policy {
             Some(path) => {
                 let text = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
                 policy::load(&text, &path.display().to_string())
             }
-            None => Loaded {
-                policy: Some(Policy::default()),
-                files: policy::Files::default(),
-                diagnostics: Vec::new(),
-                sources: Sources::default(),
-            },
+            None => nothing(),
         };
-        add_seclang(&mut loaded, &self.seclang)?;
-        report(&loaded.diagnostics, &loaded.sources);
-        Ok(loaded.policy)
+        add_seclang(&mut loaded, &self.seclang, source, name)?;
+        Ok(loaded)
     }
 }
 
-/// Adds SecLang files to a policy, as one rule set named `seclang`.
-pub(crate) fn add_seclang(loaded: &mut Loaded, names: &[PathBuf]) -> anyhow::Result<()> {
+/// Name of the rule set of SecLang files that are given no other.
+pub(crate) const SECLANG: &str = "seclang";
+
+/// A policy without rule sets.
+pub(crate) fn nothing() -> Loaded {
+    Loaded {
+        policy: Some(Policy::default()),
+        files: policy::Files::default(),
+        diagnostics: Vec::new(),
+        sources: Sources::default(),
+    }
+}
+
+/// Adds SecLang files to a policy, as one rule set.
+pub(crate) fn add_seclang(
+    loaded: &mut Loaded,
+    names: &[PathBuf],
+    source: &dyn Source,
+    name: &str,
+) -> anyhow::Result<()> {
     if names.is_empty() {
         return Ok(());
     }
@@ -58,8 +78,8 @@ pub(crate) fn add_seclang(loaded: &mut Loaded, names: &[PathBuf]) -> anyhow::Res
         .collect::<anyhow::Result<_>>()?;
     let documents: Vec<Document<'_>> =
         names.iter().zip(&texts).map(|(name, text)| Document { name, text }).collect();
-    let options = seclang::Options { name: "seclang".to_owned(), ..seclang::Options::default() };
-    let parsed = seclang::parse(&documents, &Disk, &mut loaded.sources, options);
+    let options = seclang::Options { name: name.to_owned(), ..seclang::Options::default() };
+    let parsed = seclang::parse(&documents, source, &mut loaded.sources, options);
     if has_errors(&parsed.diagnostics) {
         loaded.policy = None;
     }

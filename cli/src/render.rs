@@ -95,6 +95,11 @@ fn printable(text: &[u8]) -> String {
     shown
 }
 
+/// `1 rule`, `2 rules`.
+pub(crate) fn plural(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// The diagnostics of the policy `name` as JSON objects.
 pub(crate) fn json(loaded: &Loaded, name: &str) -> Vec<Value> {
     let sources = &loaded.sources;

@@ -1,5 +1,7 @@
 //! Files of the machine, for policies and SecLang that refer to them.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use portcullis_rules::host::{Source, SourceError, fits_pattern, has_wildcards, resolve};
@@ -31,6 +33,31 @@ impl Source for Disk {
         found.retain(|name| fits_pattern(&pattern, name));
         found.sort();
         Ok(found)
+    }
+}
+
+/// The machine's files, with a record of what was read.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder {
+    files: RefCell<BTreeMap<String, Vec<u8>>>,
+}
+
+impl Recorder {
+    /// The files that were read, by the names under which they are found again.
+    pub(crate) fn into_files(self) -> BTreeMap<String, Vec<u8>> {
+        self.files.into_inner()
+    }
+}
+
+impl Source for Recorder {
+    fn read(&self, name: &str, relative_to: &str) -> Result<Vec<u8>, SourceError> {
+        let contents = Disk.read(name, relative_to)?;
+        self.files.borrow_mut().insert(resolve(name, relative_to), contents.clone());
+        Ok(contents)
+    }
+
+    fn list(&self, pattern: &str, relative_to: &str) -> Result<Vec<String>, SourceError> {
+        Disk.list(pattern, relative_to)
     }
 }
 

@@ -193,14 +193,14 @@ fn wrong_usage() {
 
 #[test]
 fn help_has_examples() {
-    for command in ["check", "schema"] {
+    for command in ["bundle", "check", "eval", "schema"] {
         let (code, out, _) = run(&[command, "--help"], "");
         assert_eq!(code, 0);
         assert!(out.contains("Examples:") && out.contains(&format!("portcullis {command}")), "{out}");
     }
     let (code, out, _) = run(&["--help"], "");
     assert_eq!(code, 0);
-    assert!(out.contains("check") && out.contains("schema"), "{out}");
+    assert!(out.contains("bundle") && out.contains("check") && out.contains("schema"), "{out}");
 }
 
 /// `docs/policy.schema.json` is what the command prints; `UPDATE_GOLDEN=1` writes it anew.

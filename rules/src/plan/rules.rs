@@ -238,11 +238,12 @@ impl Compiler<'_> {
     fn condition(&mut self, condition: &model::Condition) -> ConditionPlan {
         let argument = condition.operator.argument();
         let pipeline = self.pipelines.intern(&condition.transformations);
-        // A prefix means what the rule says it means, so what it selects is nobody else's.
-        let shared = self.screened && condition.namespaces.is_empty();
-        let sight = shared
-            .then(|| self.sights.intern(&condition.targets, pipeline, condition.multi_match, self.slots))
-            .flatten();
+        // Sights go by the text of targets, which says nothing of the namespaces behind prefixes.
+        let sight = if self.screened && condition.namespaces.is_empty() {
+            self.sights.intern(&condition.targets, pipeline, condition.multi_match, self.slots)
+        } else {
+            None
+        };
         ConditionPlan {
             targets: Targets::new(&condition.targets, &condition.namespaces, self.slots),
             gate: sight.and_then(|sight| {

@@ -27,11 +27,8 @@ impl Files {
 impl Source for Files {
     /// Looks `name` up beside the file that refers to it, then as it is.
     fn read(&self, name: &str, relative_to: &str) -> Result<Vec<u8>, SourceError> {
-        let beside = relative_to
-            .rfind('/')
-            .and_then(|end| relative_to.get(..=end))
-            .map(|folder| folder.to_owned() + name);
-        let found = beside.and_then(|path| self.contents.get(&path)).or_else(|| self.contents.get(name));
+        let beside = self.contents.get(&resolve(name, relative_to));
+        let found = beside.or_else(|| self.contents.get(name));
         found.cloned().ok_or_else(|| SourceError {
             name: name.to_owned(),
             reason: "the policy has no such file; put its contents into `files`".to_owned(),

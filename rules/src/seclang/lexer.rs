@@ -10,7 +10,7 @@
 
 use super::directive;
 use super::text::Text;
-use crate::diagnostic::{Code, Diagnostic, SourceId, Span};
+use crate::diagnostic::{Code, Diagnostic, SourceId, Sources, Span};
 
 /// A logical line, never empty.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(super) struct Lexer<'a> {
     text: &'a [u8],
     at: usize,
     number: u32,
+    /// Where comments were passed over, if anyone asks.
+    comments: Option<Vec<Span>>,
 }
 
 /// A physical line, trimmed.
@@ -64,7 +66,7 @@ impl Physical<'_> {
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(source: SourceId, text: &'a [u8]) -> Self {
-        Self { source, text, at: 0, number: 0 }
+        Self { source, text, at: 0, number: 0, comments: None }
     }
 
     fn physical(&mut self) -> Option<Physical<'a>> {
@@ -82,6 +84,7 @@ impl<'a> Lexer<'a> {
         loop {
             let first = self.physical()?;
             if first.is_comment() {
+                self.pass_over(&first);
                 if first.is_continued() && first.hides_rule() {
                     self.swallow(&first, out);
                 }
@@ -104,8 +107,7 @@ impl<'a> Lexer<'a> {
         while let Some(body) = line.text.strip_suffix(b"\\") {
             text.push(body, line.origin);
             let end = line.span().end;
-            let next = std::iter::from_fn(|| self.physical()).find(|l| !l.text.is_empty() && !l.is_comment());
-            let Some(next) = next else {
+            let Some(next) = self.next_part() else {
                 let span = Span { start: end.saturating_sub(1), end };
                 let warning = Diagnostic::new(Code::W0407, "the file ends inside a continued line")
                     .at(self.source, span, "")
@@ -119,9 +121,28 @@ impl<'a> Lexer<'a> {
         text
     }
 
+    /// The line that a continued one goes on with.
+    fn next_part(&mut self) -> Option<Physical<'a>> {
+        while let Some(line) = self.physical() {
+            if line.is_comment() {
+                self.pass_over(&line);
+            } else if !line.text.is_empty() {
+                return Some(line);
+            }
+        }
+        None
+    }
+
+    fn pass_over(&mut self, line: &Physical<'_>) {
+        if let Some(comments) = &mut self.comments {
+            comments.push(line.span());
+        }
+    }
+
     /// Passes over the lines that a commented-out rule is continued on.
     fn swallow(&mut self, comment: &Physical<'_>, out: &mut Vec<Diagnostic>) {
         while let Some(line) = self.physical() {
+            self.pass_over(&line);
             if !line.is_comment() {
                 let end = line.text.iter().position(u8::is_ascii_whitespace).unwrap_or(line.text.len());
                 let name = line.text.get(..end).unwrap_or_default();
@@ -164,10 +185,26 @@ impl<'a> Lexer<'a> {
     }
 }
 
+/// The text with its comments taken out, commented-out rules among them. Their lines stay, empty, so that
+/// what is left keeps its line numbers.
+#[must_use]
+pub fn without_comments(text: &[u8]) -> Vec<u8> {
+    let source = Sources::default().add("", *b"");
+    let mut lexer = Lexer { comments: Some(Vec::new()), ..Lexer::new(source, text) };
+    while lexer.next(&mut Vec::new()).is_some() {}
+    let mut left = Vec::with_capacity(text.len());
+    let mut from = 0;
+    for comment in lexer.comments.unwrap_or_default() {
+        left.extend_from_slice(text.get(from..comment.start).unwrap_or_default());
+        from = comment.end;
+    }
+    left.extend_from_slice(text.get(from..).unwrap_or_default());
+    left
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnostic::Sources;
 
     fn lines(text: &[u8]) -> (Vec<(u32, String)>, Vec<Code>) {
         let mut sources = Sources::default();
@@ -178,6 +215,22 @@ mod tests {
             lines.push((line.number, line.text.text() + &block));
         }
         (lines, out.iter().map(|d| d.code).collect())
+    }
+
+    #[test]
+    fn comments_can_be_taken_out() {
+        for (text, expected) in [
+            ("", ""),
+            ("# a\nB", "\nB"),
+            ("B # c\n", "B # c\n"),
+            ("A \\\r\n  # note\r\n  b\r\n#", "A \\\r\n  \r\n  b\r\n"),
+            ("#SecRule A \\\n  \"x\" \\\n  \"y\"\nB", "\n  \n  \nB"),
+            ("SecDataset x `\n# data\n`\n# note", "SecDataset x `\n# data\n`\n"),
+        ] {
+            let left = without_comments(text.as_bytes());
+            assert_eq!(left, expected.as_bytes(), "{text}");
+            assert_eq!(lines(&left).0, lines(text.as_bytes()).0, "{text}");
+        }
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod variables;
 mod words;
 
 pub use compat::modsecurity_style;
+pub use lexer::without_comments;
 pub use settings::default_settings;
 pub(crate) use variables::parse_form_targets;
 pub use variables::{TargetError, TargetErrorKind, parse_targets};
