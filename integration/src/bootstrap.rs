@@ -61,6 +61,9 @@ pub struct Bootstrap {
     pub upstream_http2: bool,
     /// `per_connection_buffer_limit_bytes`, where it shall differ.
     pub buffer_limit: Option<u32>,
+    /// Let requests pass that Envoy refuses or changes unless told otherwise, as far as it can be told: HTTP/1.0,
+    /// for one.
+    pub lenient: bool,
     /// Where the access log goes, read by [`crate::access_records`].
     pub access_log: PathBuf,
     /// The module; without one Envoy runs without the filter.
@@ -79,6 +82,12 @@ impl Bootstrap {
         set(root, &format!("{LISTENER}/address"), "socket_address", socket_address("127.0.0.1", self.port))?;
         if let Some(limit) = self.buffer_limit {
             set(root, LISTENER, "per_connection_buffer_limit_bytes", json!(limit))?;
+        }
+        if self.lenient {
+            let options = format!("{MANAGER}/http_protocol_options");
+            set(root, &options, "accept_http_10", json!(true))?;
+            set(root, MANAGER, "skip_xff_append", json!(true))?;
+            set(root, MANAGER, "generate_request_id", json!(false))?;
         }
         // A test knows its requests by the ids it gives them.
         set(root, MANAGER, "preserve_external_request_id", json!(true))?;
@@ -150,6 +159,7 @@ mod tests {
             upstream: "127.0.0.1:99".parse().unwrap(),
             upstream_http2: true,
             buffer_limit: Some(77),
+            lenient: true,
             access_log: "/tmp/access.log".into(),
             module,
         }
@@ -169,6 +179,7 @@ mod tests {
         assert_eq!(get(&format!("{LISTENER}/address/socket_address/port_value")), json!(1234));
         assert_eq!(get(&format!("{LISTENER}/per_connection_buffer_limit_bytes")), json!(77));
         assert_eq!(get(&format!("{MANAGER}/access_log/0/typed_config/path")), json!("/tmp/access.log"));
+        assert_eq!(get(&format!("{MANAGER}/http_protocol_options/accept_http_10")), json!(true));
         assert_eq!(get(&format!("{ENDPOINT}/address/socket_address/port_value")), json!(99));
         assert_eq!(get(PROTOCOL), json!({ "http2_protocol_options": {} }));
         assert_eq!(get(&format!("{filter}/allow_on_headers_stop_iteration")), json!(false));

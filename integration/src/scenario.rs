@@ -32,6 +32,7 @@ pub struct Scenario {
     port: u16,
     buffer_limit: Option<u32>,
     upstream_http2: bool,
+    lenient: bool,
 }
 
 impl Scenario {
@@ -51,6 +52,7 @@ impl Scenario {
             port: 0,
             buffer_limit: None,
             upstream_http2: false,
+            lenient: false,
         }
     }
 
@@ -101,6 +103,13 @@ impl Scenario {
         self
     }
 
+    /// Envoy lets requests pass as far as it can be told to, see [`Bootstrap::lenient`].
+    #[must_use]
+    pub const fn lenient(mut self) -> Self {
+        self.lenient = true;
+        self
+    }
+
     /// Starts upstream and Envoy. The module comes from `$PORTCULLIS_WASM`, Envoy from where
     /// [`find_envoy`] finds it.
     ///
@@ -128,6 +137,7 @@ impl Scenario {
             upstream: upstream.address(),
             upstream_http2: self.upstream_http2,
             buffer_limit: self.buffer_limit,
+            lenient: self.lenient,
             access_log: directory.access_log(),
             module: self.policy.zip(module).map(|(policy, file)| Module {
                 file,

@@ -1,4 +1,5 @@
-//! Answers of the upstream. Each carries `x-upstream: 1`, so that a test can tell them from Envoy's own.
+//! Answers of the upstream. Each carries `x-upstream: 1`, so that a test can tell them from Envoy's own. Those
+//! that don't come early also say which request of all this was, in `x-upstream-hits`.
 
 use std::convert::Infallible;
 
@@ -25,6 +26,12 @@ pub(super) fn text(status: u16, text: impl Into<String>) -> Answer {
 pub(super) fn streamed(media_type: &str) -> (Answer, Sender<Bytes>) {
     let (sender, channel) = Channel::new(1);
     (finish(200, media_type, channel.boxed_unsync()), sender)
+}
+
+/// The answer to request number `hits` of all.
+pub(super) fn numbered(mut answer: Answer, hits: usize) -> Answer {
+    answer.headers_mut().extend(field_map([("x-upstream-hits", hits.to_string().as_bytes())]));
+    answer
 }
 
 /// A map of the fields that can be expressed.

@@ -185,12 +185,21 @@ fn describe(body: &[u8]) -> Option<Answer> {
         (None, Some(plain)) => plain.as_str()?.as_bytes().to_vec(),
         (None, None) => Vec::new(),
     };
-    let mut answer: Response<_> = whole(200, "", content);
+    // A server guesses the media type of a text when nobody says one.
+    let binary = content.iter().any(|byte| matches!(byte, 0..=8 | 11 | 14..=26 | 28..=31));
+    let guessed = match (content.is_empty(), binary) {
+        (true, _) => "",
+        (false, true) => "application/octet-stream",
+        (false, false) => "text/plain; charset=utf-8",
+    };
+    let mut answer: Response<_> = whole(200, guessed, content);
     *answer.status_mut() = StatusCode::from_u16(status).ok()?;
     if let Some(headers) = wanted.get("headers").and_then(Value::as_object) {
         let fields =
             headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_str()?.as_bytes())));
-        answer.headers_mut().extend(field_map(fields));
+        for (name, value) in &field_map(fields) {
+            answer.headers_mut().insert(name, value.clone());
+        }
     }
     Some(answer)
 }

@@ -60,7 +60,13 @@ impl Upstream {
     /// How many requests have reached it.
     #[must_use]
     pub fn hits(&self) -> usize {
-        self.recorder.all().len()
+        self.recorder.count()
+    }
+
+    /// What has reached it after the first so many requests.
+    #[must_use]
+    pub fn since(&self, hits: usize) -> Vec<Seen> {
+        self.recorder.all().into_iter().skip(hits).collect()
     }
 
     /// What has reached it with this request id.
@@ -137,5 +143,5 @@ async fn respond(mut request: http::Request<Incoming>, recorder: Recorder) -> Re
         }
     }
     let seen = recorder.complete(number);
-    Ok(endpoints::after_body(&seen))
+    Ok(answer::numbered(endpoints::after_body(&seen), number + 1))
 }

@@ -155,6 +155,7 @@ pub(crate) async fn the_shipped_configuration_is_valid_without_the_filter() {
             upstream: ([127, 0, 0, 1], 9).into(),
             upstream_http2,
             buffer_limit: None,
+            lenient: false,
             access_log: directory.join("access.log"),
             module: None,
         };

@@ -31,6 +31,7 @@ pub(crate) async fn the_envoy_filter_is_valid() {
         upstream: ([127, 0, 0, 1], 9).into(),
         upstream_http2: false,
         buffer_limit: None,
+        lenient: false,
         access_log: directory.join("access.log"),
         module: Some(Module {
             file: found.module.clone(),

@@ -136,6 +136,7 @@ pub(crate) async fn the_shipped_configuration_is_valid() {
             upstream: ([127, 0, 0, 1], 9).into(),
             upstream_http2: false,
             buffer_limit: None,
+            lenient: false,
             access_log: directory.join("access.log"),
             module: Some(Module {
                 file: found.module.clone(),
