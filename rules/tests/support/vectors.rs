@@ -73,6 +73,7 @@ pub(crate) trait Files {
 }
 
 /// A vector and where it comes from.
+#[derive(Clone)]
 pub(crate) struct Vector {
     file: Arc<str>,
     index: usize,
@@ -80,7 +81,7 @@ pub(crate) struct Vector {
     deviation: Option<Arc<Deviation>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Record {
     #[serde(rename = "type")]
     kind: Kind,
@@ -166,6 +167,11 @@ impl Vector {
     /// The name of the test: folder, file and place in it, such as `transformations/cmdLine/3`.
     pub(crate) fn id(&self) -> String {
         format!("{}/{}", self.file.trim_end_matches(".json"), self.index)
+    }
+
+    /// The file it stands in.
+    pub(crate) fn file(&self) -> &str {
+        &self.file
     }
 
     /// What it asks, decoded.
