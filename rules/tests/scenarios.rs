@@ -50,6 +50,9 @@ fn check(plan: Arc<Plan>, case: &Case) -> Result<(), String> {
     differences.check(&case.expect, &Found { logged, lines, ..Found::of_outcome(&outcome) });
     let matched: Vec<u64> = matches.iter().map(|record| record.rule_id).collect();
     differences.compare("matched", case.expect.matched.as_ref(), Some(&matched));
+    if let Some(id) = case.expect.head_as_sent.iter().find(|id| !matched.contains(id)) {
+        differences.say(format!("head_as_sent names {id}, which does not match"));
+    }
     let tx = transaction.tx();
     for (key, value) in case.expect.tx.iter().flatten() {
         let found = tx.iter().find(|(name, _)| name.eq_ignore_ascii_case(key.as_bytes()));

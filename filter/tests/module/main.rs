@@ -4,7 +4,7 @@
 //!
 //! Without a built module one ignored test stands for them all, and the way to build it is printed.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test may fail")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
 #[allow(dead_code, reason = "the engine's own tests use the rest")]
 #[path = "../../../rules/tests/support/folder.rs"]

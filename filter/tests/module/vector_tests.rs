@@ -26,7 +26,7 @@ use portcullis_testhost::{Exchange, Host, Module, Options, Verdict};
 use serde_json::{Value, json};
 
 use crate::folder::{self, Given};
-use crate::vectors::{DATA_FILES, Files, Question, Vector};
+use crate::vectors::{DATA_FILES, Files, Question};
 
 /// A vector sends one argument, or two.
 const VECTORS_PER_REQUEST: usize = limits::ARGUMENTS / 2;
@@ -60,7 +60,7 @@ pub(crate) fn trials(module: &Module) -> Vec<Trial> {
         Err(error) => return vec![Trial::test("module/data_files", move || Err(error.into()))],
     };
     let mut trials = Vec::new();
-    for of_file in vectors.chunk_by(|a, b| a.file() == b.file()) {
+    for of_file in vectors.chunk_by(|a, b| file(&a.id()) == file(&b.id())) {
         for vectors in of_file.chunks(VECTORS_PER_REQUEST) {
             let questions = vectors.iter().map(|vector| vector.question().and_then(expressible)).collect();
             let batch = Arc::new(Batch { questions, answers: OnceLock::new() });
@@ -74,6 +74,11 @@ pub(crate) fn trials(module: &Module) -> Vec<Trial> {
         }
     }
     trials
+}
+
+/// Folder and file in the name of a vector.
+fn file(id: &str) -> &str {
+    id.rsplit_once('/').map_or(id, |(file, _)| file)
 }
 
 /// The data files of operators, as they stand in a policy.

@@ -135,10 +135,10 @@ impl Differences {
     /// Compares what is given of action, status, location, phase, rule, logged rules and texts.
     pub(crate) fn check(&mut self, expect: &Expectation, found: &Found) {
         self.compare("action", expect.action.as_deref(), Some(found.action));
-        self.compare("status", expect.status, found.status);
+        self.compare("status", expect.status.as_ref(), found.status.as_ref());
         self.compare("location", expect.location.as_ref(), found.location.as_ref());
-        self.compare("phase", expect.phase, found.phase);
-        self.compare("rule_id", expect.rule_id, found.rule_id);
+        self.compare("phase", expect.phase.as_ref(), found.phase.as_ref());
+        self.compare("rule_id", expect.rule_id.as_ref(), found.rule_id.as_ref());
         self.compare("logged", expect.logged.as_ref(), Some(&found.logged));
         for text in expect.log.iter().flatten() {
             if !found.lines.iter().any(|line| line.contains(text)) {
@@ -148,11 +148,11 @@ impl Differences {
     }
 
     /// Compares what is found with what is expected, if anything is.
-    pub(crate) fn compare<T: PartialEq + Debug>(
+    pub(crate) fn compare<T: PartialEq + Debug + ?Sized>(
         &mut self,
         what: &str,
-        expected: Option<T>,
-        found: Option<T>,
+        expected: Option<&T>,
+        found: Option<&T>,
     ) {
         if expected.is_some() && expected != found {
             self.say(format!("{what}: expected {expected:?}, found {found:?}"));

@@ -169,11 +169,6 @@ impl Vector {
         format!("{}/{}", self.file.trim_end_matches(".json"), self.index)
     }
 
-    /// The file it stands in.
-    pub(crate) fn file(&self) -> &str {
-        &self.file
-    }
-
     /// What it asks, decoded.
     pub(crate) fn question(&self) -> Result<Question, String> {
         let Record { name, param, input, output, ret, kind } = &self.record;
