@@ -3,6 +3,7 @@
 
 mod check;
 mod eval;
+mod ftw;
 mod policy;
 mod render;
 mod schema;
@@ -24,6 +25,7 @@ struct Cli {
 enum Command {
     Check(check::Arguments),
     Eval(eval::Arguments),
+    Ftw(ftw::Arguments),
     Schema(schema::Arguments),
 }
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
+        Command::Ftw(arguments) => ftw::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
     };
     result.unwrap_or_else(|error| {

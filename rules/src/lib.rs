@@ -18,3 +18,4 @@ pub mod plan;
 pub mod policy;
 pub mod seclang;
 pub mod transforms;
+pub mod xpath;

@@ -104,6 +104,22 @@ pub const XML_ATTRIBUTES: usize = 10_000;
 /// Total bytes of the text and attribute values of an XML body; more make `REQBODY_ERROR` 1.
 pub const XML_VALUE_BYTES: usize = 1_048_576;
 
+/// Most steps that the XPath expressions of a policy may take on one XML body, all together: a step is a
+/// node that is looked at, or 64 bytes of text. Past it `REQBODY_ERROR` is 1, and what was not found by
+/// then is not there. An expression takes a few steps per node of a document.
+pub const XPATH_STEPS: usize = 1_000_000;
+
+/// Most bytes that the values of the selected nodes may have, all together: elements that are selected
+/// within each other have their text each. Past it `REQBODY_ERROR` is 1, as above.
+pub const XPATH_VALUE_BYTES: usize = 2_097_152;
+
+/// Most nesting of predicates and parentheses in an XPath; deeper is refused at load.
+pub const XPATH_DEPTH: usize = 16;
+
+/// Total bytes of the names made for the leaves of an XML body (`SecParseXmlIntoArgs`); past it
+/// `REQBODY_ERROR` is 1.
+pub const XML_NAME_BYTES: usize = 1_048_576;
+
 /// Most nesting of a policy's JSON; deeper is refused at load (`E0101`).
 pub const POLICY_DEPTH: usize = 128;
 

@@ -105,7 +105,7 @@ pub(crate) async fn a_match_is_logged_in_one_line() {
     let line = &exchange.matches[0].line;
     let parts = [
         "wasm log portcullis",
-        "[client 127.0.0.1] ModSecurity: Access denied with code 403 (phase 1).",
+        "[client \"127.0.0.1\"] ModSecurity: Access denied with code 403 (phase 1).",
         "[id \"831\"]",
         "[msg \"test rule 831\"]",
         "[tag \"one\"]",

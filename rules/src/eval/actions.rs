@@ -92,6 +92,7 @@ impl State {
                 }
             }
             CtlPlan::ForceRequestBody(on) => control.force_request_body = *on,
+            CtlPlan::XmlArguments(which) => control.xml_arguments = Some(*which),
             CtlPlan::RequestBodyAccess(on) => control.request_body_access = Some(*on),
             CtlPlan::RequestBodyLimit(bytes) => control.request_body_limit = Some(*bytes),
             CtlPlan::RequestBodyProcessor(name) => {

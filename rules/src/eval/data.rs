@@ -2,6 +2,7 @@
 
 use super::values::{Value, Values};
 use crate::model::Variable;
+use crate::plan::XmlPlace;
 
 /// One element of a collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +56,15 @@ pub(crate) struct ViewData {
     pub(crate) part_filenames: Vec<Element>,
     pub(crate) part_names: Vec<Element>,
     pub(crate) part_headers: Vec<Element>,
-    pub(crate) xml_texts: Vec<Element>,
-    pub(crate) xml_attributes: Vec<Element>,
+    /// What XPath expressions select, by their places.
+    pub(crate) xml: Vec<Vec<Element>>,
+}
+
+impl ViewData {
+    /// What an XPath expression selects.
+    pub(crate) fn selected(&self, place: XmlPlace) -> &[Element] {
+        self.xml.get(place.0 as usize).map_or(&[], Vec::as_slice)
+    }
 }
 
 impl Data {
@@ -79,8 +87,7 @@ impl Data {
             part_filenames: Vec::new(),
             part_names: Vec::new(),
             part_headers: Vec::new(),
-            xml_texts: Vec::new(),
-            xml_attributes: Vec::new(),
+            xml: Vec::new(),
         };
         Self {
             query_args: Vec::new(),

@@ -37,7 +37,7 @@ impl State {
         }
     }
 
-    fn collect_one(&mut self, plan: &Plan, target: &TargetPlan, view: usize, out: &mut Vec<Item>) {
+    pub(crate) fn collect_one(&mut self, plan: &Plan, target: &TargetPlan, view: usize, out: &mut Vec<Item>) {
         let variable = target.variable;
         if target.is_scalar() {
             if !self.is_removed(variable, None) {
@@ -71,9 +71,15 @@ impl State {
             );
             return;
         }
-        for element in self.special(plan, target, view) {
-            let included = variable == Variable::Xml || target.keys.include(self.values.get(element.key));
-            if included && self.counts(target, element.key) {
+        if let Keys::XPath(_, place) = &target.keys {
+            let selected =
+                self.data.view(view).zip(*place).map_or(&[][..], |(view, place)| view.selected(place));
+            let selected = selected.iter().filter(|element| self.counts(target, element.key));
+            out.extend(selected.map(|element| item(variable, *element)));
+            return;
+        }
+        for element in self.special(plan, target) {
+            if target.keys.include(self.values.get(element.key)) && self.counts(target, element.key) {
                 out.push(item(variable, element));
             }
         }
@@ -87,7 +93,7 @@ impl State {
     }
 
     /// Elements of collections that rules or the engine itself change while a phase runs.
-    fn special(&mut self, plan: &Plan, target: &TargetPlan, view: usize) -> Vec<Element> {
+    fn special(&mut self, plan: &Plan, target: &TargetPlan) -> Vec<Element> {
         if let Some(store) = store_of(target.variable) {
             let elements = self
                 .stores
@@ -98,7 +104,6 @@ impl State {
         match target.variable {
             Variable::MatchedVars | Variable::MatchedVarsNames => self.matched_vars(target.variable),
             Variable::Rule => self.rule_elements(plan),
-            Variable::Xml => self.xml_elements(&target.keys, view),
             _ => Vec::new(),
         }
     }
@@ -115,19 +120,9 @@ impl State {
         elements
     }
 
-    fn xml_elements(&mut self, keys: &Keys, view: usize) -> Vec<Element> {
-        let Keys::XPath(path) = keys else { return Vec::new() };
-        let Some(seen) = self.data.view(view) else { return Vec::new() };
-        match &**path {
-            b"/*" => seen.xml_texts.clone(),
-            b"//@*" => seen.xml_attributes.clone(),
-            _ => Vec::new(),
-        }
-    }
-
     fn selector_name(&mut self, keys: &Keys) -> Option<Value> {
         match keys {
-            Keys::Named(name) | Keys::XPath(name) => Some(self.values.add(name)),
+            Keys::Named(name) | Keys::XPath(name, _) => Some(self.values.add(name)),
             Keys::Stored(_, key) => Some(self.values.add(&key.name)),
             Keys::All | Keys::Pattern(_) => None,
         }
@@ -176,7 +171,7 @@ impl State {
             count: false,
             excluded: Box::default(),
         };
-        let elements = self.special(plan, &target, view);
+        let elements = self.special(plan, &target);
         elements
             .into_iter()
             .find(|element| target.keys.include(self.values.get(element.key)))

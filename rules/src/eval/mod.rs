@@ -3,6 +3,7 @@
 mod actions;
 mod body;
 mod data;
+mod gate;
 mod lookup;
 mod parse;
 mod request;
@@ -12,6 +13,7 @@ mod state;
 mod store;
 mod text;
 mod values;
+mod xml;
 
 use std::sync::Arc;
 

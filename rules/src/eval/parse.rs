@@ -10,11 +10,12 @@ use crate::body::multipart::{self, Multipart};
 use crate::body::{BodyProcessor, json, urlencoded};
 use crate::limits;
 use crate::model::Variable;
-use crate::plan::RequestView;
+use crate::plan::{Plan, RequestView};
 
 impl State {
     /// Parses what view number `index` may see of a request body. `truncated` says that its limit cut it.
-    pub(crate) fn parse_body(&mut self, view: &RequestView, index: usize, body: &[u8], truncated: bool) {
+    pub(crate) fn parse_body(&mut self, plan: &Plan, index: usize, body: &[u8], truncated: bool) {
+        let Some(view) = plan.views().request().nth(index) else { return };
         let mut intake = BodyView { values: &mut self.values, view, body, truncated };
         let Some(data) = self.data.views.get_mut(index) else { return };
         let named = intake.values.get(data.scalars.get(Variable::ReqbodyProcessor));
@@ -44,7 +45,10 @@ impl State {
                 let content_type = content_type.map_or(Value::EMPTY, |header| header.value);
                 intake.multipart(data, content_type, self.data.query_args.len());
             }
-            Some(BodyProcessor::Xml) => {}
+            Some(BodyProcessor::Xml) => {
+                let arguments = self.control.xml_arguments.unwrap_or(view.xml_arguments);
+                intake.xml(data, plan.slots().xpaths(), arguments, self.data.query_args.len());
+            }
             Some(BodyProcessor::Raw) => intake.show(data),
         }
         if self.control.force_request_body {
@@ -54,11 +58,11 @@ impl State {
 }
 
 /// A body as one view sees it.
-struct BodyView<'a> {
-    values: &'a mut Values,
+pub(super) struct BodyView<'a> {
+    pub(super) values: &'a mut Values,
     view: &'a RequestView,
-    body: &'a [u8],
-    truncated: bool,
+    pub(super) body: &'a [u8],
+    pub(super) truncated: bool,
 }
 
 impl BodyView<'_> {
@@ -69,7 +73,7 @@ impl BodyView<'_> {
     }
 
     /// Sets the error variables; the messages are ModSecurity's and Coraza's by form.
-    fn fail(&mut self, data: &mut ViewData, processor: &str, reason: &str) {
+    pub(super) fn fail(&mut self, data: &mut ViewData, processor: &str, reason: &str) {
         let one = self.values.add(b"1");
         let short = self.values.add(reason.as_bytes());
         let long = self.values.add(format!("{processor} parsing error: {reason}").as_bytes());
@@ -80,12 +84,12 @@ impl BodyView<'_> {
     }
 
     /// How many more arguments there may be.
-    fn arguments_left(&self, query: usize) -> usize {
+    pub(super) fn arguments_left(&self, query: usize) -> usize {
         self.view.arguments.saturating_sub(query)
     }
 
     /// Whether the part of the body that is no file is longer than the rule set allows; then it is not parsed.
-    fn is_too_long(&mut self, data: &mut ViewData, length: usize) -> bool {
+    pub(super) fn is_too_long(&mut self, data: &mut ViewData, length: usize) -> bool {
         let too_long = self.view.no_files_limit.is_some_and(|limit| length > limit);
         if too_long {
             self.fail(

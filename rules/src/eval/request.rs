@@ -146,7 +146,7 @@ impl State {
                 }
             }
             if body.received() > 0 {
-                self.parse_body(view, index, seen, over);
+                self.parse_body(plan, index, seen, over);
             }
         }
         self.request_body = body.into_kept();

@@ -7,7 +7,7 @@ use super::{Disruption, Interruption};
 use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
 use crate::model::{AllowScope, EngineMode, Phase, Variable};
 use crate::operators::{Captures, OperatorName, leading_integer};
-use crate::plan::{ConditionPlan, LinkPlan, Plan, ResolutionPlan, RulePlan};
+use crate::plan::{ConditionPlan, LinkPlan, Plan, ResolutionPlan, RulePlan, holds};
 
 /// What a rule's evaluation gathers on the way.
 #[derive(Debug, Default)]
@@ -26,6 +26,7 @@ impl State {
         if self.decision.allowed == Some(AllowScope::Phase) {
             self.decision.allowed = None;
         }
+        self.horizon.reset(plan);
         let rules = plan.phase(phase);
         let mut position = 0usize;
         while let Some(&index) = rules.get(position) {
@@ -94,7 +95,15 @@ impl State {
             return true;
         };
         let mut items = std::mem::take(&mut self.items);
-        self.collect(plan, &condition.targets, view, &mut items);
+        match condition.gate.filter(|_| !condition.negated) {
+            Some(gate) if !self.may_match(plan, gate, view) => items.clear(),
+            Some(gate) => self.hot_items(plan, gate.sight, view, &mut items),
+            None => self.collect(plan, &condition.targets, view, &mut items),
+        }
+        if items.is_empty() {
+            self.items = items;
+            return false;
+        }
         let argument = condition.argument.as_ref().map(|text| self.expand(plan, text, rule.set));
         let mut matched = false;
         for item in &items {
@@ -172,7 +181,11 @@ impl State {
         let argument = argument.or_else(|| operator.argument().as_literal()).unwrap_or_default();
         let path = operator.name() == OperatorName::RestPath;
         let mut captures = (link.capture || path).then(Captures::default);
-        let found = operator.matches(self.values.get(value), argument, captures.as_mut());
+        let possible = condition.gate.is_none_or(|gate| {
+            holds(self.values.by_bytes(value, plan.prefilter()), gate.operator)
+                && holds(self.values.candidates(value, plan.prefilter()), gate.operator)
+        });
+        let found = possible && operator.matches(self.values.get(value), argument, captures.as_mut());
         if found == condition.negated {
             return false;
         }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use super::body::element;
 use super::data::{Data, Element};
+use super::gate::Horizon;
 use super::lookup::Item;
 use super::store::VarStore;
 use super::values::{Value, Values};
 use super::{Interruption, UnixNanos};
 use crate::audit::MatchRecord;
 use crate::http::time::CivilTime;
-use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Store, Variable};
+use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Store, Variable, XmlArguments};
 use crate::plan::{Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, SetPlan};
 
 /// Everything a transaction changes while it runs.
@@ -31,6 +32,8 @@ pub(crate) struct State {
     pub(crate) matches: Vec<MatchRecord>,
     /// Keep a record of each match, not only of those that are logged.
     pub(crate) record_all: bool,
+    /// What the current phase knows of sights.
+    pub(crate) horizon: Horizon,
     /// Held here between uses for its memory.
     pub(crate) items: Vec<Item>,
 }
@@ -50,6 +53,7 @@ pub(crate) struct Control {
     pub(crate) removed_targets: Vec<Arc<RemovedTarget>>,
     pub(crate) audit_engine: Option<AuditEngine>,
     pub(crate) audit_parts: Option<String>,
+    pub(crate) xml_arguments: Option<XmlArguments>,
     pub(crate) request_body_access: Option<bool>,
     pub(crate) request_body_limit: Option<usize>,
     pub(crate) force_request_body: bool,
@@ -87,6 +91,7 @@ impl State {
             current: None,
             matches: Vec::new(),
             record_all: false,
+            horizon: Horizon::default(),
             items: Vec::new(),
         }
     }

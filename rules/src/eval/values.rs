@@ -8,7 +8,7 @@ use std::hash::Hasher;
 
 use rustc_hash::{FxHashMap, FxHasher};
 
-use crate::plan::{Features, Pipeline};
+use crate::plan::{ByteSet, Features, Pipeline, Prefilter};
 use crate::transforms::Transformation;
 
 /// Number of a stored byte string.
@@ -21,6 +21,7 @@ impl Value {
 }
 
 const UNKNOWN: u32 = u32::MAX;
+const NOTHING: u32 = u32::MAX - 1;
 const STEPS: usize = Transformation::ALL.len();
 
 /// Store of byte strings.
@@ -33,7 +34,11 @@ pub(crate) struct Values {
     index: FxHashMap<u64, Value>,
     /// What each transformation makes of a value; rows are made for values that need one.
     steps: Vec<[u32; STEPS]>,
+    /// Sets of operators that can match, one after the other.
+    candidates: Vec<u64>,
     scratch: Vec<u8>,
+    /// Memory for [`Prefilter::candidates`].
+    scratch_words: [Vec<u64>; 2],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +48,11 @@ struct Entry {
     features: Features,
     /// Row in `steps`, or `UNKNOWN`.
     row: u32,
+    /// Place in `candidates` of the operators that can match by the bytes of the value, and by its literals
+    /// as well; `NOTHING` for none, or `UNKNOWN`.
+    by_bytes: u32,
+    candidates: u32,
+    bytes: ByteSet,
 }
 
 impl Values {
@@ -52,7 +62,9 @@ impl Values {
             entries: Vec::with_capacity(128),
             index: FxHashMap::with_capacity_and_hasher(128, rustc_hash::FxBuildHasher),
             steps: Vec::new(),
+            candidates: Vec::new(),
             scratch: Vec::new(),
+            scratch_words: Default::default(),
         };
         values.add(b"");
         values
@@ -69,13 +81,17 @@ impl Values {
         }
         let value = Value(u32::try_from(self.entries.len()).unwrap_or(UNKNOWN));
         let start = self.bytes.len();
+        let bytes = ByteSet::of(text);
         self.bytes.extend_from_slice(text);
         // Positions fit: what a transaction stores is bounded far below 4 GiB, the Wasm address space.
         self.entries.push(Entry {
             start: u32::try_from(start).unwrap_or(UNKNOWN),
             end: u32::try_from(self.bytes.len()).unwrap_or(UNKNOWN),
-            features: Features::of(text),
+            features: Features::of(bytes),
             row: UNKNOWN,
+            by_bytes: UNKNOWN,
+            candidates: UNKNOWN,
+            bytes,
         });
         if found.is_none() {
             self.index.insert(hash, value);
@@ -94,6 +110,73 @@ impl Values {
     /// What the bytes of a value consist of.
     pub(crate) fn features(&self, value: Value) -> Features {
         self.entries.get(value.0 as usize).map_or(Features::NONE, |entry| entry.features)
+    }
+
+    /// Whether it is known already that no screened operator can match a value.
+    pub(crate) fn matches_nothing(&self, value: Value) -> bool {
+        self.entries.get(value.0 as usize).is_none_or(|entry| entry.candidates == NOTHING)
+    }
+
+    /// The screened operators that can match a value as far as its bytes tell, as words; nothing when none
+    /// can. Costs nothing to speak of.
+    pub(crate) fn by_bytes(&mut self, value: Value, prefilter: &Prefilter) -> &[u64] {
+        let place = self.bytes_place(value, prefilter);
+        self.set_at(place, prefilter)
+    }
+
+    /// The screened operators that can match a value, as words; nothing when none can. Scans the value when it
+    /// is first asked for.
+    pub(crate) fn candidates(&mut self, value: Value, prefilter: &Prefilter) -> &[u64] {
+        let known = self.entries.get(value.0 as usize).map_or(NOTHING, |entry| entry.candidates);
+        let place = if known == UNKNOWN { self.scan(value, prefilter) } else { known };
+        self.set_at(place, prefilter)
+    }
+
+    fn set_at(&self, place: u32, prefilter: &Prefilter) -> &[u64] {
+        let start = place as usize;
+        self.candidates.get(start..start.saturating_add(prefilter.words())).unwrap_or_default()
+    }
+
+    fn bytes_place(&mut self, value: Value, prefilter: &Prefilter) -> u32 {
+        let Some(&entry) = self.entries.get(value.0 as usize) else { return NOTHING };
+        if entry.by_bytes != UNKNOWN {
+            return entry.by_bytes;
+        }
+        let [mut found, mut scratch] = std::mem::take(&mut self.scratch_words);
+        prefilter.by_bytes(entry.bytes, &mut found, &mut scratch);
+        let place = self.keep_set(&found);
+        self.scratch_words = [found, scratch];
+        if let Some(entry) = self.entries.get_mut(value.0 as usize) {
+            entry.by_bytes = place;
+        }
+        place
+    }
+
+    fn scan(&mut self, value: Value, prefilter: &Prefilter) -> u32 {
+        let by_bytes = self.bytes_place(value, prefilter);
+        let mut place = NOTHING;
+        if by_bytes != NOTHING {
+            let [mut found, scratch] = std::mem::take(&mut self.scratch_words);
+            prefilter.by_literals(self.get(value), &mut found);
+            for (found, by_bytes) in found.iter_mut().zip(self.set_at(by_bytes, prefilter)) {
+                *found &= by_bytes;
+            }
+            place = self.keep_set(&found);
+            self.scratch_words = [found, scratch];
+        }
+        if let Some(entry) = self.entries.get_mut(value.0 as usize) {
+            entry.candidates = place;
+        }
+        place
+    }
+
+    fn keep_set(&mut self, set: &[u64]) -> u32 {
+        if set.iter().all(|word| *word == 0) {
+            return NOTHING;
+        }
+        let place = u32::try_from(self.candidates.len()).unwrap_or(NOTHING);
+        self.candidates.extend_from_slice(set);
+        place
     }
 
     /// The value after all steps of `pipeline`.

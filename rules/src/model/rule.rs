@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Target, Template};
+use super::{Target, Template, XmlArguments};
 use crate::operators::Operator;
 use crate::transforms::Transformation;
+use crate::xpath::Namespace;
 
 /// The five moments at which rules run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -153,6 +154,8 @@ pub struct Condition {
     pub operator: Operator,
     /// Whether the test's outcome is inverted, per value.
     pub negated: bool,
+    /// `xmlns`: the prefixes that its XPath expressions use.
+    pub namespaces: Vec<Namespace>,
 }
 
 /// How bad a match is; 0 is worst, as in syslog.
@@ -285,6 +288,8 @@ pub enum Ctl {
     ForceRequestBodyVariable(bool),
     /// `forceResponseBodyVariable`.
     ForceResponseBodyVariable(bool),
+    /// `parseXmlIntoArgs`.
+    XmlArguments(XmlArguments),
     /// `requestBodyAccess`.
     RequestBodyAccess(bool),
     /// `requestBodyLimit`, bytes.

@@ -64,6 +64,19 @@ pub enum LimitAction {
     Reject,
 }
 
+/// Whether the leaves of an XML body are arguments, named `xml.` and the local names of the elements down to
+/// them (ModSecurity v3.0.13).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum XmlArguments {
+    /// They are in `XML` alone.
+    #[default]
+    Off,
+    /// They are in `XML` and in `ARGS`.
+    On,
+    /// They are in `ARGS` alone.
+    Only,
+}
+
 /// Settings of one rule set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -88,6 +101,8 @@ pub struct Settings {
     /// Whether a JSON media type alone selects the JSON processor. SecLang leaves that to rules (`ctl`),
     /// the JSON forms have no such rule.
     pub json_by_content_type: bool,
+    /// `SecParseXmlIntoArgs`.
+    pub xml_arguments: XmlArguments,
     /// Most nesting of a JSON body.
     pub json_depth_limit: usize,
     /// Most arguments kept; further ones are dropped.
@@ -166,6 +181,7 @@ impl Default for Settings {
             response_body_limit_action: ResponseLimitAction::ProcessPartial,
             response_body_types: None,
             json_by_content_type: false,
+            xml_arguments: XmlArguments::Off,
             json_depth_limit: limits::JSON_DEPTH,
             arguments_limit: limits::ARGUMENTS,
             argument_separator: b'&',

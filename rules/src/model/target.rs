@@ -34,7 +34,7 @@ pub enum Selector {
     /// The elements whose key matches this pattern (between the slashes, as written); unanchored and
     /// without regard to case.
     Regex(Vec<u8>),
-    /// `XML:` only: an XPath.
+    /// `XML:` only: an [XPath](crate::xpath).
     XPath(Vec<u8>),
 }
 

@@ -1,5 +1,6 @@
 //! What a byte string consists of, as far as that tells that a transformation leaves it alone.
 
+use super::ByteSet;
 use crate::transforms::Transformation;
 
 /// A set of facts about a byte string, each of the form "holds at least one byte of this class".
@@ -30,11 +31,15 @@ impl Features {
     /// Set for every string, the empty one too: some transformations change that as well.
     const ALWAYS: u16 = 1 << 15;
 
-    /// Looks at each byte once.
-    pub(crate) fn of(text: &[u8]) -> Self {
-        let found =
-            text.iter().fold(0, |found, &byte| found | CLASSES.get(usize::from(byte)).copied().unwrap_or(0));
-        Self(found | Self::ALWAYS)
+    /// The facts about a text that holds these bytes.
+    pub(crate) fn of(bytes: ByteSet) -> Self {
+        let mut found = Self::ALWAYS;
+        for (class, members) in CLASSES {
+            if bytes.0.iter().zip(members.0).any(|(here, members)| here & members != 0) {
+                found |= class;
+            }
+        }
+        Self(found)
     }
 
     /// Whether the two sets have a fact in common.
@@ -79,36 +84,42 @@ impl Features {
     }
 }
 
-const CLASSES: [u16; 256] = {
-    let mut classes = [Features::ANY; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-        {
-            classes[byte] |= class(byte as u8);
-        }
-        byte += 1;
-    }
-    classes
-};
+/// Each class with its members.
+const CLASSES: [(u16, ByteSet); 13] = [
+    (Features::NUL, members(b"\0")),
+    (Features::SPACE, members(b"\t\n\x0b\x0c\r ")),
+    (Features::UPPER, members(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")),
+    (Features::LOWER, members(b"abcdefghijklmnopqrstuvwxyz")),
+    (Features::HIGH, ByteSet([0, 0, u64::MAX, u64::MAX])),
+    (Features::PERCENT_OR_PLUS, members(b"%+")),
+    (Features::AMPERSAND, members(b"&")),
+    (Features::BACKSLASH, members(b"\\")),
+    (Features::SHELL, members(b"\"'^,;")),
+    (Features::SLASH_OR_DOT, members(b"/.")),
+    (Features::COMMENT, members(b"*-#<>")),
+    (Features::ZERO, members(b"0")),
+    (Features::ANY, ByteSet([u64::MAX; 4])),
+];
 
-const fn class(byte: u8) -> u16 {
-    match byte {
-        0 => Features::NUL,
-        b'\t'..=b'\r' => Features::SPACE,
-        b' ' => Features::SPACE,
-        b'A'..=b'Z' => Features::UPPER,
-        b'a'..=b'z' => Features::LOWER,
-        0x80.. => Features::HIGH,
-        b'%' | b'+' => Features::PERCENT_OR_PLUS,
-        b'&' => Features::AMPERSAND,
-        b'\\' => Features::BACKSLASH,
-        b'"' | b'\'' | b'^' | b',' | b';' => Features::SHELL,
-        b'/' | b'.' => Features::SLASH_OR_DOT,
-        b'*' | b'-' | b'#' | b'<' | b'>' => Features::COMMENT,
-        b'0' => Features::ZERO,
-        _ => 0,
+const fn members(mut bytes: &[u8]) -> ByteSet {
+    let mut low = [0u64; 2];
+    while let [byte, rest @ ..] = bytes {
+        if *byte < 64 {
+            low = [low_word(low) | 1 << *byte, high_word(low)];
+        } else {
+            low = [low_word(low), high_word(low) | 1 << (*byte - 64)];
+        }
+        bytes = rest;
     }
+    ByteSet([low_word(low), high_word(low), 0, 0])
+}
+
+const fn low_word([word, _]: [u64; 2]) -> u64 {
+    word
+}
+
+const fn high_word([_, word]: [u64; 2]) -> u64 {
+    word
 }
 
 #[cfg(test)]
@@ -120,7 +131,7 @@ mod tests {
         /// The whole point of the classes: without them a transformation is the identity.
         #[test]
         fn untouched_strings_stay_as_they_are(text in proptest::collection::vec(any::<u8>(), 0..24)) {
-            let features = Features::of(&text);
+            let features = Features::of(ByteSet::of(&text));
             for &step in Transformation::ALL {
                 let mut out = Vec::new();
                 let changed = step.apply(&text, &mut out) && out != text;
@@ -138,7 +149,7 @@ mod tests {
                     let mut out = Vec::new();
                     let changed = step.apply(&text, &mut out) && out != text;
                     assert!(
-                        !changed || Features::of(&text).meet(Features::touched_by(step)),
+                        !changed || Features::of(ByteSet::of(&text)).meet(Features::touched_by(step)),
                         "{step:?} {text:?}"
                     );
                 }

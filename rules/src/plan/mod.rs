@@ -4,7 +4,9 @@
 
 mod features;
 mod pipeline;
+mod prefilter;
 mod rules;
+mod sights;
 mod slots;
 mod targets;
 mod text;
@@ -14,8 +16,10 @@ use std::collections::BTreeMap;
 
 pub(crate) use features::Features;
 pub(crate) use pipeline::Pipeline;
+pub(crate) use prefilter::{ByteSet, Prefilter, holds, meet};
 pub(crate) use rules::*;
-pub(crate) use slots::{Slot, Slots, StoreKey};
+pub(crate) use sights::{Sight, SightId, Sights, TargetId};
+pub(crate) use slots::{Slot, Slots, StoreKey, XPathPlan, XmlPlace};
 pub(crate) use targets::{Keys, TargetPlan, Targets};
 pub(crate) use text::{Text, TextPart, store_of};
 pub(crate) use views::{RequestView, ResponseView, ViewId, Views};
@@ -23,6 +27,7 @@ pub(crate) use views::{RequestView, ResponseView, ViewId, Views};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{self, ClientAddress, Enforcement, Item, Phase, Policy};
 use pipeline::{PipelineId, Pipelines};
+use prefilter::PrefilterBuilder;
 
 /// A policy compiled for evaluation. Immutable and shared by all transactions of a worker.
 #[derive(Debug)]
@@ -34,6 +39,8 @@ pub struct Plan {
     /// Per phase, the rules that run in it, in order over all sets.
     phases: [Vec<RuleIndex>; Phase::ALL.len()],
     pipelines: Pipelines,
+    prefilter: Prefilter,
+    sights: Sights,
     slots: Slots,
     views: Views,
 }
@@ -74,10 +81,21 @@ impl Plan {
         }
         let all: Vec<&model::Rule> = placed.iter().map(|placed| placed.rule).collect();
         let (mut pipelines, mut slots) = (Pipelines::default(), Slots::new());
-        let mut compiler = Compiler { pipelines: &mut pipelines, slots: &mut slots, rules: &all };
+        let (mut prefilter, mut sights) = (PrefilterBuilder::default(), Sights::default());
+        let mut compiler = Compiler {
+            pipelines: &mut pipelines,
+            prefilter: &mut prefilter,
+            sights: &mut sights,
+            slots: &mut slots,
+            rules: &all,
+        };
         let jumps = Jumps::new(policy, &placed);
         let rules = placed.iter().map(|placed| compiler.rule(placed.rule, placed.set, jumps.after(placed)));
-        let rules = rules.collect();
+        let rules: Vec<RulePlan> = rules.collect();
+        let prefilter = prefilter.build();
+        for gate in rules.iter().flat_map(RulePlan::gates) {
+            sights.want(gate.sight, gate.operator, prefilter.words());
+        }
         Ok(Self {
             enforcement: policy.enforcement,
             client_address: policy.client_address.clone(),
@@ -85,6 +103,8 @@ impl Plan {
             rules,
             phases,
             pipelines,
+            prefilter,
+            sights,
             slots,
             views,
         })
@@ -124,6 +144,14 @@ impl Plan {
 
     pub(crate) fn pipeline(&self, id: PipelineId) -> Option<&Pipeline> {
         self.pipelines.get(id)
+    }
+
+    pub(crate) fn prefilter(&self) -> &Prefilter {
+        &self.prefilter
+    }
+
+    pub(crate) fn sights(&self) -> &Sights {
+        &self.sights
     }
 
     pub(crate) fn slots(&self) -> &Slots {

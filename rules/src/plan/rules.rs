@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::pipeline::{PipelineId, Pipelines};
+use super::prefilter::{PrefilterBuilder, Screened};
+use super::sights::{SightId, Sights};
 use super::slots::{Slots, StoreKey};
 use super::targets::{Keys, Targets};
 use super::text::Text;
@@ -32,6 +34,13 @@ pub(crate) struct RulePlan {
     pub(crate) log: bool,
     pub(crate) audit: bool,
     pub(crate) meta: MetaPlan,
+}
+
+impl RulePlan {
+    /// The gates of its conditions.
+    pub(crate) fn gates(&self) -> impl Iterator<Item = Gate> + '_ {
+        self.links.iter().filter_map(|link| link.condition.as_ref()?.gate)
+    }
 }
 
 #[derive(Debug)]
@@ -68,9 +77,18 @@ pub(crate) struct ConditionPlan {
     pub(crate) pipeline: PipelineId,
     pub(crate) multi_match: bool,
     pub(crate) operator: Operator,
+    /// The operator's number in the prefilter and where to look it up, when that can rule it out.
+    pub(crate) gate: Option<Gate>,
     /// The operator's argument when it has macros.
     pub(crate) argument: Option<Text>,
     pub(crate) negated: bool,
+}
+
+/// When a condition need not be looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gate {
+    pub(crate) operator: Screened,
+    pub(crate) sight: SightId,
 }
 
 #[derive(Debug)]
@@ -101,6 +119,7 @@ pub(crate) enum CtlPlan {
     AuditEngine(AuditEngine),
     AuditLogParts(model::PartsChange, Box<str>),
     ForceRequestBody(bool),
+    XmlArguments(model::XmlArguments),
     RequestBodyAccess(bool),
     RequestBodyLimit(usize),
     RequestBodyProcessor(Box<[u8]>),
@@ -150,6 +169,8 @@ impl RuleSelection {
 /// What rules are compiled into.
 pub(crate) struct Compiler<'a> {
     pub(crate) pipelines: &'a mut Pipelines,
+    pub(crate) prefilter: &'a mut PrefilterBuilder,
+    pub(crate) sights: &'a mut Sights,
     pub(crate) slots: &'a mut Slots,
     /// All rules of the policy, in order.
     pub(crate) rules: &'a [&'a model::Rule],
@@ -214,9 +235,19 @@ impl Compiler<'_> {
 
     fn condition(&mut self, condition: &model::Condition) -> ConditionPlan {
         let argument = condition.operator.argument();
+        let pipeline = self.pipelines.intern(&condition.transformations);
+        // A prefix means what the rule says it means, so what it selects is nobody else's.
+        let shared = condition.namespaces.is_empty();
+        let sight = shared
+            .then(|| self.sights.intern(&condition.targets, pipeline, condition.multi_match, self.slots))
+            .flatten();
         ConditionPlan {
-            targets: Targets::new(&condition.targets, self.slots),
-            pipeline: self.pipelines.intern(&condition.transformations),
+            targets: Targets::new(&condition.targets, &condition.namespaces, self.slots),
+            gate: sight.and_then(|sight| {
+                let operator = self.prefilter.screen(&condition.operator)?;
+                Some(Gate { operator, sight })
+            }),
+            pipeline,
             multi_match: condition.multi_match,
             argument: argument.as_literal().is_none().then(|| self.text(argument)),
             operator: condition.operator.clone(),
@@ -262,6 +293,7 @@ impl Compiler<'_> {
             Ctl::DebugLogLevel | Ctl::Hash | Ctl::ResponseBodyProcessor(_) => CtlPlan::Nothing,
             Ctl::ForceRequestBodyVariable(on) => CtlPlan::ForceRequestBody(*on),
             Ctl::ForceResponseBodyVariable(on) => CtlPlan::ForceResponseBody(*on),
+            Ctl::XmlArguments(which) => CtlPlan::XmlArguments(*which),
             Ctl::RequestBodyAccess(on) => CtlPlan::RequestBodyAccess(*on),
             Ctl::RequestBodyLimit(bytes) => CtlPlan::RequestBodyLimit(*bytes),
             Ctl::RequestBodyProcessor(name) => CtlPlan::RequestBodyProcessor(name.as_bytes().into()),

@@ -1,8 +1,10 @@
-//! Fixed places for the store keys that a policy names, so that they are found without hashing.
+//! Fixed places for what a policy names: store keys, so that they are found without hashing, and XPath
+//! expressions, so that each is evaluated once per body.
 
 use rustc_hash::FxHashMap;
 
 use crate::model::Store;
+use crate::xpath::{Namespace, XPath};
 
 /// The fixed place of a key within its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,16 +18,37 @@ pub(crate) struct StoreKey {
     pub(crate) name: Box<[u8]>,
 }
 
-/// The keys that a policy names, per store.
+/// The place of what an XPath expression selects among the values of an XML body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct XmlPlace(pub(crate) u32);
+
+impl XmlPlace {
+    /// `/*`: the texts.
+    pub(crate) const TEXTS: Self = Self(0);
+    /// `//@*`: the values of attributes.
+    pub(crate) const ATTRIBUTES: Self = Self(1);
+    /// How many places there are before those of other expressions.
+    pub(crate) const FIXED: usize = 2;
+}
+
+/// An XPath expression beside the two with places of their own.
+#[derive(Debug)]
+pub(crate) struct XPathPlan {
+    pub(crate) text: Box<[u8]>,
+    pub(crate) xpath: XPath,
+}
+
+/// The keys that a policy names, per store, and its XPath expressions.
 #[derive(Debug)]
 pub(crate) struct Slots {
+    xpaths: Vec<XPathPlan>,
     stores: [FxHashMap<Box<[u8]>, Slot>; Store::COUNT],
 }
 
 impl Slots {
     /// The captures have the first ten places of `TX`.
     pub(crate) fn new() -> Self {
-        let mut slots = Self { stores: std::array::from_fn(|_| FxHashMap::default()) };
+        let mut slots = Self { xpaths: Vec::new(), stores: std::array::from_fn(|_| FxHashMap::default()) };
         for digit in b'0'..=b'9' {
             slots.intern(Store::Tx, &[digit]);
         }
@@ -40,6 +63,28 @@ impl Slots {
             *keys.entry(lower).or_insert(next)
         });
         StoreKey { slot, name: key.into() }
+    }
+
+    /// The place of what an expression selects, made if there is none. `None` when it can't be parsed; front
+    /// ends have refused such expressions before.
+    pub(crate) fn xpath(&mut self, text: &[u8], namespaces: &[Namespace]) -> Option<XmlPlace> {
+        match text {
+            b"/*" => return Some(XmlPlace::TEXTS),
+            b"//@*" => return Some(XmlPlace::ATTRIBUTES),
+            _ => {}
+        }
+        let xpath = XPath::parse(text).ok()?.resolved(namespaces);
+        let known = self.xpaths.iter().position(|known| *known.text == *text && known.xpath == xpath);
+        let position = known.unwrap_or_else(|| {
+            self.xpaths.push(XPathPlan { text: text.into(), xpath });
+            self.xpaths.len() - 1
+        });
+        u32::try_from(XmlPlace::FIXED + position).ok().map(XmlPlace)
+    }
+
+    /// The expressions beside those with fixed places, in the order of their places.
+    pub(crate) fn xpaths(&self) -> &[XPathPlan] {
+        &self.xpaths
     }
 
     /// The place of a key given in lower case, if the policy names it.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 
-use super::slots::{Slots, StoreKey};
+use super::slots::{Slots, StoreKey, XmlPlace};
 use super::text::store_of;
 use crate::model::{Selector, Shape, Store, Target, TargetMode, Variable};
+use crate::xpath::Namespace;
 
 /// What a condition looks at, in order.
 #[derive(Clone, Debug)]
@@ -36,7 +37,8 @@ pub(crate) enum Keys {
     Stored(Store, StoreKey),
     /// Found anywhere in the key, without regard to case.
     Pattern(Arc<Regex>),
-    XPath(Box<[u8]>),
+    /// With the place of what it selects; exclusions have none, they are about the same text.
+    XPath(Box<[u8]>, Option<XmlPlace>),
 }
 
 impl Keys {
@@ -47,7 +49,7 @@ impl Keys {
             Self::Named(name) => name.eq_ignore_ascii_case(key),
             Self::Stored(_, stored) => stored.name.eq_ignore_ascii_case(key),
             Self::Pattern(pattern) => pattern.is_match(key),
-            Self::XPath(path) => **path == *key,
+            Self::XPath(path, _) => **path == *key,
         }
     }
 
@@ -61,7 +63,7 @@ impl Keys {
                 None => Self::Named(key.as_slice().into()),
             },
             Selector::Regex(pattern) => Self::Pattern(Arc::new(selector_pattern(pattern)?)),
-            Selector::XPath(path) => Self::XPath(path.as_slice().into()),
+            Selector::XPath(path) => Self::XPath(path.as_slice().into(), None),
         })
     }
 }
@@ -83,16 +85,22 @@ fn selector_pattern(pattern: &[u8]) -> Option<Regex> {
 }
 
 impl Targets {
-    pub(crate) fn new(targets: &[Target], slots: &mut Slots) -> Self {
+    pub(crate) fn new(targets: &[Target], namespaces: &[Namespace], slots: &mut Slots) -> Self {
         let list = targets.iter().filter(|target| target.mode != TargetMode::Exclude).filter_map(|target| {
             let excluded = targets
                 .iter()
                 .filter(|other| other.mode == TargetMode::Exclude && other.variable == target.variable)
                 .filter_map(|other| Keys::new(other.variable, &other.selector, slots))
                 .collect();
+            let keys = match &target.selector {
+                Selector::XPath(path) => {
+                    Keys::XPath(path.as_slice().into(), Some(slots.xpath(path, namespaces)?))
+                }
+                selector => Keys::new(target.variable, selector, slots)?,
+            };
             Some(TargetPlan {
                 variable: target.variable,
-                keys: Keys::new(target.variable, &target.selector, slots)?,
+                keys,
                 count: target.mode == TargetMode::Count,
                 excluded,
             })

@@ -1,7 +1,7 @@
 //! How rule sets see bodies. Each set has its own limits; sets with the same settings share a view, so that
 //! a body is parsed once for all of them.
 
-use crate::model::{LimitAction, ResponseLimitAction, Settings};
+use crate::model::{LimitAction, ResponseLimitAction, Settings, XmlArguments};
 
 /// Which view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +16,7 @@ pub(crate) struct RequestView {
     pub(crate) limit_action: LimitAction,
     /// A JSON media type alone selects the JSON processor.
     pub(crate) json_by_type: bool,
+    pub(crate) xml_arguments: XmlArguments,
     pub(crate) json_depth: usize,
     pub(crate) arguments: usize,
     pub(crate) separator: u8,
@@ -47,6 +48,7 @@ impl Views {
                 no_files_limit: settings.request_body_no_files_limit,
                 limit_action: settings.request_body_limit_action,
                 json_by_type: settings.json_by_content_type,
+                xml_arguments: settings.xml_arguments,
                 json_depth: settings.json_depth_limit,
                 arguments: settings.arguments_limit,
                 separator: settings.argument_separator,

@@ -5,10 +5,11 @@ use super::forms::MatchForm;
 use super::report::{Reporter, Spanned};
 use super::text;
 use crate::diagnostic::{Code, did_you_mean};
-use crate::model::{Condition, Link, Target, TargetMode, Template};
+use crate::model::{Condition, Link, Selector, Target, TargetMode, Template};
 use crate::operators::{Operator, OperatorError, OperatorName};
 use crate::seclang::parse_form_targets;
 use crate::transforms::Transformation;
+use crate::xpath::XPath;
 
 /// A match as a link. What is wrong with any part of it is reported.
 pub(super) fn link(form: &Spanned<MatchForm>, files: &Files, reporter: &mut Reporter<'_>) -> Option<Link> {
@@ -22,6 +23,7 @@ pub(super) fn link(form: &Spanned<MatchForm>, files: &Files, reporter: &mut Repo
         multi_match: form.multi_match.value,
         operator: operator?,
         negated: form.not_match.value,
+        namespaces: Vec::new(),
     };
     Some(Link { condition: Some(condition), capture: form.capture.value, actions: Vec::new() })
 }
@@ -35,6 +37,7 @@ pub(super) fn never() -> Option<Link> {
         multi_match: false,
         operator,
         negated: false,
+        namespaces: Vec::new(),
     };
     Some(Link { condition: Some(condition), capture: false, actions: Vec::new() })
 }
@@ -45,7 +48,10 @@ fn targets(form: &MatchForm, reporter: &mut Reporter<'_>) -> Option<Vec<Target>>
     let mut good = true;
     for list in &variables.value.0 {
         match parse_form_targets(list.value.as_bytes()) {
-            Ok(some) => targets.extend(some),
+            Ok(some) => {
+                good &= prefixes_are_known(&some, list, reporter);
+                targets.extend(some);
+            }
             Err(errors) => {
                 good = false;
                 for error in errors {
@@ -66,6 +72,18 @@ fn targets(form: &MatchForm, reporter: &mut Reporter<'_>) -> Option<Vec<Target>>
         good = false;
     }
     good.then_some(targets)
+}
+
+/// The forms have no place to declare prefixes for XPath expressions.
+fn prefixes_are_known(targets: &[Target], list: &Spanned<String>, reporter: &mut Reporter<'_>) -> bool {
+    let unknown = targets.iter().find_map(|target| match &target.selector {
+        Selector::XPath(path) => XPath::parse(path).and_then(|xpath| xpath.check_prefixes(&[])).err(),
+        _ => None,
+    });
+    let Some(error) = unknown else { return true };
+    let help = "write `*[local-name()='NAME']`, or the rule in SecLang with the action `xmlns`";
+    reporter.push(reporter.at(Code::E0206, list.span, error.to_string()).help(help));
+    false
 }
 
 fn transformations(form: &MatchForm, reporter: &mut Reporter<'_>) -> Option<Vec<Transformation>> {

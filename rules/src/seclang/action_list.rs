@@ -41,6 +41,7 @@ pub(super) enum Name {
     T,
     Tag,
     Ver,
+    Xmlns,
     /// Accepted; does nothing, for this reason.
     Inert(&'static str),
     /// Refused, for this reason.
@@ -115,7 +116,7 @@ const ACTIONS: &[(&str, Name, Takes)] = &[
     ("t", Name::T, Takes::Value),
     ("tag", Name::Tag, Takes::Value),
     ("ver", Name::Ver, Takes::Value),
-    ("xmlns", Name::Inert("XPath expressions are matched without namespaces"), Takes::Maybe),
+    ("xmlns", Name::Xmlns, Takes::Value),
 ];
 
 fn find(name: &[u8]) -> Option<&'static (&'static str, Name, Takes)> {

@@ -2,11 +2,12 @@
 
 use super::action_list::{Item, Name, split};
 use super::text::Text;
-use super::values::{integer, template};
+use super::values::{self, integer, template};
 use super::{ctl, setvar};
 use crate::diagnostic::{Code, Diagnostic, Label, suggest};
 use crate::model::{Action, AllowScope, Metadata, Phase, Resolution, Severity, Store};
 use crate::transforms::Transformation;
+use crate::xpath::Namespace;
 
 /// Where an action list stands, which decides what may be in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub(super) struct Actions {
     pub(super) multi_match: bool,
     pub(super) steps: Steps,
     pub(super) run: Vec<Action>,
+    /// Prefixes for the XPath expressions of the line.
+    pub(super) namespaces: Vec<Namespace>,
     /// What does nothing after a phase: the phase, and where it stands.
     pub(super) timed: Vec<(Phase, Label)>,
 }
@@ -207,7 +210,13 @@ fn misplaced(item: &Item, place: Place) -> Option<Diagnostic> {
         Place::Default
             if matches!(
                 name,
-                Name::Id | Name::Rev | Name::Ver | Name::Accuracy | Name::Maturity | Name::Chain
+                Name::Id
+                    | Name::Rev
+                    | Name::Ver
+                    | Name::Accuracy
+                    | Name::Maturity
+                    | Name::Chain
+                    | Name::Xmlns
             ) =>
         {
             (format!("`{spelling}` can't be part of a default action"), "write it in the rules themselves")
@@ -281,6 +290,7 @@ fn apply(actions: &mut Actions, item: &Item, out: &mut Vec<Diagnostic>) -> Resul
                 actions.run.push(Action::Ctl(change));
             }
         }
+        Name::Xmlns => actions.namespaces.push(values::namespace(value)?),
         Name::Inert(reason) => {
             let message = format!("`{}` has no effect: {reason}", item.spelling);
             out.push(item.whole.report(Code::W0402, message));

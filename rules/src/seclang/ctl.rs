@@ -5,7 +5,9 @@ use super::text::Text;
 use super::values::{ON_OFF, ids, integer, one_of, targets};
 use crate::diagnostic::{Code, Diagnostic, did_you_mean};
 use crate::limits;
-use crate::model::{AuditEngine, Ctl, EngineMode, PartsChange, Phase, RuleSelector, Target, TargetMode};
+use crate::model::{
+    AuditEngine, Ctl, EngineMode, PartsChange, Phase, RuleSelector, Target, TargetMode, XmlArguments,
+};
 
 /// Values of `SecRuleEngine` and `ctl:ruleEngine`.
 pub(super) const ENGINE_MODES: &[(&str, EngineMode)] =
@@ -15,12 +17,9 @@ pub(super) const ENGINE_MODES: &[(&str, EngineMode)] =
 pub(super) const AUDIT_ENGINES: &[(&str, AuditEngine)] =
     &[("On", AuditEngine::On), ("Off", AuditEngine::Off), ("RelevantOnly", AuditEngine::RelevantOnly)];
 
-/// Values of `SecParseXmlIntoArgs` and `ctl:parseXmlIntoArgs`, and whether they are the default, that
-/// the text of elements is in `XML` alone.
-pub(super) const XML_ARGUMENTS: &[(&str, bool)] = &[("On", false), ("Off", true), ("OnlyArgs", false)];
-
-/// Why only the default is available.
-pub(super) const XML_ONLY: &str = "the text of XML elements is in `XML:/*` and in no argument";
+/// Values of `SecParseXmlIntoArgs` and `ctl:parseXmlIntoArgs`.
+pub(super) const XML_ARGUMENTS: &[(&str, XmlArguments)] =
+    &[("On", XmlArguments::On), ("Off", XmlArguments::Off), ("OnlyArgs", XmlArguments::Only)];
 
 /// The parts of an audit record that can be chosen.
 pub(super) const AUDIT_PARTS: &[u8] = b"ABCDEFGHIJKZ";
@@ -85,13 +84,6 @@ pub(super) fn parse(value: &Text, out: &mut Vec<Diagnostic>) -> Option<Vec<Ctl>>
     if let Some(rest) = option.strip_prefix("ruleRemoveTarget") {
         return remove_target(rest, &value, out);
     }
-    if option == "parseXmlIntoArgs" {
-        let outcome = one_of(&value, CODE, option, XML_ARGUMENTS).and_then(|default| match default {
-            true => Ok(Vec::new()),
-            false => Err(value.report(CODE, format!("this is not available: {XML_ONLY}"))),
-        });
-        return outcome.map_err(|error| out.push(error)).ok();
-    }
     let ctl = single(option, &value).map_err(|error| out.push(error)).ok()?;
     if let Some(reason) = inert(&ctl) {
         out.push(name.report(Code::W0402, format!("`{option}` has no effect: {reason}")));
@@ -122,6 +114,7 @@ fn single(option: &str, value: &Text) -> Result<Ctl, Diagnostic> {
         "debugLogLevel" => integer(value, CODE, option, 0..=9).map(|_| Ctl::DebugLogLevel)?,
         "forceRequestBodyVariable" => Ctl::ForceRequestBodyVariable(on_off()?),
         "forceResponseBodyVariable" => Ctl::ForceResponseBodyVariable(on_off()?),
+        "parseXmlIntoArgs" => Ctl::XmlArguments(one_of(value, CODE, option, XML_ARGUMENTS)?),
         "requestBodyAccess" => Ctl::RequestBodyAccess(on_off()?),
         "requestBodyLimit" => Ctl::RequestBodyLimit(bytes()?),
         "requestBodyProcessor" => Ctl::RequestBodyProcessor(processor()?),
@@ -180,7 +173,8 @@ fn remove_target(by: &str, value: &Text, out: &mut Vec<Diagnostic>) -> Option<Ve
 /// The last phase in which a change still does something; `None` for those that always do.
 pub(super) fn last_phase(ctl: &Ctl) -> Option<Phase> {
     match ctl {
-        Ctl::RequestBodyAccess(_)
+        Ctl::XmlArguments(_)
+        | Ctl::RequestBodyAccess(_)
         | Ctl::RequestBodyLimit(_)
         | Ctl::RequestBodyProcessor(_)
         | Ctl::ForceRequestBodyVariable(_) => Some(Phase::RequestHeaders),

@@ -126,7 +126,7 @@ impl Parser<'_> {
             );
         }
 
-        let targets = variables.and_then(|text| values::targets(&text, &mut self.out));
+        let targets = variables.as_ref().and_then(|text| values::targets(text, &mut self.out));
         let mut operators = Operators {
             datasets: &self.datasets,
             host: self.host,
@@ -140,11 +140,15 @@ impl Parser<'_> {
             multi_match: false,
             operator,
             negated,
+            namespaces: Vec::new(),
         });
         let actions = match list {
             Some(list) => parse(&list, place, &mut self.out),
             None => (!unreadable).then(Actions::default),
         };
+        if let (Some(text), Some(condition), Some(actions)) = (&variables, &condition, &actions) {
+            values::check_prefixes(text, &condition.targets, &actions.namespaces, &mut self.out);
+        }
         if let Some(actions) = actions.as_ref().filter(|_| !tests)
             && (actions.multi_match || !actions.steps.list.is_empty())
         {
@@ -228,6 +232,7 @@ impl Parser<'_> {
         let condition = condition.map(|condition| Condition {
             transformations: actions.steps.after(base.unwrap_or_default()),
             multi_match: actions.multi_match,
+            namespaces: std::mem::take(&mut actions.namespaces),
             ..condition
         });
         Link { condition, capture: actions.capture, actions: std::mem::take(&mut actions.run) }

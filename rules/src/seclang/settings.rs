@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use regex_automata::meta::Regex;
 
-use super::ctl::{AUDIT_ENGINES, AUDIT_PARTS, ENGINE_MODES, XML_ARGUMENTS, XML_ONLY};
+use super::ctl::{AUDIT_ENGINES, AUDIT_PARTS, ENGINE_MODES, XML_ARGUMENTS};
 use super::directive::Check;
 use super::text::Text;
 use super::values::{ON_OFF, integer, one_of};
@@ -165,11 +165,9 @@ pub(super) fn cookie_format(_: &mut Settings, value: &Text, name: &'static str, 
     }
 }
 
-pub(super) fn xml_arguments(_: &mut Settings, value: &Text, name: &'static str, _: &mut Notes) -> Done {
-    if one_of(value, CODE, name, XML_ARGUMENTS)? {
-        return Ok(());
-    }
-    Err(value.report(Code::E0305, format!("this is not available: {XML_ONLY}")))
+pub(super) fn xml_arguments(s: &mut Settings, value: &Text, name: &'static str, _: &mut Notes) -> Done {
+    s.xml_arguments = one_of(value, CODE, name, XML_ARGUMENTS)?;
+    Ok(())
 }
 
 pub(super) fn audit_engine(s: &mut Settings, value: &Text, name: &'static str, _: &mut Notes) -> Done {

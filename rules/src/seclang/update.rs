@@ -10,6 +10,7 @@ use super::actions::{Actions, Disruptive, over};
 use super::parser::Entry;
 use super::rule::{Draft, fit_status, report_late};
 use super::text::Text;
+use super::values;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Phase, RuleSelector, Target};
 
@@ -149,7 +150,10 @@ fn shorten_skips(entries: &mut [Entry], removed: &[bool]) {
 
 fn add_targets(draft: &mut Draft, targets: &[Target], at: &Text, out: &mut Vec<Diagnostic>) {
     match draft.rule.links.first_mut().and_then(|link| link.condition.as_mut()) {
-        Some(condition) => condition.targets.extend_from_slice(targets),
+        Some(condition) => {
+            values::check_prefixes(at, targets, &condition.namespaces, out);
+            condition.targets.extend_from_slice(targets);
+        }
         None => {
             let message = format!("rule {} is a SecAction and has no variables", draft.rule.id);
             out.push(at.report(Code::W0409, message).rule(Some(draft.rule.id)));
@@ -179,6 +183,7 @@ fn add_actions(draft: &mut Draft, actions: &Actions, out: &mut Vec<Diagnostic>) 
         link.capture |= actions.capture;
         link.actions.extend_from_slice(&actions.run);
         if let Some(condition) = &mut link.condition {
+            condition.namespaces.extend_from_slice(&actions.namespaces);
             condition.multi_match |= actions.multi_match;
             condition.transformations = actions.steps.after(&condition.transformations);
         }

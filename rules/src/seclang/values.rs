@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 use super::text::Text;
 use super::variables::parse_targets;
 use crate::diagnostic::{Code, Diagnostic, did_you_mean, suggest};
-use crate::model::{Target, Template, UnknownMacro, Variable};
+use crate::model::{Selector, Target, TargetMode, Template, UnknownMacro, Variable};
+use crate::xpath::{Namespace, XPath};
 
 /// `On` and `Off`.
 pub(super) const ON_OFF: &[(&str, bool)] = &[("On", true), ("Off", false)];
@@ -95,6 +96,40 @@ pub(super) fn unknown_macro(text: &Text, unknown: &UnknownMacro) -> Diagnostic {
     match suggest(&unknown.name, Variable::ALL.iter().map(|v| v.name())) {
         Some(near) => error.help(format!("did you mean `{near}`?")),
         None => error,
+    }
+}
+
+/// `prefix=URI` of `xmlns`.
+pub(super) fn namespace(text: &Text) -> Result<Namespace, Diagnostic> {
+    let whole = text.text();
+    match whole.split_once('=').map(|(prefix, uri)| (prefix.trim(), uri.trim())) {
+        Some((prefix, uri)) if !prefix.is_empty() && !uri.is_empty() => {
+            Ok(Namespace { prefix: prefix.to_owned(), uri: uri.to_owned() })
+        }
+        _ => {
+            let error = text.report(Code::E0308, "`xmlns` needs a prefix and a namespace");
+            Err(error.help("write `xmlns:soap=http://schemas.xmlsoap.org/soap/envelope/`"))
+        }
+    }
+}
+
+/// Reports prefixes in the XPath expressions of `targets`, which were read from `text`, that are not
+/// declared.
+pub(super) fn check_prefixes(
+    text: &Text,
+    targets: &[Target],
+    namespaces: &[Namespace],
+    out: &mut Vec<Diagnostic>,
+) {
+    for target in targets.iter().filter(|target| target.mode != TargetMode::Exclude) {
+        let Selector::XPath(path) = &target.selector else { continue };
+        let checked = XPath::parse(path).and_then(|xpath| xpath.check_prefixes(namespaces));
+        let Err(error) = checked else { continue };
+        let place = memchr::memmem::find(text.bytes(), path)
+            .map_or(0..text.len(), |start| start + error.span.start..start + error.span.end);
+        let mut diagnostic = text.report_part(place, Code::E0206, error.to_string());
+        diagnostic.help = error.help;
+        out.push(diagnostic);
     }
 }
 

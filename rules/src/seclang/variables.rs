@@ -15,6 +15,7 @@ use std::fmt;
 
 use crate::diagnostic::{Code, Span, suggest};
 use crate::model::{Selector, Shape, Target, TargetMode, Variable};
+use crate::xpath::XPath;
 
 /// The name by which the forms of policies call the arguments of JSON bodies.
 const ARGS_JSON: &str = "ARGS_JSON";
@@ -48,6 +49,8 @@ pub enum TargetErrorKind {
     Unclosed(char),
     /// A selector's regular expression can't be used.
     Regex(String),
+    /// A selector of `XML` is no XPath, or one that is not known here.
+    XPath(String),
     /// Something other than a separator follows an item.
     Trailing,
 }
@@ -77,6 +80,7 @@ impl fmt::Display for TargetErrorKind {
             Self::EmptySelector => f.write_str("the selector is empty"),
             Self::Unclosed(mark) => write!(f, "the selector has no closing `{mark}`"),
             Self::Regex(reason) => write!(f, "the selector's regular expression can't be used: {reason}"),
+            Self::XPath(reason) => write!(f, "the XPath can't be used: {reason}"),
             Self::Trailing => f.write_str("a separator is expected here"),
         }
     }
@@ -193,19 +197,28 @@ impl<'a> Parser<'a> {
                     return Ok(Selector::Regex(regex));
                 }
                 let key = unquote(self.until(b'\'', start)?);
-                if xml { Selector::XPath(key) } else { Selector::Key(key) }
+                if xml { self.xpath(key, start + 1)? } else { Selector::Key(key) }
             }
             Some(b'/') if !xml => return Ok(Selector::Regex(self.regex()?)),
             _ => {
                 self.skip_while(|b| b != b'|' && (xml || b != b','));
                 let key = self.text.get(start..self.at).unwrap_or_default().trim_ascii().to_vec();
-                if xml { Selector::XPath(key) } else { Selector::Key(key) }
+                if xml { self.xpath(key, start)? } else { Selector::Key(key) }
             }
         };
         match &selector {
             Selector::Key(text) | Selector::XPath(text) if text.is_empty() => Err(self.empty(start)),
             _ => Ok(selector),
         }
+    }
+
+    /// Checks an XPath that stands at `start`.
+    fn xpath(&self, text: Vec<u8>, start: usize) -> Result<Selector, TargetError> {
+        if let Some(error) = XPath::parse(&text).err().filter(|_| !text.is_empty()) {
+            let span = Span { start: start + error.span.start, end: start + error.span.end };
+            return Err(TargetError { span, kind: TargetErrorKind::XPath(error.message), help: error.help });
+        }
+        Ok(Selector::XPath(text))
     }
 
     /// Reads `/regex/` and returns what is between the slashes, as written.
@@ -394,13 +407,19 @@ mod tests {
         assert_eq!(latin1[0].selector, Selector::Regex(vec![0xe9]));
     }
 
+    const XPATH_NAME_MISSING: &str =
+        "the XPath can't be used: the name of an element or attribute is missing here";
+
     #[test]
     fn xpaths() {
         check("XML:/*", &["XML xpath /*"]);
         check("XML://@*|ARGS", &["XML xpath //@*", "ARGS"]);
         check("XML:/a[b='c,d']/text()", &["XML xpath /a[b='c,d']/text()"]);
         check("XML:'//a|//b'|ARGS", &["XML xpath //a|//b", "ARGS"]);
-        check("!XML:/*,&XML", &["!XML xpath /*,&XML"]);
+        check("XML:/a[contains(b, 'x')] | ARGS", &["XML xpath /a[contains(b, 'x')]", "ARGS"]);
+        check_errors("!XML:/*,&XML", &[(",&XML", "the XPath can't be used: this can't follow in an XPath")]);
+        check_errors("XML: //a[|ARGS", &[("", XPATH_NAME_MISSING)]);
+        check_errors("XML:'//a[b>1]'", &[(">", "the XPath can't be used: `]` is missing here")]);
         check("XML", &["XML"]);
     }
 

@@ -25,6 +25,8 @@ pub struct Options {
     pub attributes: usize,
     /// Most bytes of text and attribute values.
     pub value_bytes: usize,
+    /// Whether white space is kept: texts are not trimmed, and those of white space alone are reported.
+    pub white_space: bool,
     /// Whether the body was cut; that it just ends is no error then.
     pub truncated: bool,
 }
@@ -36,6 +38,7 @@ impl Default for Options {
             nodes: limits::XML_NODES,
             attributes: limits::XML_ATTRIBUTES,
             value_bytes: limits::XML_VALUE_BYTES,
+            white_space: false,
             truncated: false,
         }
     }
@@ -56,7 +59,7 @@ pub enum Event<'a> {
         /// Its value, references decoded.
         value: Range<usize>,
     },
-    /// The text between two tags, trimmed of white space, if any is left. Character data sections are
+    /// The text between two tags, trimmed of white space, if any is left, unless white space is kept. Character data sections are
     /// text, references are decoded, comments and processing instructions left out.
     Text(Range<usize>),
     /// The element that began last and has not ended ends.

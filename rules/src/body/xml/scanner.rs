@@ -137,14 +137,17 @@ impl<F: FnMut(Event<'_>)> Scanner<'_, F> {
         Ok(())
     }
 
-    /// Reports the text since the last tag, if it is more than blanks.
+    /// Reports the text since the last tag, if it is more than blanks or those are wanted. Blanks don't
+    /// count as a node.
     fn flush_text(&mut self) {
         let text = self.store.get(self.text_start..).unwrap_or_default();
         let start = self.text_start + text.len() - text.trim_ascii_start().len();
         let length = text.trim_ascii().len();
-        if length > 0 {
+        self.nodes += usize::from(length > 0);
+        if self.options.white_space && !text.is_empty() {
+            (self.sink)(Event::Text(self.text_start..self.store.len()));
+        } else if length > 0 {
             (self.sink)(Event::Text(start..start + length));
-            self.nodes += 1;
         } else {
             self.store.truncate(self.text_start);
         }

@@ -40,6 +40,14 @@ fn found(texts: &[&str], attributes: &[&str]) -> Found {
 }
 
 #[test]
+fn white_space_can_be_kept() {
+    let options = Options { white_space: true, nodes: 5, ..Options::default() };
+    let (found, error) = run(b"<a>\n <b> x </b>\t<b/>\n</a>", &options);
+    assert_eq!(found.texts, ["\n ", " x ", "\t", "\n"]);
+    assert_eq!(error, None, "white space is no node");
+}
+
+#[test]
 fn reports_text_and_attributes() {
     let cases: &[(&str, &[&str], &[&str])] = &[
         ("<a/>", &[], &[]),
@@ -161,7 +169,7 @@ fn errors_say_what_and_where() {
 
 #[test]
 fn limits_hold() {
-    let options = Options { depth: 2, nodes: 6, attributes: 2, value_bytes: 8, truncated: false };
+    let options = Options { depth: 2, nodes: 6, attributes: 2, value_bytes: 8, ..Options::default() };
     let cases: &[(&str, Option<XmlErrorKind>)] = &[
         ("<a><b/></a>", None),
         ("<a><b><c/></b></a>", Some(XmlErrorKind::Depth(2))),
@@ -227,8 +235,14 @@ fn adversarial_bodies_take_linear_time() {
         repeat(" "),
     ];
     let none = usize::MAX;
-    let unlimited =
-        Options { depth: none, nodes: none, attributes: none, value_bytes: none, truncated: true };
+    let unlimited = Options {
+        depth: none,
+        nodes: none,
+        attributes: none,
+        value_bytes: none,
+        white_space: false,
+        truncated: true,
+    };
     let start = Instant::now();
     for body in &bodies {
         for options in [unlimited, Options::default()] {
@@ -336,7 +350,7 @@ proptest! {
         ),
         truncated: bool,
     ) {
-        let options = Options { depth: 3, nodes: 9, attributes: 3, value_bytes: 60, truncated };
+        let options = Options { depth: 3, nodes: 9, attributes: 3, value_bytes: 60, white_space: false, truncated };
         let body = pieces.concat();
         let mut store = Vec::new();
         let mut end = 0;
