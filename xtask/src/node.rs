@@ -22,6 +22,7 @@ pub(crate) fn vectors() -> Result<Outcome> {
     if !folder.is_dir() {
         return Ok(Outcome::Skipped(format!("no vectors in {}", folder.display())));
     }
+    // Not optimised: building that takes far longer than it saves in a run of a second.
     let mut command = workspace::cargo([
         "test",
         "--locked",
@@ -31,6 +32,12 @@ pub(crate) fn vectors() -> Result<Outcome> {
         "wasm32-unknown-unknown",
         "--test",
         "vectors_wasm",
+        "--config",
+        "profile.dev.opt-level=0",
+        "--config",
+        "profile.dev.debug=false",
+        "--config",
+        "profile.dev.package.'*'.opt-level=0",
     ]);
     command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", runner()?);
     let (counts, succeeded) = process::run_tests(&mut command)?;
@@ -38,14 +45,20 @@ pub(crate) fn vectors() -> Result<Outcome> {
 }
 
 /// The runner that fits the `wasm-bindgen` of Cargo.lock; it is installed below `target` when missing.
+///
+/// Only the one binary of `wasm-bindgen-cli` is built, not optimised, and without TLS, which it needs for
+/// browser drivers only: a minute instead of five. No package of npm or Debian holds it ready-made. Its own
+/// lock file does not count, because a registry that lags behind may not have all that is named there.
 fn runner() -> Result<PathBuf> {
     let lock = fs::read_to_string(workspace::root().join("Cargo.lock")).context("Cargo.lock")?;
     let version = locked_version(&lock, "wasm-bindgen").context("no wasm-bindgen in Cargo.lock")?;
     let folder = workspace::target().join(format!("tools/wasm-bindgen-{version}"));
-    let runner = folder.join("bin/wasm-bindgen-test-runner");
+    let name = "wasm-bindgen-test-runner";
+    let runner = folder.join("bin").join(name);
     if !runner.is_file() {
-        let mut command = workspace::cargo(["install", "--locked", "--version", version, "--root"]);
-        process::run(command.arg(&folder).arg("wasm-bindgen-cli"))?;
+        let mut command =
+            workspace::cargo(["install", "--debug", "--no-default-features", "--bin", name, "--root"]);
+        process::run(command.arg(&folder).arg(format!("wasm-bindgen-cli@{version}")))?;
     }
     Ok(runner)
 }

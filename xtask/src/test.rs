@@ -27,7 +27,13 @@ pub(crate) fn test(arguments: &Arguments) -> Result<ExitCode> {
     }
     tests(&mut report, arguments);
     if arguments.filter.is_none() {
-        report.step("vectors under node", node::vectors);
+        // This compiles the engine for its target; where it can't run, that much is checked all the same.
+        if !report.step("vectors under node", node::vectors) {
+            report.step("engine on wasm32-unknown-unknown", || {
+                let target = "wasm32-unknown-unknown";
+                passes(["check", "--locked", "--package", "portcullis-rules", "--target", target])
+            });
+        }
         report.step("documentation", documentation);
     }
     Ok(if report.finish() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -47,10 +53,6 @@ fn checks(report: &mut Report) {
         let package = "portcullis-filter";
         let target = "wasm32-wasip1";
         passes(["clippy", "--locked", "--package", package, "--target", target, "--", "-D", "warnings"])
-    });
-    report.step("engine on wasm32-unknown-unknown", || {
-        let target = "wasm32-unknown-unknown";
-        passes(["check", "--locked", "--package", "portcullis-rules", "--target", target])
     });
 }
 

@@ -14,7 +14,7 @@ pub(crate) fn run(vector: &Vector, files: &dyn Files) -> Result<(), String> {
             run_operator(operator, &argument, &value, matches, files)
         }
         Question::Transformation { transformation, value, expected } => {
-            run_transformation(transformation, value, &expected)
+            run_transformation(transformation, &value, &expected)
         }
     }))
 }
@@ -43,14 +43,14 @@ fn run_operator(
     }
 }
 
-fn run_transformation(transformation: Transformation, value: Vec<u8>, expected: &[u8]) -> Result<(), String> {
+fn run_transformation(transformation: Transformation, value: &[u8], expected: &[u8]) -> Result<(), String> {
     let says = |what: &str| format!("{} of `{}` {what}", transformation.name(), value.escape_ascii());
     let mut out = b"left over".to_vec();
-    let changed = transformation.apply(&value, &mut out);
+    let changed = transformation.apply(value, &mut out);
     if changed && out == value {
         return Err(says("says that the value changed"));
     }
-    let got = if changed { &out } else { &value };
+    let got = if changed { &out[..] } else { value };
     if got == expected {
         Ok(())
     } else {

@@ -73,6 +73,7 @@ pub(crate) trait Files {
 }
 
 /// A vector and where it comes from.
+#[derive(Clone)]
 pub(crate) struct Vector {
     file: Arc<str>,
     index: usize,
@@ -80,7 +81,7 @@ pub(crate) struct Vector {
     deviation: Option<Arc<Deviation>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Record {
     #[serde(rename = "type")]
     kind: Kind,

@@ -1,0 +1,41 @@
+//! The built module in the test host, judged by the test data of the engine: every vector and every scenario
+//! that `rules/tests` runs natively. Nothing here asks the engine in place of the module; where it is asked,
+//! it is to have something to compare with.
+//!
+//! Without a built module one ignored test stands for them all, and the way to build it is printed.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+
+#[allow(dead_code, reason = "the engine's own tests use the rest")]
+#[path = "../../../rules/tests/support/folder.rs"]
+mod folder;
+mod scenario_tests;
+#[allow(dead_code, reason = "the engine's own tests use the rest")]
+#[path = "../../../rules/tests/support/scenarios.rs"]
+mod scenarios;
+mod vector_tests;
+#[allow(dead_code, reason = "the engine's own tests use the rest")]
+#[path = "../../../rules/tests/support/vectors.rs"]
+mod vectors;
+
+use libtest_mimic::{Arguments, Trial};
+use portcullis_testhost::{Module, ModuleFile, portcullis_module};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let trials = match portcullis_module() {
+        ModuleFile::Found(path) => {
+            let module = Module::from_file(&path).expect("the module compiles");
+            vector_tests::trials(&module).into_iter().chain(scenario_tests::trials(&module)).collect()
+        }
+        ModuleFile::Missing(help) => vec![missing(&help)],
+    };
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+#[expect(clippy::print_stderr, reason = "what is not run is to be seen")]
+fn missing(help: &str) -> Trial {
+    eprintln!("\n{help}\nno vector and no scenario runs through the module\n");
+    Trial::test("NO_MODULE_so_no_vectors_and_no_scenarios_in_it", || Err("there is no module".into()))
+        .with_ignored_flag(true)
+}

@@ -1,0 +1,234 @@
+//! Scenarios through the module, each case with strict and with streaming enforcement, its bodies in pieces.
+//!
+//! # What can be seen from outside
+//! - The action and its phase: from the counter that went up. The status and location: from the answer. The
+//!   rule: from what the access log is told with an answer.
+//! - Rules that log: their lines, all of them and word for word, against those of the native engine on the same
+//!   exchange; so the ids in `logged`, and those in `matched` whose rules log.
+//! - That a request refused in time did not reach the upstream, and that what passes is whole.
+//!
+//! # What can't
+//! - `matched` of rules that don't log, and `tx`.
+//! - The rule of a drop or an `allow`, unless it logs: neither gives an answer that could name it.
+//! - The status of a refusal in phase 4 with streaming enforcement: the response has begun, and is cut off.
+//!
+//! # What differs from the native run
+//! As in Envoy the connection has two ends, there is a request id, field names are in lower case with `host`
+//! first, and every request is answered: a case without a response gets an empty one. The comparison runs on
+//! exactly that exchange.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use libtest_mimic::Trial;
+use portcullis_rules::eval::Transaction;
+use portcullis_rules::exchange::{Base64, Bytes, Endpoint, Exchange, Response};
+use portcullis_rules::plan::Plan;
+use portcullis_rules::policy;
+use portcullis_testhost as testhost;
+use portcullis_testhost::{Callback, Host, Module, Observed, Options, Verdict};
+use serde_json::Value;
+
+use crate::scenarios::{self, Case, Differences, Found, NOW, Scenario};
+
+/// Two tests for each case.
+pub(crate) fn trials(module: &Module) -> Vec<Trial> {
+    scenarios::load().into_iter().flat_map(|scenario| scenario_trials(module, scenario)).collect()
+}
+
+fn scenario_trials(module: &Module, Scenario { name, mut policy, cases }: Scenario) -> Vec<Trial> {
+    let cases: Vec<Arc<Case>> = cases.into_iter().map(Arc::new).collect();
+    let mut trials = Vec::new();
+    for enforcement in ["strict", "streaming"] {
+        policy["enforcement"] = enforcement.into();
+        let policy = Arc::new(policy.clone());
+        for case in &cases {
+            let (module, policy, case) = (module.clone(), Arc::clone(&policy), Arc::clone(case));
+            let name = format!("module/scenarios/{name}/{enforcement}/{}", case.name);
+            trials.push(Trial::test(name, move || {
+                check(&module, &policy, &case, enforcement == "strict").map_err(Into::into)
+            }));
+        }
+    }
+    trials
+}
+
+fn check(module: &Module, policy: &Value, case: &Case, strict: bool) -> Result<(), String> {
+    let policy = serde_json::to_vec_pretty(policy).map_err(|error| error.to_string())?;
+    let id = case.name.replace(' ', "-");
+    let exchange = as_envoy_shows_it(case.exchange()?, &id);
+    let options = Options { allow_on_headers_stop_iteration: strict, now: NOW.0, ..Options::default() };
+    let mut host = Host::start(module, &policy, options).map_err(|error| error.to_string())?;
+    let observed = host.exchange(&for_host(&exchange)?);
+
+    let native = run_natively(&policy, &exchange, &id)?;
+    let mut differences = Differences::default();
+    let mut matched = case.expect.matched.clone();
+    matched.iter_mut().for_each(|ids| ids.retain(|id| !case.expect.head_as_sent.contains(id)));
+    differences.compare("matched natively", matched.as_ref(), Some(&native.matched));
+    let found = found(&observed)?;
+    differences.compare("log lines", Some(&native.lines), Some(&found.lines));
+    let counted = observed.metrics.get("portcullis.rule_matches").copied().unwrap_or(0);
+    differences.compare("rule_matches", Some(&found.lines.len()), usize::try_from(counted).ok().as_ref());
+
+    let mut expect = case.expect.clone();
+    if !matches!(observed.verdict, Verdict::LocalReply { .. }) {
+        expect.rule_id = None;
+        if found.phase == Some(4) && !strict {
+            expect.status = None;
+        }
+    }
+    differences.check(&expect, &found);
+    check_delivery(&mut differences, &exchange, &observed, strict);
+    differences.finish()
+}
+
+/// The exchange as the module gets it to see.
+fn as_envoy_shows_it(mut exchange: Exchange, id: &str) -> Exchange {
+    let bytes = |text: &str| Bytes(text.as_bytes().to_vec());
+    let ends = [(&mut exchange.client, "192.0.2.1", 40_000), (&mut exchange.server, "198.51.100.1", 80)];
+    for (end, address, port) in ends {
+        if end.address.is_empty() {
+            *end = Endpoint { address: address.to_owned(), port };
+        }
+    }
+    let headers = &mut exchange.request.headers;
+    for (name, _) in headers.iter_mut() {
+        name.0.make_ascii_lowercase();
+    }
+    // Stable: all other fields keep their order.
+    headers.sort_by_key(|(name, _)| name.0 != b"host");
+    headers.push((bytes("x-request-id"), bytes(id)));
+    let response = exchange.response.get_or_insert_with(|| Response {
+        status: 200,
+        protocol: bytes("HTTP/1.1"),
+        headers: vec![(bytes("content-type"), bytes("text/plain"))],
+        body: Bytes::default(),
+        body_base64: Base64::default(),
+    });
+    for (name, _) in &mut response.headers {
+        name.0.make_ascii_lowercase();
+    }
+    exchange
+}
+
+/// The same exchange for the test host.
+fn for_host(exchange: &Exchange) -> Result<testhost::Exchange, String> {
+    let text = |bytes: &Bytes| {
+        String::from_utf8(bytes.0.clone()).map_err(|_| format!("{:?} is not UTF-8", bytes.0.escape_ascii()))
+    };
+    let fields = |fields: &[(Bytes, Bytes)]| -> Result<testhost::Fields, String> {
+        fields.iter().map(|(name, value)| Ok((text(name)?, value.0.clone()))).collect()
+    };
+    let socket = |end: &Endpoint| {
+        let address: IpAddr = end.address.parse().map_err(|error| format!("{}: {error}", end.address))?;
+        Ok::<_, String>(SocketAddr::new(address, end.port))
+    };
+    let request = &exchange.request;
+    let mut out = testhost::Exchange::new(&text(&request.method)?, &text(&request.uri)?);
+    out.client = socket(&exchange.client)?;
+    out.server = socket(&exchange.server)?;
+    out.request.protocol = text(&request.protocol)?;
+    out.request.headers = fields(&request.headers)?;
+    let host = out.request.headers.iter().position(|(name, _)| name == "host");
+    out.request.authority = match host.map(|at| out.request.headers.remove(at)) {
+        Some((_, value)) => String::from_utf8_lossy(&value).into_owned(),
+        None => String::new(),
+    };
+    out.request.body = pieces(body(&request.body, &request.body_base64));
+    if let Some(response) = &exchange.response {
+        out.response.status = response.status;
+        out.response.headers = fields(&response.headers)?;
+        out.response.body = pieces(body(&response.body, &response.body_base64));
+    }
+    Ok(out)
+}
+
+fn body<'a>(plain: &'a Bytes, base64: &'a Base64) -> &'a [u8] {
+    if base64.0.is_empty() { &plain.0 } else { &base64.0 }
+}
+
+/// Three pieces, or as many as there are bytes.
+fn pieces(body: &[u8]) -> Vec<Vec<u8>> {
+    body.chunks(body.len().div_ceil(3).max(1)).map(<[u8]>::to_vec).collect()
+}
+
+/// What the engine itself says to the exchange.
+struct Native {
+    matched: Vec<u64>,
+    /// Of the rules that log.
+    lines: Vec<String>,
+}
+
+fn run_natively(policy: &[u8], exchange: &Exchange, id: &str) -> Result<Native, String> {
+    let policy = policy::load(policy, "policy").policy.ok_or("the policy is refused")?;
+    let plan = Plan::new(&policy).map_err(|problems| format!("{problems:?}"))?;
+    let mut transaction = Transaction::new(Arc::new(plan), &exchange.connection(), id.as_bytes(), NOW);
+    transaction.record_all();
+    exchange.run(&mut transaction, NOW);
+    let matches = transaction.take_matches();
+    let lines = matches.iter().filter_map(|record| record.log_line.as_deref());
+    Ok(Native {
+        lines: lines.map(|line| String::from_utf8_lossy(line).into_owned()).collect(),
+        matched: matches.iter().map(|record| record.rule_id).collect(),
+    })
+}
+
+/// What the module made of the exchange.
+fn found(observed: &Observed) -> Result<Found, String> {
+    let lines: Vec<String> = observed.log.iter().map(|line| line.text.clone()).collect();
+    let id = |line: &String| line.split_once("[id \"")?.1.split_once('"')?.0.parse().ok();
+    let mut found = Found { logged: lines.iter().filter_map(id).collect(), lines, ..Found::default() };
+    let mut counters = observed.metrics.keys().filter_map(|name| name.strip_prefix("portcullis.requests."));
+    let (counter, None) = (counters.next().unwrap_or_default(), counters.next()) else {
+        return Err(format!("several outcomes are counted: {:?}", observed.metrics));
+    };
+    let (action, phase) = counter.split_once(".phase_").unwrap_or((counter, ""));
+    found.action = ["pass", "allow", "deny", "redirect", "drop"]
+        .into_iter()
+        .find(|known| *known == action)
+        .ok_or_else(|| format!("no outcome is counted: {:?}", observed.metrics))?;
+    found.phase = phase.parse().ok();
+    if let Verdict::LocalReply { status, details, .. } = &observed.verdict {
+        found.status = Some(*status);
+        found.location = observed.downstream.header("location");
+        let (_, rule) = details.split_once('[').unwrap_or_default();
+        let rule = rule.strip_prefix("rule_").and_then(|rule| rule.split_once('_'));
+        // A body limit is rule 0.
+        found.rule_id =
+            Some(rule.map_or(Ok(0), |(id, _)| id.parse()).map_err(|_| format!("details: {details}"))?);
+    }
+    Ok(found)
+}
+
+/// What reached whom.
+fn check_delivery(differences: &mut Differences, exchange: &Exchange, observed: &Observed, strict: bool) {
+    let Observed { verdict, upstream, downstream, .. } = observed;
+    let response = exchange.response.as_ref();
+    let sent = response.map_or(&b""[..], |response| body(&response.body, &response.body_base64));
+    let asked = upstream.headers.is_some();
+    let good = match verdict {
+        Verdict::Continued => {
+            upstream.complete
+                && upstream.body == body(&exchange.request.body, &exchange.request.body_base64)
+                && downstream.complete
+                && downstream.body == sent
+        }
+        Verdict::LocalReply { during, .. } => match during {
+            Callback::RequestHeaders => !asked,
+            Callback::RequestBody | Callback::RequestTrailers => asked != strict && upstream.body.is_empty(),
+            _ => asked && downstream.complete,
+        },
+        Verdict::Closed { during } => match during {
+            Callback::RequestHeaders => !asked && downstream.status.is_none(),
+            Callback::RequestBody | Callback::RequestTrailers => {
+                asked != strict && downstream.status.is_none()
+            }
+            _ => asked && !downstream.complete && downstream.body.is_empty(),
+        },
+        Verdict::HostReply { .. } | Verdict::Stuck { .. } | Verdict::Trapped { .. } => false,
+    };
+    if !good {
+        differences.say(format!("{verdict:?}\n{upstream:?}\n{downstream:?}"));
+    }
+}

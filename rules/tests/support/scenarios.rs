@@ -1,0 +1,169 @@
+//! Scenarios: a policy, exchanges, and what must come of them. Every file of `rules/tests/scenarios` is one.
+//! The engine's own tests run them, and `filter/tests/module` runs them through the module.
+//!
+//! A file holds `{"policy": …, "cases": [{"name", "request", "response"?, "expect"}]}`. Of an expectation
+//! only what is given is checked: `action`, `status`, `location`, `phase`, `rule_id`, `matched` (ids in
+//! order), `logged` (ids in order), `tx` (some of its keys), `log` (texts that some log line holds).
+//! `head_as_sent` names those of `matched` that need the request's head exactly as it is written, which no
+//! filter in Envoy gets to see: there names are in lower case, and there is a request id.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+
+use portcullis_rules::eval::{Disruption, Outcome, UnixNanos};
+use portcullis_rules::exchange::Exchange;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// A file of scenarios.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scenario {
+    /// The file's name without extension.
+    #[serde(skip)]
+    pub(crate) name: String,
+    pub(crate) policy: Value,
+    pub(crate) cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) expect: Expectation,
+    #[serde(flatten)]
+    exchange: Value,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expectation {
+    pub(crate) action: Option<String>,
+    pub(crate) status: Option<u16>,
+    pub(crate) location: Option<String>,
+    pub(crate) phase: Option<u8>,
+    pub(crate) rule_id: Option<u64>,
+    pub(crate) matched: Option<Vec<u64>>,
+    #[serde(default)]
+    pub(crate) head_as_sent: Vec<u64>,
+    pub(crate) logged: Option<Vec<u64>>,
+    pub(crate) tx: Option<BTreeMap<String, Option<String>>>,
+    pub(crate) log: Option<Vec<String>>,
+}
+
+/// 2024-02-29T13:14:15.5Z, a Thursday.
+pub(crate) const NOW: UnixNanos = UnixNanos(1_709_212_455_500_000_000);
+
+/// Reads all files, by name.
+pub(crate) fn load() -> Vec<Scenario> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/tests/scenarios");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .expect("tests/scenarios")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    files.iter().map(|file| read(file)).collect()
+}
+
+fn read(file: &Path) -> Scenario {
+    let text = std::fs::read(file).expect("a readable scenario");
+    let mut scenario: Scenario = match serde_json::from_slice(&text) {
+        Ok(scenario) => scenario,
+        Err(problem) => panic!("{}: {problem}", file.display()),
+    };
+    scenario.name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    scenario
+}
+
+impl Case {
+    pub(crate) fn exchange(&self) -> Result<Exchange, String> {
+        serde_json::from_value(self.exchange.clone()).map_err(|problem| problem.to_string())
+    }
+}
+
+/// What came of an exchange, as far as it is known.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) action: &'static str,
+    pub(crate) status: Option<u16>,
+    pub(crate) location: Option<String>,
+    pub(crate) phase: Option<u8>,
+    pub(crate) rule_id: Option<u64>,
+    /// Ids of the rules that logged, in order.
+    pub(crate) logged: Vec<u64>,
+    /// What they logged.
+    pub(crate) lines: Vec<String>,
+}
+
+impl Found {
+    /// An outcome; nothing is logged yet.
+    pub(crate) fn of_outcome(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Pass => Self { action: "pass", ..Self::default() },
+            Outcome::Allow { rule_id, phase } => Self {
+                action: "allow",
+                phase: Some(phase.number()),
+                rule_id: Some(*rule_id),
+                ..Self::default()
+            },
+            Outcome::Interrupted(end) => {
+                let (action, status, location) = match &end.disruption {
+                    Disruption::Deny { status } => ("deny", Some(*status), None),
+                    Disruption::Redirect { status, location } => {
+                        ("redirect", Some(*status), Some(String::from_utf8_lossy(location).into_owned()))
+                    }
+                    Disruption::Drop => ("drop", None, None),
+                };
+                Self {
+                    action,
+                    status,
+                    location,
+                    phase: Some(end.phase.number()),
+                    rule_id: Some(end.rule_id),
+                    ..Self::default()
+                }
+            }
+        }
+    }
+}
+
+/// What differs from what is expected.
+#[derive(Default)]
+pub(crate) struct Differences(Vec<String>);
+
+impl Differences {
+    /// Compares what is given of action, status, location, phase, rule, logged rules and texts.
+    pub(crate) fn check(&mut self, expect: &Expectation, found: &Found) {
+        self.compare("action", expect.action.as_deref(), Some(found.action));
+        self.compare("status", expect.status.as_ref(), found.status.as_ref());
+        self.compare("location", expect.location.as_ref(), found.location.as_ref());
+        self.compare("phase", expect.phase.as_ref(), found.phase.as_ref());
+        self.compare("rule_id", expect.rule_id.as_ref(), found.rule_id.as_ref());
+        self.compare("logged", expect.logged.as_ref(), Some(&found.logged));
+        for text in expect.log.iter().flatten() {
+            if !found.lines.iter().any(|line| line.contains(text)) {
+                self.say(format!("no log line holds {text:?}:\n{}", found.lines.join("\n")));
+            }
+        }
+    }
+
+    /// Compares what is found with what is expected, if anything is.
+    pub(crate) fn compare<T: PartialEq + Debug + ?Sized>(
+        &mut self,
+        what: &str,
+        expected: Option<&T>,
+        found: Option<&T>,
+    ) {
+        if expected.is_some() && expected != found {
+            self.say(format!("{what}: expected {expected:?}, found {found:?}"));
+        }
+    }
+
+    pub(crate) fn say(&mut self, difference: String) {
+        self.0.push(difference);
+    }
+
+    pub(crate) fn finish(self) -> Result<(), String> {
+        if self.0.is_empty() { Ok(()) } else { Err(self.0.join("\n")) }
+    }
+}
