@@ -26,7 +26,7 @@ pub(crate) struct RequestFields<'a> {
     /// `:path`; for `CONNECT`, which has none, `:authority`.
     pub(crate) target: &'a [u8],
     /// Fields in order without pseudo-headers. When there is no `host`, it comes first, from
-    /// `:authority`.
+    /// `:authority`, which may be empty.
     pub(crate) fields: Vec<Field<'a>>,
     /// `accept`, the first.
     pub(crate) accept: &'a [u8],
@@ -42,7 +42,7 @@ pub(crate) struct RequestFields<'a> {
 impl<'a> RequestFields<'a> {
     /// Sorts a request's header map.
     pub(crate) fn new(pairs: &'a Pairs) -> Self {
-        let (mut method, mut path, mut authority) = (&b""[..], &b""[..], &b""[..]);
+        let (mut method, mut path, mut authority) = (&b""[..], &b""[..], None);
         let (mut accept, mut request_id) = (None, None);
         let (mut has_host, mut announced) = (false, false);
         let (mut grpc, mut grpc_messages) = (false, false);
@@ -52,7 +52,7 @@ impl<'a> RequestFields<'a> {
             match name {
                 b":method" => method = value,
                 b":path" => path = value,
-                b":authority" => authority = value,
+                b":authority" => authority = Some(value),
                 _ if name.first() == Some(&b':') => {}
                 _ => {
                     // Envoy hands names over in lower case.
@@ -73,7 +73,7 @@ impl<'a> RequestFields<'a> {
                 }
             }
         }
-        if !has_host && !authority.is_empty() {
+        if let Some(authority) = authority.filter(|_| !has_host) {
             fields.insert(0, (b"host", authority));
         }
         let body = if method == b"CONNECT" || (upgrade && connection_upgrade && !announced) {
@@ -85,12 +85,21 @@ impl<'a> RequestFields<'a> {
         };
         Self {
             method,
-            target: if path.is_empty() { authority } else { path },
+            target: if path.is_empty() { authority.unwrap_or_default() } else { path },
             fields,
             accept: accept.unwrap_or_default(),
             request_id: request_id.unwrap_or_default(),
             grpc,
             body,
+        }
+    }
+
+    /// Puts `transfer-encoding: chunked` back, which Envoy takes away. For an HTTP/1.1 request that has a body:
+    /// without a length, only chunks can tell where it ends (RFC 9112, 6.3).
+    pub(crate) fn restore_transfer_encoding(&mut self) {
+        let framed = |(name, _): &Field<'_>| *name == b"content-length" || *name == b"transfer-encoding";
+        if self.body != BodyKind::Tunnel && !self.fields.iter().any(framed) {
+            self.fields.push((b"transfer-encoding", b"chunked"));
         }
     }
 }
@@ -196,6 +205,33 @@ mod tests {
         let pairs = pairs(&[(":authority", "a"), (":path", "/"), ("accept", "*/*"), ("host", "b")]);
         let names: Vec<&[u8]> = RequestFields::new(&pairs).fields.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, [&b"accept"[..], b"host"]);
+    }
+
+    #[test]
+    fn an_empty_host_is_a_host() {
+        let with = pairs(&[(":authority", ""), (":path", "/")]);
+        assert_eq!(RequestFields::new(&with).fields, [(&b"host"[..], &b""[..])]);
+        let without = pairs(&[(":path", "/")]);
+        assert!(RequestFields::new(&without).fields.is_empty());
+    }
+
+    #[test]
+    fn chunks_are_announced_again() {
+        let chunked = (&b"transfer-encoding"[..], &b"chunked"[..]);
+        for (fields, expected) in [
+            (&[("accept", "*/*")][..], true),
+            (&[("content-length", "3")], false),
+            (&[("upgrade", "websocket"), ("connection", "upgrade")], false),
+            (&[(":method", "CONNECT")], false),
+        ] {
+            let pairs = pairs(fields);
+            let mut head = RequestFields::new(&pairs);
+            head.restore_transfer_encoding();
+            assert_eq!(head.fields.contains(&chunked), expected, "{fields:?}");
+            let count = head.fields.len();
+            head.restore_transfer_encoding();
+            assert_eq!(head.fields.len(), count, "{fields:?}");
+        }
     }
 
     #[test]

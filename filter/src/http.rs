@@ -140,8 +140,11 @@ impl HttpContext for Http {
             Ok(head) => head,
             Err(error) => return refuse_unread(&shared.metrics, error),
         };
-        let head = RequestFields::new(&head);
+        let mut head = RequestFields::new(&head);
         let exchange = Exchange::begin(shared, &head, self.context_id);
+        if !end_of_stream && exchange.protocol == b"HTTP/1.1" {
+            head.restore_transfer_encoding();
+        }
         self.exchange = Some(exchange);
         self.step(Side::Request, |exchange| exchange.request_head(&head, end_of_stream))
     }

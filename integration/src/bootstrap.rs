@@ -61,8 +61,8 @@ pub struct Bootstrap {
     pub upstream_http2: bool,
     /// `per_connection_buffer_limit_bytes`, where it shall differ.
     pub buffer_limit: Option<u32>,
-    /// Let requests pass that Envoy refuses or changes unless told otherwise, as far as it can be told: HTTP/1.0,
-    /// for one.
+    /// Let requests pass that Envoy refuses or changes unless told otherwise: HTTP/1.0, methods it doesn't know,
+    /// chunks that come with a length.
     pub lenient: bool,
     /// Where the access log goes, read by [`crate::access_records`].
     pub access_log: PathBuf,
@@ -86,7 +86,12 @@ impl Bootstrap {
         if self.lenient {
             let options = format!("{MANAGER}/http_protocol_options");
             set(root, &options, "accept_http_10", json!(true))?;
+            set(root, &options, "allow_chunked_length", json!(true))?;
+            set(root, &options, "allow_custom_methods", json!(true))?;
             set(root, MANAGER, "skip_xff_append", json!(true))?;
+            // Says what Envoy made of the protocol; filters don't see it.
+            let protocol = json!([{ "header": { "key": "x-downstream-protocol", "value": "%PROTOCOL%" } }]);
+            set(root, &format!("{MANAGER}/route_config"), "request_headers_to_add", protocol)?;
             set(root, MANAGER, "generate_request_id", json!(false))?;
         }
         // A test knows its requests by the ids it gives them.

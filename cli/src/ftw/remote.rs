@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail, ensure};
 
@@ -16,7 +16,7 @@ use super::request;
 const MARKER_HEADER: &str = "x-crs-test";
 
 /// How often a marker is sent until the log has it.
-const MARKER_TRIES: u32 = 20;
+const MARKER_TRIES: u64 = 20;
 
 /// How long a marker may take to show up before it is sent again.
 const LOG_PATIENCE: Duration = Duration::from_millis(100);
@@ -34,6 +34,17 @@ pub(super) struct Remote {
     /// Makes the markers of this run its own.
     run: u128,
     markers: u64,
+}
+
+/// A marker that is in the log.
+#[derive(Debug)]
+struct Marked {
+    /// The lines before it, since the last one.
+    lines: Vec<Vec<u8>>,
+    /// How many requests the upstream has had with this one, if it tells.
+    hits: Option<u64>,
+    /// How often it was sent.
+    sent: u64,
 }
 
 impl Remote {
@@ -61,29 +72,28 @@ impl Remote {
     pub(super) fn run(&mut self, test: &str, host: &str, bytes: &[u8]) -> anyhow::Result<Evidence> {
         self.markers += 1;
         let marker = format!("{test}-{:x}-{}", self.run, self.markers);
-        let (_, before) = self.mark(host, &format!("{marker}-s"))?;
+        let start = self.mark(host, &format!("{marker}-s"))?;
         let reply = self.exchange(bytes).with_context(|| format!("test {test}"))?;
-        let (lines, after) = self.mark(host, &format!("{marker}-e"))?;
-        let upstream_hits = after.zip(before).map(|(after, before)| after.saturating_sub(before));
-        Ok(Evidence { reply, lines, upstream_hits })
+        let end = self.mark(host, &format!("{marker}-e"))?;
+        let hits = end.hits.zip(start.hits).map(|(after, before)| after.saturating_sub(before + end.sent));
+        Ok(Evidence { reply, lines: end.lines, upstream_hits: hits })
     }
 
-    /// Sends a marker until the log has it. Returns the lines before it since the last one, and how many
-    /// requests the upstream has seen, if it tells.
-    fn mark(&mut self, host: &str, marker: &str) -> anyhow::Result<(Vec<Vec<u8>>, Option<u64>)> {
+    /// Sends a marker until the log has it.
+    fn mark(&mut self, host: &str, marker: &str) -> anyhow::Result<Marked> {
         let request = format!(
             "GET /status/200 HTTP/1.1\r\nAccept: */*\r\nUser-Agent: go-ftw test agent\r\nHost: {host}\r\n\
              X-CRS-Test: {marker}\r\nConnection: close\r\n\r\n"
         );
-        for _ in 0..MARKER_TRIES {
+        for sent in 1..=MARKER_TRIES {
             let reply = self.exchange(request.as_bytes())?.context("a marker request got no answer")?;
             let hits = reply.values("x-upstream-hits").next().and_then(|count| count.parse().ok());
-            let sent = SystemTime::now();
+            let since = Instant::now();
             loop {
                 if let Some(lines) = self.lines_before(marker)? {
-                    return Ok((lines, hits));
+                    return Ok(Marked { lines, hits, sent });
                 }
-                if sent.elapsed().unwrap_or(LOG_PATIENCE) >= LOG_PATIENCE {
+                if since.elapsed() >= LOG_PATIENCE {
                     break;
                 }
                 std::thread::sleep(Duration::from_millis(2));
