@@ -14,6 +14,7 @@
 )]
 
 mod bodies;
+mod bundle;
 mod conditions;
 mod flow;
 mod harness;
@@ -103,6 +104,9 @@ const TESTS: &[Test] = tests! {
         a_response_over_its_limit_is_refused,
         a_body_larger_than_the_buffer_passes_once_judged,
         only_listed_media_types_are_inspected,
+    }
+    Module bundle {
+        the_core_rule_set_refuses_an_attack_and_passes_a_search,
     }
     Module protocols {
         a_connection_serves_on_after_a_refusal,
