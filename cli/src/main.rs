@@ -6,6 +6,7 @@ mod check;
 mod eval;
 mod ftw;
 mod policy;
+mod reference;
 mod render;
 mod schema;
 mod source;

@@ -214,3 +214,36 @@ fn committed_schema_is_current() {
     }
     assert!(std::fs::read_to_string(&path).unwrap() == out, "run the test with UPDATE_GOLDEN=1");
 }
+
+/// What follows the marker in `docs/configuration.md` is what the command prints; `UPDATE_GOLDEN=1` writes it
+/// anew.
+#[test]
+fn committed_reference_is_current() {
+    let (code, out, _) = run(&["schema", "--format", "markdown"], "");
+    assert_eq!(code, 0);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (by_hand, rest) = text.split_once("<!-- Generated").unwrap();
+    let (marker, generated) = rest.split_once('\n').unwrap();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, format!("{by_hand}<!-- Generated{marker}\n{out}")).unwrap();
+        return;
+    }
+    assert!(generated == out, "run the test with UPDATE_GOLDEN=1");
+}
+
+/// Every whole policy in the documentation is one that the module takes.
+#[test]
+fn policies_in_the_documentation_are_valid() {
+    for file in ["README.md", "docs/configuration.md"] {
+        let text =
+            std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap();
+        let blocks = text.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+        let policies: Vec<&str> = blocks.filter(|block| block.contains("rule_sets")).collect();
+        assert!(!policies.is_empty(), "{file}");
+        for policy in policies {
+            let (code, out, err) = run(&["check", "-"], policy);
+            assert_eq!(code, 0, "{file}: {out}{err}");
+        }
+    }
+}

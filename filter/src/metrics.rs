@@ -38,8 +38,6 @@ counters! {
     AllowPhase3 "requests.allow.phase_3",
     /// The same in phase 4.
     AllowPhase4 "requests.allow.phase_4",
-    /// The same in phase 5.
-    AllowPhase5 "requests.allow.phase_5",
     /// Requests refused in phase 1.
     DenyPhase1 "requests.deny.phase_1",
     /// The same in phase 2.
@@ -67,7 +65,7 @@ counters! {
     /// Requests refused because the host failed to hand over what had to be judged, or because there
     /// is no policy.
     Failed "requests.failed",
-    /// Rules that matched, whether they log or not.
+    /// Matches of rules that log.
     RuleMatches "rule_matches",
     /// Request bodies that reached the inspection limit.
     RequestBodyLimit "limit.request_body",
@@ -111,8 +109,8 @@ impl Counter {
         }
     }
 
-    /// The counter of a transaction's end. Nothing is refused in phase 5, so an interruption there,
-    /// which the engine does not produce, would count as one of phase 4.
+    /// The counter of a transaction's end. Nothing is refused or allowed in phase 5: what the engine does not
+    /// produce would count as of phase 4.
     pub(crate) fn of_outcome(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Pass => Self::Pass,
@@ -120,8 +118,7 @@ impl Counter {
                 Phase::RequestHeaders => Self::AllowPhase1,
                 Phase::RequestBody => Self::AllowPhase2,
                 Phase::ResponseHeaders => Self::AllowPhase3,
-                Phase::ResponseBody => Self::AllowPhase4,
-                Phase::Logging => Self::AllowPhase5,
+                Phase::ResponseBody | Phase::Logging => Self::AllowPhase4,
             },
             Outcome::Interrupted(interruption) => {
                 let [one, two, three, four] = match interruption.disruption {
@@ -226,6 +223,16 @@ mod tests {
     }
 
     #[test]
+    fn each_counter_is_documented() {
+        let text = include_str!("../../docs/configuration.md");
+        for counter in Counter::ALL {
+            // Those of the phases share a line, which names the first and the last.
+            let name = counter.name().trim_end_matches(|c: char| c.is_ascii_digit());
+            assert!(text.contains(&format!("| `{name}")), "{name}");
+        }
+    }
+
+    #[test]
     fn outcomes_are_counted_by_kind_and_phase() {
         let disruptions = [
             ("deny", Disruption::Deny { status: 403 }),
@@ -240,7 +247,7 @@ mod tests {
                 assert_eq!(Counter::of_outcome(&outcome).name(), expected);
             }
         }
-        for phase in Phase::ALL {
+        for phase in Phase::ALL.into_iter().take(4) {
             let expected = format!("portcullis.requests.allow.phase_{}", phase.number());
             assert_eq!(Counter::of_outcome(&Outcome::Allow { rule_id: 1, phase }).name(), expected);
         }

@@ -1,4 +1,5 @@
 //! The host against a module that does what its configuration says (`puppet.wat`).
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 use portcullis_testhost::{Callback, Exchange, Fields, Host, Module, Observed, Options, Verdict, When};
 use std::sync::OnceLock;

@@ -14,7 +14,8 @@ use crate::limits;
 use crate::model::Severity;
 
 /// The JSON Schema (draft 2020-12) of policies. What it allows may still be refused by
-/// [`load`](super::load), which also looks into texts and across rules.
+/// [`load`](super::load), which also looks into texts and across rules. The keyword `x-unit` names the unit of
+/// a number; validators pass it over.
 #[must_use]
 pub fn schema() -> Value {
     let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<PolicyForm>();
@@ -138,8 +139,10 @@ macro_rules! inline {
 }
 
 inline! {
-    ByteLimit = { "type": "integer", "minimum": 0, "maximum": (limits::BODY_LIMIT_BYTES) },
-    Count = { "type": "integer", "minimum": 0, "maximum": (u32::MAX) },
+    ByteLimit = {
+        "type": "integer", "minimum": 0, "maximum": (limits::BODY_LIMIT_BYTES), "x-unit": "bytes",
+    },
+    Count = { "type": "integer", "minimum": 0, "maximum": (u32::MAX), "x-unit": "rules" },
     RuleId = {
         "anyOf": [
             { "type": "integer", "minimum": 1, "maximum": (u64::MAX) },
