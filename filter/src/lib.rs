@@ -5,14 +5,14 @@
 //! `proxy-wasm` 0.2.5 is used for its traits, its dispatcher and the exported functions. Its dispatcher
 //! traps the VM
 //! - on a callback for a context id that it doesn't know, and on a second context with the same id;
-//! - when a root context has no type, or makes no context ([`root`] always has and does);
+//! - when a root context has no type, or makes no context (`root` always has and does);
 //! - on the answer to an HTTP call that nobody made (this module makes none);
 //! - on a callback into a context while another callback into it runs (a `RefCell`). Envoy puts off
 //!   local replies, resets and resumptions until the callback has returned, so none of the host calls
 //!   made here re-enters the VM.
 //!
 //! All of these are errors of the host, none can be brought about by what a client sends. The panic hook
-//! of the SDK, which is only installed with its logger, is not used: [`start`] installs its own. A panic
+//! of the SDK, which is only installed with its logger, is not used: `start` installs its own. A panic
 //! aborts the VM after that; there is no unwinding on this target.
 
 // The root context is the entry point on wasm32; natively nothing but tests uses these modules.

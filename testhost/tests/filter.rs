@@ -1,5 +1,6 @@
 //! The built filter in the test host: phases, verdicts and answers as a client and an upstream see them.
 //! Without a built module every test counts as ignored, and the way to build it is printed.
+#![allow(clippy::expect_used, clippy::print_stderr, reason = "a test may fail, and says what it leaves out")]
 
 use std::sync::Arc;
 

@@ -93,7 +93,8 @@ fn provide(command: &mut Command, variable: &str, file: Option<PathBuf>) {
 }
 
 fn documentation() -> Result<Outcome> {
-    let mut command = workspace::cargo(["doc", "--locked", "--workspace", "--no-deps"]);
+    let mut command =
+        workspace::cargo(["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"]);
     process::run(command.env("RUSTDOCFLAGS", "-D warnings"))?;
     Ok(Outcome::Passed)
 }

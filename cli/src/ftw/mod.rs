@@ -61,7 +61,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     tests: PathBuf,
 
-    /// Send the tests to this Envoy: http://HOST[:PORT]
+    /// Send the tests to this Envoy: `http://HOST` or `http://HOST:PORT`
     #[arg(long, value_name = "URL", requires = "log")]
     target: Option<String>,
 
