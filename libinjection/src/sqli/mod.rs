@@ -1,7 +1,7 @@
 //! Detection of SQL injection, and the stages it is made of.
 //!
 //! 1. [`tokens`] divides the input into SQL tokens, as a database would that reads it in the middle of a statement.
-//! 2. [`fold`] drops and merges tokens that do not change the nature of the statement, down to five.
+//! 2. [`fold()`] drops and merges tokens that do not change the nature of the statement, down to five.
 //! 3. The kinds of these tokens, one letter each, are the [`Fingerprint`]; it is looked up among the fingerprints of
 //!    attacks, and a few short ones are examined more closely because harmless text has them too.
 //!

@@ -37,7 +37,7 @@ pub(crate) struct Values {
     /// Sets of operators that can match, one after the other.
     candidates: Vec<u64>,
     scratch: Vec<u8>,
-    /// Memory for [`Prefilter::candidates`].
+    /// Memory for [`Prefilter::by_bytes`] and [`Prefilter::by_literals`].
     scratch_words: [Vec<u64>; 2],
 }
 

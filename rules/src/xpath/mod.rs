@@ -23,7 +23,7 @@
 //! expressions that give a number or text instead of nodes, variables, arithmetic, and the axes that look
 //! back or sideways.
 //!
-//! Evaluation is bounded by a [`Budget`]: each node that is looked at counts, and so do the bytes of text
+//! Evaluation is bounded by a `Budget`: each node that is looked at counts, and so do the bytes of text
 //! that are compared.
 
 mod parse;
