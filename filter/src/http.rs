@@ -96,6 +96,8 @@ struct Exchange {
     response_body: Body,
     /// Whether the request asked for a tunnel.
     tunnel: bool,
+    /// Whether it did so by `CONNECT`.
+    connect: bool,
     /// Whether response headers have gone on to the client.
     response_begun: bool,
     /// Whether we ended it: callbacks that follow are about our own answer.
@@ -229,6 +231,7 @@ impl Exchange {
             request_body: Body::Passes,
             response_body: Body::Passes,
             tunnel: head.body == BodyKind::Tunnel,
+            connect: head.method == b"CONNECT",
             response_begun: false,
             ended: false,
             failed: false,
@@ -339,7 +342,9 @@ impl Exchange {
         if let Some(end) = self.judged(verdict) {
             return Ok(end);
         }
-        let tunnel = self.tunnel && matches!(head.status, 101 | 200..=299);
+        // RFC 9110: an upgrade is agreed to with 101, CONNECT with any 2xx.
+        let agreed = if self.connect { matches!(head.status, 200..=299) } else { head.status == 101 };
+        let tunnel = self.tunnel && agreed;
         if !end_of_stream && !tunnel && !head.endless && self.transaction.inspects_response_body() {
             self.response_body = Body::Held(0);
             let next = self.hold_headers();
