@@ -11,6 +11,7 @@ mod process;
 mod report;
 mod run;
 mod test;
+mod toolchain;
 mod workspace;
 
 use std::process::ExitCode;

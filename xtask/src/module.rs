@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
+use crate::toolchain::{self, MODULE};
 use crate::{process, workspace};
-
-const TARGET: &str = "wasm32-wasip1";
 
 /// Builds the release module and copies it to `target/portcullis.wasm`.
 pub(crate) fn build() -> Result<PathBuf> {
+    toolchain::provide_targets(&[MODULE])?;
     process::run(&mut workspace::cargo([
         "build",
         "--locked",
@@ -18,10 +18,10 @@ pub(crate) fn build() -> Result<PathBuf> {
         "--package",
         "portcullis-filter",
         "--target",
-        TARGET,
+        MODULE,
     ]))
     .context("the module does not build")?;
-    let built = workspace::target().join(TARGET).join("release/portcullis_filter.wasm");
+    let built = workspace::target().join(MODULE).join("release/portcullis_filter.wasm");
     let module = workspace::target().join("portcullis.wasm");
     // Copied beside its place and renamed: an Envoy that is reading the old one keeps a whole file.
     let partial = module.with_extension("wasm.part");

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 
 use crate::report::{Outcome, Report};
-use crate::{dist, envoy, module, node, process, workspace};
+use crate::{dist, envoy, module, node, process, toolchain, workspace};
 
 /// What to test.
 #[derive(clap::Args)]
@@ -22,6 +22,11 @@ pub(crate) struct Arguments {
 /// Runs the steps one after the other. A step that fails does not keep the others from running.
 pub(crate) fn test(arguments: &Arguments) -> Result<ExitCode> {
     let mut report = Report::default();
+    report.step("toolchain", || {
+        toolchain::provide_components()?;
+        toolchain::provide_targets(&[toolchain::MODULE, toolchain::ENGINE])?;
+        Ok(Outcome::Passed)
+    });
     if arguments.filter.is_none() {
         checks(&mut report);
     }
