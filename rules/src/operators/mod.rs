@@ -238,6 +238,20 @@ impl Operator {
         }
     }
 
+    /// The bytes of which one must be in a value for the operator to match; `None` for operators of which
+    /// nothing of the kind is known, and for those with phrases or a regular expression.
+    #[must_use]
+    pub fn telling_bytes(&self) -> Option<Vec<u8>> {
+        match &self.inner.test {
+            Test::Bytes(ranges) => Some(ranges.refused().collect()),
+            Test::UrlEncoding => Some(b"%".to_vec()),
+            Test::Utf8Encoding => Some((0x80..=0xff).collect()),
+            // Tags and comments need the one, values of attributes the other.
+            Test::Xss => Some(b"<=".to_vec()),
+            _ => None,
+        }
+    }
+
     /// Whether the regular expression or phrase list could not be compiled when it was first used, so
     /// that the operator never matches. [`Operator::new`] refuses arguments for which that could happen.
     #[must_use]

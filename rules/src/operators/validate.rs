@@ -52,6 +52,11 @@ impl ByteRanges {
         Ok(Self { allowed })
     }
 
+    /// The bytes that lie outside.
+    pub(super) fn refused(&self) -> impl Iterator<Item = u8> + '_ {
+        (0..=u8::MAX).zip(self.allowed.iter()).filter(|(_, allowed)| !**allowed).map(|(byte, _)| byte)
+    }
+
     /// Whether a byte lies outside.
     pub(super) fn refuse(&self, value: &[u8]) -> bool {
         !value.iter().all(|&b| self.allowed.get(usize::from(b)).copied().unwrap_or(false))

@@ -7,44 +7,77 @@
 //! The result does not depend on how a value came about, so it is kept with the value: rules that look at
 //! the same bytes through different transformations share it.
 
+mod byte_set;
+mod known;
 mod requirement;
 mod scanner;
+mod strings;
 
 use std::fmt;
 
 use rustc_hash::FxHashMap;
 
 use crate::operators::{Operator, OperatorName};
-pub(crate) use requirement::ByteSet;
+pub(crate) use byte_set::ByteSet;
+use known::SETS;
 use requirement::Requirement;
 use scanner::Scanner;
 
-/// Number of an operator within the prefilter. Equal operators share one.
+/// An operator within the prefilter: the numbers of the ways in which it can match. Equal operators share them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Screened(pub(crate) u32);
+pub(crate) struct Screened {
+    first: Way,
+    /// How many there are; at least one.
+    count: u32,
+}
 
-/// Whether two sets given as words have an operator in common.
+impl Screened {
+    fn ways(self) -> impl Iterator<Item = Way> {
+        (self.first.0..self.first.0 + self.count).map(Way)
+    }
+}
+
+/// Number of a way in which an operator can match: one [requirement](Requirement).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Way(u32);
+
+/// Whether two sets given as words have a way in common.
 pub(crate) fn meet(first: &[u64], second: &[u64]) -> bool {
     first.iter().zip(second).fold(0, |all, (first, second)| all | first & second) != 0
 }
 
-/// Whether a set given as words holds an operator.
+/// Whether a set given as words holds a way in which an operator can match.
 pub(crate) fn holds(words: &[u64], operator: Screened) -> bool {
-    let place = operator.0 as usize;
+    operator.ways().any(|way| holds_way(words, way))
+}
+
+fn holds_way(words: &[u64], Way(way): Way) -> bool {
+    let place = way as usize;
     words.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1)
+}
+
+/// Puts the ways in which an operator can match into a set given as words.
+pub(crate) fn set(words: &mut [u64], operator: Screened) {
+    operator.ways().for_each(|way| set_way(words, way));
+}
+
+fn set_way(words: &mut [u64], Way(way): Way) {
+    let place = way as usize;
+    if let Some(word) = words.get_mut(place / 64) {
+        *word |= 1 << (place % 64);
+    }
 }
 
 /// The requirements of all operators of a plan.
 pub(crate) struct Prefilter {
     /// For the literals of all operators.
     scanner: Scanner,
-    /// Per byte, the operators of whose first, and second, set it is a member. Operators without that
-    /// set are members for every byte.
-    by_byte: [Vec<Box<[u64]>>; 2],
+    /// Per byte, the operators of whose first, second, … set it is a member.
+    by_byte: [Vec<Box<[u64]>>; SETS],
     /// Bytes that are in some operator's set.
     telling: ByteSet,
-    /// Operators that need no byte at all in the first, and second, place.
-    free: [Box<[u64]>; 2],
+    /// Operators that have no first, second, … set.
+    free: [Box<[u64]>; SETS],
     /// Operators that need no literal.
     no_literal: Box<[u64]>,
     words: usize,
@@ -72,10 +105,12 @@ impl PrefilterBuilder {
         if by_name && let Some(known) = self.ids.get(&key) {
             return *known;
         }
-        let requirement = requirement(operator).filter(|requirement| !requirement.is_empty());
-        let id = requirement.map(|requirement| {
-            self.requirements.push(requirement);
-            Screened(u32::try_from(self.requirements.len() - 1).unwrap_or(u32::MAX))
+        let ways = ways(operator);
+        let id = (!ways.is_empty() && !ways.iter().any(Requirement::is_empty)).then(|| {
+            let first = Way(u32::try_from(self.requirements.len()).unwrap_or(u32::MAX));
+            let count = u32::try_from(ways.len()).unwrap_or_default();
+            self.requirements.extend(ways);
+            Screened { first, count }
         });
         if by_name {
             self.ids.insert(key, id);
@@ -86,15 +121,15 @@ impl PrefilterBuilder {
     pub(crate) fn build(self) -> Prefilter {
         let words = self.requirements.len().div_ceil(64);
         let empty = || vec![0u64; words].into_boxed_slice();
-        let mut literals: Vec<(Vec<u8>, Vec<Screened>)> = Vec::new();
+        let mut literals: Vec<(Vec<u8>, Vec<Way>)> = Vec::new();
         let mut places: FxHashMap<Vec<u8>, usize> = FxHashMap::default();
         let mut no_literal = empty();
-        let mut free = [empty(), empty()];
-        let mut by_byte = [vec![empty(); 256], vec![empty(); 256]];
+        let mut free = std::array::from_fn(|_| empty());
+        let mut by_byte: [Vec<Box<[u64]>>; SETS] = std::array::from_fn(|_| vec![empty(); 256]);
         let mut telling = ByteSet::default();
-        for (id, requirement) in (0u32..).map(Screened).zip(&self.requirements) {
+        for (id, requirement) in (0u32..).map(Way).zip(&self.requirements) {
             match &requirement.literals {
-                None => set(&mut no_literal, id),
+                None => set_way(&mut no_literal, id),
                 Some(strings) => {
                     for string in strings {
                         let place = *places.entry(string.clone()).or_insert_with(|| {
@@ -107,18 +142,21 @@ impl PrefilterBuilder {
             }
             for (position, (free, by_byte)) in free.iter_mut().zip(&mut by_byte).enumerate() {
                 match requirement.bytes.get(position) {
-                    None => set(free, id),
+                    None => set_way(free, id),
                     Some(bytes) => {
                         for byte in bytes.iter() {
                             telling.insert(byte);
-                            by_byte.get_mut(usize::from(byte)).into_iter().for_each(|owners| set(owners, id));
+                            by_byte
+                                .get_mut(usize::from(byte))
+                                .into_iter()
+                                .for_each(|owners| set_way(owners, id));
                         }
                     }
                 }
             }
         }
         Prefilter {
-            scanner: Scanner::new(literals, requirement::chance),
+            scanner: Scanner::new(literals, byte_set::chance),
             by_byte,
             telling,
             free,
@@ -128,21 +166,15 @@ impl PrefilterBuilder {
     }
 }
 
-/// Puts an operator into a set given as words.
-pub(crate) fn set(words: &mut [u64], operator: Screened) {
-    let place = operator.0 as usize;
-    if let Some(word) = words.get_mut(place / 64) {
-        *word |= 1 << (place % 64);
-    }
-}
-
-/// What every match of an operator must hold, for those that are worth screening.
-fn requirement(operator: &Operator) -> Option<Requirement> {
+/// The ways in which an operator can match, for those of which something is known.
+fn ways(operator: &Operator) -> Vec<Requirement> {
     if let Some(phrases) = operator.phrases() {
-        return Some(Requirement::of_phrases(phrases));
+        return vec![Requirement::of_phrases(phrases)];
     }
-    let hir = operator.hir()?;
-    Some(Requirement::of(&hir))
+    if let Some(bytes) = operator.telling_bytes() {
+        return vec![Requirement::of_bytes(bytes.into_iter().collect())];
+    }
+    operator.hir().map(|hir| Requirement::ways(&hir)).unwrap_or_default()
 }
 
 impl Prefilter {

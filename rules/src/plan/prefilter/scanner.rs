@@ -8,7 +8,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Screened, set};
+use super::{Way, holds_way, set_way};
 
 /// Bits of the trigram map's index: 16 KiB.
 const INDEX_BITS: u32 = 17;
@@ -31,7 +31,7 @@ struct Entry {
     text: Box<[u8]>,
     /// Where in it the trigram stands.
     offset: usize,
-    owners: Vec<Screened>,
+    owners: Vec<Way>,
 }
 
 fn place(trigram: u32) -> usize {
@@ -41,7 +41,7 @@ fn place(trigram: u32) -> usize {
 impl Scanner {
     /// A scanner for these lower-case literals of three bytes or more. `chance` estimates how likely some
     /// bytes are to stand at a place of ordinary text.
-    pub(super) fn new(literals: Vec<(Vec<u8>, Vec<Screened>)>, chance: impl Fn(&[u8]) -> f64) -> Self {
+    pub(super) fn new(literals: Vec<(Vec<u8>, Vec<Way>)>, chance: impl Fn(&[u8]) -> f64) -> Self {
         let mut trigrams = Box::new([0; MAP_WORDS]);
         let mut by_trigram: FxHashMap<u32, Vec<Entry>> = FxHashMap::default();
         for (text, owners) in literals {
@@ -83,12 +83,12 @@ impl Scanner {
     fn compare(&self, text: &[u8], start: usize, trigram: u32, found: &mut [u64]) {
         for entry in self.by_trigram.get(&trigram).into_iter().flatten() {
             let Some(from) = start.checked_sub(entry.offset) else { continue };
-            if entry.owners.iter().all(|&owner| super::holds(found, owner)) {
+            if entry.owners.iter().all(|&owner| holds_way(found, owner)) {
                 continue;
             }
             let here = text.get(from..from + entry.text.len());
             if here.is_some_and(|here| here.eq_ignore_ascii_case(&entry.text)) {
-                entry.owners.iter().for_each(|&owner| set(found, owner));
+                entry.owners.iter().for_each(|&owner| set_way(found, owner));
             }
         }
     }
@@ -111,13 +111,13 @@ mod tests {
             text in "[a-cA-C/x]{0,60}",
         ) {
             let owned = literals.iter().enumerate();
-            let owned = owned.map(|(at, text)| (text.clone().into_bytes(), vec![Screened(at as u32)]));
+            let owned = owned.map(|(at, text)| (text.clone().into_bytes(), vec![Way(at as u32)]));
             let scanner = Scanner::new(owned.collect(), |bytes| f64::from(bytes[0]));
             let mut found = vec![0; literals.len().div_ceil(64)];
             scanner.scan(text.as_bytes(), &mut found);
             for (at, literal) in literals.iter().enumerate() {
                 let expected = text.to_ascii_lowercase().contains(literal.as_str());
-                prop_assert_eq!(super::super::holds(&found, Screened(at as u32)), expected, "{}", literal);
+                prop_assert_eq!(holds_way(&found, Way(at as u32)), expected, "{}", literal);
             }
         }
     }

@@ -1,0 +1,131 @@
+//! Sets of bytes, and how often bytes occur.
+
+/// A set of bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ByteSet(pub(crate) [u64; 4]);
+
+impl ByteSet {
+    /// The bytes that are in a text.
+    pub(crate) fn of(text: &[u8]) -> Self {
+        // Long texts note bytes in a table first: stores to it don't wait for each other.
+        if text.len() < 128 {
+            let mut set = Self::default();
+            text.iter().for_each(|&byte| set.insert(byte));
+            return set;
+        }
+        let mut seen = [0u8; 256];
+        for &byte in text {
+            if let Some(cell) = seen.get_mut(usize::from(byte)) {
+                *cell = 1;
+            }
+        }
+        let mut set = Self::default();
+        for (word, cells) in set.0.iter_mut().zip(seen.chunks_exact(64)) {
+            *word = cells.iter().rev().fold(0, |bits, &cell| bits << 1 | u64::from(cell));
+        }
+        set
+    }
+
+    pub(crate) fn insert(&mut self, byte: u8) {
+        if let Some(word) = self.0.get_mut(usize::from(byte >> 6)) {
+            *word |= 1 << (byte & 63);
+        }
+    }
+
+    pub(crate) fn contains(self, byte: u8) -> bool {
+        self.0.get(usize::from(byte >> 6)).is_some_and(|word| word >> (byte & 63) & 1 == 1)
+    }
+
+    pub(super) fn union(self, other: Self) -> Self {
+        let mut all = self;
+        for (word, more) in all.0.iter_mut().zip(other.0) {
+            *word |= more;
+        }
+        all
+    }
+
+    /// The members in order.
+    pub(crate) fn iter(self) -> impl Iterator<Item = u8> {
+        (0..=u8::MAX).filter(move |&byte| self.contains(byte))
+    }
+
+    /// A byte with its other case.
+    pub(super) fn folded(byte: u8) -> Self {
+        let mut set = Self::default();
+        set.insert(byte.to_ascii_lowercase());
+        set.insert(byte.to_ascii_uppercase());
+        set
+    }
+
+    /// Estimated share of its members among the bytes of ordinary request values.
+    pub(super) fn share(self) -> f64 {
+        let mut share = 0.0;
+        for (shares, mut word) in SHARES.chunks_exact(64).zip(self.0) {
+            while word != 0 {
+                share += shares.get(word.trailing_zeros() as usize).copied().unwrap_or_default();
+                word &= word - 1;
+            }
+        }
+        share
+    }
+
+    /// Estimated chance that a byte of the set is in a value of 16 bytes.
+    pub(super) fn frequency(self) -> f64 {
+        1.0 - (-16.0 * self.share()).exp()
+    }
+}
+
+impl FromIterator<u8> for ByteSet {
+    fn from_iter<T: IntoIterator<Item = u8>>(bytes: T) -> Self {
+        let mut set = Self::default();
+        bytes.into_iter().for_each(|byte| set.insert(byte));
+        set
+    }
+}
+
+/// Estimated share of each byte in ordinary request values.
+static SHARES: [f64; 256] = {
+    let mut shares = [0.0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(clippy::indexing_slicing, reason = "a constant")]
+        {
+            shares[byte] = share_of(byte as u8);
+        }
+        byte += 1;
+    }
+    shares
+};
+
+const fn share_of(byte: u8) -> f64 {
+    let share = match byte.to_ascii_lowercase() {
+        b'e' | b'a' | b'i' | b'o' | b't' | b'n' | b'r' | b's' => 0.06,
+        b'l' | b'c' | b'd' | b'p' | b'm' | b'u' | b'h' => 0.03,
+        b' ' => 0.08,
+        b'.' | b'/' | b'-' | b'_' | b'0'..=b'9' => 0.02,
+        b'b' | b'f' | b'g' | b'w' | b'y' | b'v' | b'k' => 0.012,
+        b'=' | b',' | b';' | b':' | b'(' | b')' | b'"' => 0.006,
+        b'j' | b'x' | b'z' | b'q' => 0.003,
+        0x80.. => 0.002,
+        0..=0x1f | 0x7f => 0.000_5,
+        _ => 0.001,
+    };
+    // A letter's share is that of both its cases.
+    if byte.is_ascii_alphabetic() { share / 2.0 } else { share }
+}
+
+/// Estimated share of a byte in either case.
+fn folded_share(byte: u8) -> f64 {
+    let share = SHARES.get(usize::from(byte)).copied().unwrap_or_default();
+    if byte.is_ascii_alphabetic() { 2.0 * share } else { share }
+}
+
+/// The byte of a string that is the least common in ordinary request values.
+pub(super) fn rarest_byte(string: &[u8]) -> Option<u8> {
+    string.iter().copied().min_by(|a, b| folded_share(*a).total_cmp(&folded_share(*b)))
+}
+
+/// Estimated chance that a string begins at a given place, in whatever case.
+pub(super) fn chance(string: &[u8]) -> f64 {
+    string.iter().map(|&byte| folded_share(byte)).product()
+}
