@@ -30,7 +30,11 @@ impl State {
 
     fn set_variable(&mut self, plan: &Plan, rule: &RulePlan, key: &KeyPlan, change: &ChangePlan) {
         let (store, address, name) = match key {
-            KeyPlan::Fixed(store, key) => (*store, Address::from(key), self.values.add(&key.name)),
+            KeyPlan::Fixed(store, key) => {
+                let known = self.stores.get(*store as usize).and_then(|store| store.slot(key.slot));
+                let name = known.map_or_else(|| self.values.add(&key.name), |(name, _)| name);
+                (*store, Address::from(key), name)
+            }
             KeyPlan::Made(store, text) => {
                 let name = self.expand(plan, text, rule.set);
                 (*store, Address::of(plan.slots(), *store, &name), self.values.add(&name))
@@ -66,7 +70,7 @@ impl State {
     fn sum(&mut self, store: Store, address: &Address, delta: i64) -> Value {
         let old = self.stores.get(store as usize).and_then(|store| store.get(address));
         let old = old.map_or(0, |(_, value)| leading_integer(self.values.get(value)));
-        self.values.add(old.saturating_add(delta).to_string().as_bytes())
+        self.values.add_number(old.saturating_add(delta))
     }
 
     /// `initcol`, `setsid`, `setuid`, `setrsc`. What the collection holds lasts as long as the transaction.

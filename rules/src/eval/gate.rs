@@ -1,44 +1,99 @@
 //! Which rules are worth looking at: what the prefilter says of everything that a sight shows.
+//!
+//! Both what targets hold and what sights show are worked out once per phase, when first asked for. Most values pass
+//! most chains of transformations unchanged. So what can match the elements of a target as they are is worked out
+//! first; a sight whose chain changes none of them shows the same.
 
 use super::lookup::Item;
 use super::state::State;
 use super::values::Value;
-use crate::plan::{Gate, Plan, Sight, SightId, TargetId, holds, meet};
+use crate::plan::{Features, Gate, Pipeline, Plan, Sight, SightId, TargetId, meet};
 
-/// What was worked out about sights in this phase.
+/// What was worked out in this phase.
 #[derive(Debug, Default)]
 pub(crate) struct Horizon {
-    /// Per view and sight, the operators that can match something in it.
+    /// Number of the phase; what was noted under another is not known.
+    epoch: u32,
+    /// Per view and target, then per view and sight.
+    shown: Vec<Shown>,
+    /// Of each of these, the ways in which operators can match something in it.
     words: Vec<u64>,
-    /// Per view and sight of a single target, what some operator can match, as a range of `hot`.
-    shown: Vec<Option<(usize, usize)>>,
-    hot: Vec<Item>,
-    /// Per view and target, its elements, as a range of `items`.
-    collected: Vec<Option<(usize, usize)>>,
+    /// Elements of targets.
     items: Vec<Item>,
+    /// Elements that some operator can match.
+    hot: Vec<Item>,
+}
+
+/// What a target or a sight shows.
+#[derive(Clone, Copy, Debug, Default)]
+struct Shown {
+    epoch: u32,
+    /// Of a target, its elements, as a range of [`Horizon::items`].
+    items: Range,
+    /// What some operator can match, as a range of [`Horizon::hot`]; of one target only.
+    hot: Range,
+    /// Of a target, what all its elements together consist of.
+    features: Features,
+    /// Some operator can match something in it.
+    any: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Range {
+    from: u32,
+    to: u32,
+}
+
+impl Range {
+    fn of<T>(self, all: &[T]) -> &[T] {
+        all.get(self.from as usize..self.to as usize).unwrap_or_default()
+    }
+}
+
+/// The number of elements so far, as the end of a range.
+fn end<T>(all: &[T]) -> u32 {
+    u32::try_from(all.len()).unwrap_or(u32::MAX)
 }
 
 impl Horizon {
     /// Forgets everything: what sights show has changed.
     pub(crate) fn reset(&mut self, plan: &Plan) {
-        let sights = plan.sights().len() * plan.views().len();
-        self.shown.clear();
-        self.shown.resize(sights, None);
-        self.hot.clear();
-        self.collected.clear();
-        self.collected.resize(plan.sights().targets() * plan.views().len(), None);
+        let places = (plan.sights().targets() + plan.sights().len()) * plan.views().len();
+        if self.shown.len() != places || self.epoch == u32::MAX {
+            self.epoch = 0;
+            self.shown.clear();
+            self.shown.resize(places, Shown::default());
+            self.words.clear();
+            self.words.resize(places * plan.prefilter().words(), 0);
+        }
+        self.epoch += 1;
         self.items.clear();
-        self.words.clear();
-        self.words.resize(sights * plan.prefilter().words(), 0);
+        self.hot.clear();
     }
 
-    fn place(plan: &Plan, sight: SightId, view: usize) -> usize {
-        view * plan.sights().len() + sight.0 as usize
+    /// How much memory is kept for the next transaction, in bytes.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        (self.items.capacity() + self.hot.capacity()) * size_of::<Item>()
     }
 
-    fn get(&self, plan: &Plan, place: usize) -> &[u64] {
+    fn known(&self, place: usize) -> Option<Shown> {
+        self.shown.get(place).copied().filter(|shown| shown.epoch == self.epoch)
+    }
+
+    fn keep(&mut self, place: usize, shown: Shown) -> Shown {
+        let shown = Shown { epoch: self.epoch, ..shown };
+        self.shown.get_mut(place).into_iter().for_each(|cell| *cell = shown);
+        shown
+    }
+
+    fn words(&self, plan: &Plan, place: usize) -> &[u64] {
         let words = plan.prefilter().words();
         self.words.get(place * words..(place + 1) * words).unwrap_or_default()
+    }
+
+    fn clear(&mut self, plan: &Plan, place: usize) {
+        let words = plan.prefilter().words();
+        self.words.get_mut(place * words..(place + 1) * words).unwrap_or_default().fill(0);
     }
 
     fn add(&mut self, plan: &Plan, place: usize, more: &[u64]) {
@@ -47,94 +102,132 @@ impl Horizon {
             *all |= word;
         }
     }
+
+    /// Adds what one place shows to another.
+    fn add_from(&mut self, plan: &Plan, from: usize, place: usize) {
+        let words = plan.prefilter().words();
+        for offset in 0..words {
+            let word = self.words.get(from * words + offset).copied().unwrap_or_default();
+            self.words.get_mut(place * words + offset).into_iter().for_each(|all| *all |= word);
+        }
+    }
+}
+
+fn sight_place(plan: &Plan, sight: SightId, view: usize) -> usize {
+    plan.sights().targets() * plan.views().len() + view * plan.sights().len() + sight.0 as usize
 }
 
 impl State {
     /// Whether the gate's operator can match anything that its sight shows to a view.
     pub(crate) fn may_match(&mut self, plan: &Plan, gate: Gate, view: usize) -> bool {
-        self.look(plan, gate.sight, view);
-        holds(self.horizon.get(plan, Horizon::place(plan, gate.sight, view)), gate.operator)
+        self.look(plan, gate.sight, view).any
+            && plan
+                .prefilter()
+                .holds(self.horizon.words(plan, sight_place(plan, gate.sight, view)), gate.operator)
     }
 
-    /// Works a sight out, unless that was done before in this phase.
-    fn look(&mut self, plan: &Plan, sight: SightId, view: usize) {
-        let place = Horizon::place(plan, sight, view);
-        match self.horizon.shown.get_mut(place) {
-            Some(shown) if shown.is_none() => *shown = Some((0, 0)),
-            _ => return,
+    /// What a sight shows.
+    fn look(&mut self, plan: &Plan, sight: SightId, view: usize) -> Shown {
+        let place = sight_place(plan, sight, view);
+        if let Some(known) = self.horizon.known(place) {
+            return known;
         }
-        match plan.sights().get(sight) {
-            Some(Sight::One { target, pipeline, multi_match }) => {
-                let Some(pipeline) = plan.pipeline(*pipeline) else { return };
-                let (first, last) = self.elements(plan, *target, view);
-                let from = self.horizon.hot.len();
-                for position in first..last {
-                    let Some(&item) = self.horizon.items.get(position) else { break };
-                    let mut value = item.value;
-                    let hot = if *multi_match {
-                        let mut hot = self.show(plan, sight, place, value);
-                        for &step in &pipeline.steps {
-                            value = self.values.step(value, step);
-                            hot |= self.show(plan, sight, place, value);
-                        }
-                        hot
-                    } else {
-                        value = self.values.transformed(value, pipeline);
-                        self.show(plan, sight, place, value)
-                    };
-                    if hot {
-                        self.horizon.hot.push(item);
-                    }
-                }
-                let shown = (from, self.horizon.hot.len());
-                self.horizon.shown.get_mut(place).into_iter().for_each(|place| *place = Some(shown));
-            }
+        let shown = match plan.sights().get(sight) {
+            Some(Sight::One { target, pipeline, multi_match }) => match plan.pipeline(*pipeline) {
+                Some(pipeline) => self.look_at(plan, sight, *target, (pipeline, *multi_match), view),
+                None => Shown::default(),
+            },
             Some(Sight::Many(parts)) => {
+                self.horizon.clear(plan, place);
+                let mut any = false;
                 for &part in parts {
-                    self.look(plan, part, view);
-                    let from = Horizon::place(plan, part, view);
-                    let words = plan.prefilter().words();
-                    for offset in 0..words {
-                        let word = self.horizon.words.get(from * words + offset).copied().unwrap_or_default();
-                        if let Some(all) = self.horizon.words.get_mut(place * words + offset) {
-                            *all |= word;
-                        }
+                    if self.look(plan, part, view).any {
+                        any = true;
+                        self.horizon.add_from(plan, sight_place(plan, part, view), place);
                     }
                 }
+                Shown { any, ..Shown::default() }
             }
-            None => {}
-        }
+            None => Shown::default(),
+        };
+        self.horizon.keep(place, shown)
     }
 
-    /// The elements of a target, as a range of the horizon's items.
-    fn elements(&mut self, plan: &Plan, target: TargetId, view: usize) -> (usize, usize) {
-        let place = view * plan.sights().targets() + target.0 as usize;
-        if let Some(range) = self.horizon.collected.get(place).copied().flatten() {
-            return range;
-        }
-        let Some(plan_of_target) = plan.sights().target_plan(target) else { return (0, 0) };
-        let mut items = std::mem::take(&mut self.horizon.items);
-        let first = items.len();
-        // What `ctl` took away from one rule is still there for others.
-        let current = self.current.take();
-        self.collect_one(plan, plan_of_target, view, &mut items);
-        self.current = current;
-        let range = (first, items.len());
-        self.horizon.items = items;
-        self.horizon.collected.get_mut(place).into_iter().for_each(|place| *place = Some(range));
-        range
-    }
-
-    /// Adds what can match a value to a sight; whether there is anything. The value is scanned only if its
-    /// bytes leave something that rules test on the sight.
-    fn show(&mut self, plan: &Plan, sight: SightId, place: usize, value: Value) -> bool {
-        if self.values.matches_nothing(value) {
-            return false;
+    /// What a target shows through a chain of transformations.
+    fn look_at(
+        &mut self,
+        plan: &Plan,
+        sight: SightId,
+        target: TargetId,
+        (pipeline, multi_match): (&Pipeline, bool),
+        view: usize,
+    ) -> Shown {
+        let place = sight_place(plan, sight, view);
+        let raw = self.elements(plan, target, view);
+        self.horizon.clear(plan, place);
+        if !raw.features.meet(pipeline.touched_by) {
+            if raw.any {
+                self.horizon.add_from(plan, target_place(plan, target, view), place);
+            }
+            return Shown { hot: raw.hot, any: raw.any, ..Shown::default() };
         }
         let wanted = plan.sights().wanted(sight);
-        if !meet(self.values.by_bytes(value, plan.prefilter()), wanted) {
-            return false;
+        let from = end(&self.horizon.hot);
+        for position in raw.items.from..raw.items.to {
+            let Some(&item) = self.horizon.items.get(position as usize) else { break };
+            let mut hot = false;
+            if multi_match {
+                let mut value = item.value;
+                hot |= self.show(plan, place, value, wanted);
+                for &step in &pipeline.steps {
+                    let next = self.values.step(value, step);
+                    if next != value {
+                        value = next;
+                        hot |= self.show(plan, place, value, wanted);
+                    }
+                }
+            } else {
+                let value = self.values.transformed(item.value, pipeline);
+                hot |= self.show(plan, place, value, wanted);
+            }
+            if hot {
+                self.horizon.hot.push(item);
+            }
         }
+        let hot = Range { from, to: end(&self.horizon.hot) };
+        Shown { hot, any: hot.from < hot.to, ..Shown::default() }
+    }
+
+    /// The elements of a target, and what can match them as they are.
+    fn elements(&mut self, plan: &Plan, target: TargetId, view: usize) -> Shown {
+        let place = target_place(plan, target, view);
+        if let Some(known) = self.horizon.known(place) {
+            return known;
+        }
+        let Some(target) = plan.sights().target_plan(target) else { return Shown::default() };
+        let mut items = std::mem::take(&mut self.horizon.items);
+        let from = end(&items);
+        // What `ctl` took away from one rule is still there for others.
+        let current = self.current.take();
+        self.collect_one(plan, target, view, &mut items);
+        self.current = current;
+        let range = Range { from, to: end(&items) };
+        self.horizon.clear(plan, place);
+        let first_hot = end(&self.horizon.hot);
+        let mut features = Features::NONE;
+        for item in range.of(&items) {
+            features = features.or(self.values.features(item.value));
+            if self.show(plan, place, item.value, plan.prefilter().all()) {
+                self.horizon.hot.push(*item);
+            }
+        }
+        self.horizon.items = items;
+        let hot = Range { from: first_hot, to: end(&self.horizon.hot) };
+        self.horizon.keep(place, Shown { items: range, hot, features, any: hot.from < hot.to, epoch: 0 })
+    }
+
+    /// Adds what can match a value to a place; whether there is anything.
+    fn show(&mut self, plan: &Plan, place: usize, value: Value, wanted: &[u64]) -> bool {
         let candidates = self.values.candidates(value, plan.prefilter());
         if !meet(candidates, wanted) {
             return false;
@@ -153,12 +246,15 @@ impl State {
             _ => &one[..],
         };
         for &part in parts {
-            let shown = self.horizon.shown.get(Horizon::place(plan, part, view)).copied().flatten();
-            let (from, to) = shown.unwrap_or_default();
-            out.extend_from_slice(self.horizon.hot.get(from..to).unwrap_or_default());
+            let shown = self.horizon.known(sight_place(plan, part, view)).unwrap_or_default();
+            out.extend_from_slice(shown.hot.of(&self.horizon.hot));
         }
         if self.has_removed_targets() {
             out.retain(|item| !self.is_removed(item.variable, item.key));
         }
     }
+}
+
+fn target_place(plan: &Plan, target: TargetId, view: usize) -> usize {
+    view * plan.sights().targets() + target.0 as usize
 }

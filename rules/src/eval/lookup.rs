@@ -31,7 +31,7 @@ impl State {
                 let count = out.len() - from;
                 out.truncate(from);
                 let key = self.selector_name(&target.keys);
-                let value = self.values.add(count.to_string().as_bytes());
+                let value = self.values.add_number(i64::try_from(count).unwrap_or(i64::MAX));
                 out.push(Item { variable: target.variable, key, value, count: true });
             }
         }

@@ -5,6 +5,7 @@ mod body;
 mod data;
 mod gate;
 mod lookup;
+mod memory;
 mod parse;
 mod request;
 mod response;

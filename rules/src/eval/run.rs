@@ -7,7 +7,7 @@ use super::{Disruption, Interruption};
 use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
 use crate::model::{AllowScope, EngineMode, Phase, Variable};
 use crate::operators::{Captures, OperatorName, leading_integer};
-use crate::plan::{ConditionPlan, LinkPlan, Plan, ResolutionPlan, RulePlan, holds};
+use crate::plan::{ConditionPlan, Keys, LinkPlan, Plan, ResolutionPlan, RulePlan};
 
 /// What a rule's evaluation gathers on the way.
 #[derive(Debug, Default)]
@@ -42,8 +42,12 @@ impl State {
             {
                 continue;
             }
+            let view = set.view.0 as usize;
+            if rule.gate.is_some_and(|gate| !self.may_match(plan, gate, view)) {
+                continue;
+            }
             self.current = Some(index);
-            if self.run_rule(plan, rule, set.view.0 as usize, mode) {
+            if self.run_rule(plan, rule, view, mode) {
                 position = position.max(rule.next as usize);
             }
         }
@@ -94,9 +98,13 @@ impl State {
             self.keep_texts(plan, rule, progress);
             return true;
         };
+        if condition.is_simple && self.plainly_fails(plan, rule, condition, view) {
+            return false;
+        }
         let mut items = std::mem::take(&mut self.items);
         match condition.gate.filter(|_| !condition.negated) {
-            Some(gate) if !self.may_match(plan, gate, view) => items.clear(),
+            // For the first link this was asked before.
+            Some(gate) if position > 0 && !self.may_match(plan, gate, view) => items.clear(),
             Some(gate) => self.hot_items(plan, gate.sight, view, &mut items),
             None => self.collect(plan, &condition.targets, view, &mut items),
         }
@@ -160,6 +168,41 @@ impl State {
         matched
     }
 
+    /// Whether a [simple](ConditionPlan::is_simple) condition does not hold, found out without gathering what it
+    /// looks at. Most of a rule set's conditions on counts and scores are such, and most of them fail.
+    fn plainly_fails(
+        &mut self,
+        plan: &Plan,
+        rule: &RulePlan,
+        condition: &ConditionPlan,
+        view: usize,
+    ) -> bool {
+        let Some(target) = condition.targets.list.first().filter(|_| !self.has_removed_targets()) else {
+            return false;
+        };
+        let stored = match &target.keys {
+            Keys::Stored(store, key) => {
+                let store = self.stores.get(*store as usize);
+                Some(store.and_then(|store| store.slot(key.slot)).map(|(_, value)| value))
+            }
+            _ => None,
+        };
+        let argument = condition.argument.as_ref().map(|text| self.expand_value(plan, text, rule.set));
+        let value = match stored {
+            Some(stored) if target.count => stored.map_or(&b"0"[..], |_| b"1"),
+            Some(Some(value)) => self.values.get(value),
+            Some(None) => return true,
+            None => {
+                let value = self.scalar(plan, target.variable, view);
+                self.values.get(value)
+            }
+        };
+        let operator = &condition.operator;
+        let argument = argument.map(|argument| self.values.get(argument));
+        let argument = argument.or_else(|| operator.argument().as_literal()).unwrap_or_default();
+        operator.matches(value, argument, None) == condition.negated
+    }
+
     /// Tests one value.
     #[expect(
         clippy::too_many_arguments,
@@ -182,8 +225,7 @@ impl State {
         let path = operator.name() == OperatorName::RestPath;
         let mut captures = (link.capture || path).then(Captures::default);
         let possible = condition.gate.is_none_or(|gate| {
-            holds(self.values.by_bytes(value, plan.prefilter()), gate.operator)
-                && holds(self.values.candidates(value, plan.prefilter()), gate.operator)
+            plan.prefilter().holds(self.values.candidates(value, plan.prefilter()), gate.operator)
         });
         let found = possible && operator.matches(self.values.get(value), argument, captures.as_mut());
         if found == condition.negated {

@@ -6,6 +6,7 @@ use super::body::element;
 use super::data::{Data, Element};
 use super::gate::Horizon;
 use super::lookup::Item;
+use super::memory::Memory;
 use super::store::VarStore;
 use super::values::{Value, Values};
 use super::{Interruption, UnixNanos};
@@ -74,9 +75,16 @@ pub(crate) struct Decision {
     pub(crate) audit: bool,
 }
 
+impl Drop for State {
+    fn drop(&mut self) {
+        let (values, horizon) = (std::mem::take(&mut self.values), std::mem::take(&mut self.horizon));
+        Memory { values, horizon, items: std::mem::take(&mut self.items) }.leave();
+    }
+}
+
 impl State {
     pub(crate) fn new(views: usize, now: UnixNanos) -> Self {
-        let mut values = Values::new();
+        let Memory { mut values, horizon, items } = Memory::take();
         let data = Data::new(views, &mut values);
         Self {
             values,
@@ -91,8 +99,8 @@ impl State {
             current: None,
             matches: Vec::new(),
             record_all: false,
-            horizon: Horizon::default(),
-            items: Vec::new(),
+            horizon,
+            items,
         }
     }
 

@@ -25,7 +25,7 @@ const NOTHING: u32 = u32::MAX - 1;
 const STEPS: usize = Transformation::ALL.len();
 
 /// Store of byte strings.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Values {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
@@ -34,11 +34,11 @@ pub(crate) struct Values {
     index: FxHashMap<u64, Value>,
     /// What each transformation makes of a value; rows are made for values that need one.
     steps: Vec<[u32; STEPS]>,
-    /// Sets of operators that can match, one after the other.
+    /// Sets of ways to match, one after the other.
     candidates: Vec<u64>,
     scratch: Vec<u8>,
-    /// Memory for [`Prefilter::by_bytes`] and [`Prefilter::by_literals`].
-    scratch_words: [Vec<u64>; 2],
+    /// Memory for [`Prefilter::candidates`].
+    scratch_words: Vec<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,26 +48,39 @@ struct Entry {
     features: Features,
     /// Row in `steps`, or `UNKNOWN`.
     row: u32,
-    /// Place in `candidates` of the operators that can match by the bytes of the value, and by its literals
-    /// as well; `NOTHING` for none, or `UNKNOWN`.
-    by_bytes: u32,
+    /// Place in `candidates` of the ways in which operators can match; `NOTHING` for none, or `UNKNOWN`.
     candidates: u32,
     bytes: ByteSet,
+    hash: u64,
 }
 
 impl Values {
+    #[cfg(test)]
     pub(crate) fn new() -> Self {
-        let mut values = Self {
-            bytes: Vec::with_capacity(4096),
-            entries: Vec::with_capacity(128),
-            index: FxHashMap::with_capacity_and_hasher(128, rustc_hash::FxBuildHasher),
-            steps: Vec::new(),
-            candidates: Vec::new(),
-            scratch: Vec::new(),
-            scratch_words: Default::default(),
-        };
-        values.add(b"");
+        let mut values = Self::default();
+        values.reset();
         values
+    }
+
+    /// Forgets everything but the empty string; memory is kept.
+    pub(crate) fn reset(&mut self) {
+        self.bytes.clear();
+        self.entries.clear();
+        self.index.clear();
+        self.steps.clear();
+        self.candidates.clear();
+        self.scratch.clear();
+        self.add(b"");
+    }
+
+    /// How much memory is kept, in bytes.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.bytes.capacity()
+            + self.scratch.capacity()
+            + self.entries.capacity() * size_of::<Entry>()
+            + self.index.capacity() * size_of::<(u64, Value)>()
+            + self.steps.capacity() * size_of::<[u32; STEPS]>()
+            + self.candidates.capacity() * size_of::<u64>()
     }
 
     /// Stores `text`, or finds it.
@@ -81,22 +94,30 @@ impl Values {
         }
         let value = Value(u32::try_from(self.entries.len()).unwrap_or(UNKNOWN));
         let start = self.bytes.len();
-        let bytes = ByteSet::of(text);
+        let (bytes, features) = Features::survey(text);
         self.bytes.extend_from_slice(text);
         // Positions fit: what a transaction stores is bounded far below 4 GiB, the Wasm address space.
         self.entries.push(Entry {
             start: u32::try_from(start).unwrap_or(UNKNOWN),
             end: u32::try_from(self.bytes.len()).unwrap_or(UNKNOWN),
-            features: Features::of(bytes),
+            features,
             row: UNKNOWN,
-            by_bytes: UNKNOWN,
             candidates: UNKNOWN,
             bytes,
+            hash,
         });
         if found.is_none() {
             self.index.insert(hash, value);
         }
         value
+    }
+
+    /// Stores a number in decimal.
+    pub(crate) fn add_number(&mut self, number: i64) -> Value {
+        match u8::try_from(number) {
+            Ok(digit @ 0..=9) => self.add(&[b'0' + digit]),
+            _ => self.add(number.to_string().as_bytes()),
+        }
     }
 
     /// The bytes of a value.
@@ -112,70 +133,30 @@ impl Values {
         self.entries.get(value.0 as usize).map_or(Features::NONE, |entry| entry.features)
     }
 
-    /// Whether it is known already that no screened operator can match a value.
-    pub(crate) fn matches_nothing(&self, value: Value) -> bool {
-        self.entries.get(value.0 as usize).is_none_or(|entry| entry.candidates == NOTHING)
-    }
-
-    /// The screened operators that can match a value as far as its bytes tell, as words; nothing when none
-    /// can. Costs nothing to speak of.
-    pub(crate) fn by_bytes(&mut self, value: Value, prefilter: &Prefilter) -> &[u64] {
-        let place = self.bytes_place(value, prefilter);
-        self.set_at(place, prefilter)
-    }
-
-    /// The screened operators that can match a value, as words; nothing when none can. Scans the value when it
-    /// is first asked for.
+    /// The ways in which operators can match a value, as words; nothing when there are none. Scans the value when
+    /// it is first asked for.
     pub(crate) fn candidates(&mut self, value: Value, prefilter: &Prefilter) -> &[u64] {
         let known = self.entries.get(value.0 as usize).map_or(NOTHING, |entry| entry.candidates);
         let place = if known == UNKNOWN { self.scan(value, prefilter) } else { known };
-        self.set_at(place, prefilter)
-    }
-
-    fn set_at(&self, place: u32, prefilter: &Prefilter) -> &[u64] {
         let start = place as usize;
         self.candidates.get(start..start.saturating_add(prefilter.words())).unwrap_or_default()
     }
 
-    fn bytes_place(&mut self, value: Value, prefilter: &Prefilter) -> u32 {
-        let Some(&entry) = self.entries.get(value.0 as usize) else { return NOTHING };
-        if entry.by_bytes != UNKNOWN {
-            return entry.by_bytes;
-        }
-        let [mut found, mut scratch] = std::mem::take(&mut self.scratch_words);
-        prefilter.by_bytes(entry.bytes, &mut found, &mut scratch);
-        let place = self.keep_set(&found);
-        self.scratch_words = [found, scratch];
-        if let Some(entry) = self.entries.get_mut(value.0 as usize) {
-            entry.by_bytes = place;
-        }
-        place
-    }
-
     fn scan(&mut self, value: Value, prefilter: &Prefilter) -> u32 {
-        let by_bytes = self.bytes_place(value, prefilter);
+        let Some(&entry) = self.entries.get(value.0 as usize) else { return NOTHING };
+        let mut found = std::mem::take(&mut self.scratch_words);
+        let mut lower = std::mem::take(&mut self.scratch);
+        prefilter.candidates(self.get(value), (entry.hash, entry.bytes), &mut lower, &mut found);
+        self.scratch = lower;
         let mut place = NOTHING;
-        if by_bytes != NOTHING {
-            let [mut found, scratch] = std::mem::take(&mut self.scratch_words);
-            prefilter.by_literals(self.get(value), &mut found);
-            for (found, by_bytes) in found.iter_mut().zip(self.set_at(by_bytes, prefilter)) {
-                *found &= by_bytes;
-            }
-            place = self.keep_set(&found);
-            self.scratch_words = [found, scratch];
+        if found.iter().any(|word| *word != 0) {
+            place = u32::try_from(self.candidates.len()).unwrap_or(NOTHING);
+            self.candidates.extend_from_slice(&found);
         }
+        self.scratch_words = found;
         if let Some(entry) = self.entries.get_mut(value.0 as usize) {
             entry.candidates = place;
         }
-        place
-    }
-
-    fn keep_set(&mut self, set: &[u64]) -> u32 {
-        if set.iter().all(|word| *word == 0) {
-            return NOTHING;
-        }
-        let place = u32::try_from(self.candidates.len()).unwrap_or(NOTHING);
-        self.candidates.extend_from_slice(set);
         place
     }
 

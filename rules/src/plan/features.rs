@@ -4,7 +4,7 @@ use super::ByteSet;
 use crate::transforms::Transformation;
 
 /// A set of facts about a byte string, each of the form "holds at least one byte of this class".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Features(u16);
 
 impl Features {
@@ -31,15 +31,24 @@ impl Features {
     /// Set for every string, the empty one too: some transformations change that as well.
     const ALWAYS: u16 = 1 << 15;
 
-    /// The facts about a text that holds these bytes.
-    pub(crate) fn of(bytes: ByteSet) -> Self {
+    /// The bytes that a text holds, and the facts about it.
+    pub(crate) fn survey(text: &[u8]) -> (ByteSet, Self) {
         let mut found = Self::ALWAYS;
-        for (class, members) in CLASSES {
-            if bytes.0.iter().zip(members.0).any(|(here, members)| here & members != 0) {
-                found |= class;
+        let bytes = if text.len() < 128 {
+            let mut bytes = ByteSet::default();
+            for &byte in text {
+                bytes.insert(byte);
+                found |= CLASSES_OF.get(usize::from(byte)).copied().unwrap_or_default();
             }
-        }
-        Self(found)
+            bytes
+        } else {
+            let bytes = ByteSet::of_long(text);
+            for byte in bytes.iter() {
+                found |= CLASSES_OF.get(usize::from(byte)).copied().unwrap_or_default();
+            }
+            bytes
+        };
+        (bytes, Self(found))
     }
 
     /// Whether the two sets have a fact in common.
@@ -101,6 +110,25 @@ const CLASSES: [(u16, ByteSet); 13] = [
     (Features::ANY, ByteSet([u64::MAX; 4])),
 ];
 
+/// The classes of each byte.
+static CLASSES_OF: [u16; 256] = {
+    let mut classes_of = [0; 256];
+    let mut class = 0;
+    while class < CLASSES.len() {
+        let mut byte = 0;
+        #[expect(clippy::indexing_slicing, reason = "a constant")]
+        while byte < 256 {
+            let (bit, members) = &CLASSES[class];
+            if members.0[byte / 64] >> (byte % 64) & 1 == 1 {
+                classes_of[byte] |= *bit;
+            }
+            byte += 1;
+        }
+        class += 1;
+    }
+    classes_of
+};
+
 const fn members(mut bytes: &[u8]) -> ByteSet {
     let mut low = [0u64; 2];
     while let [byte, rest @ ..] = bytes {
@@ -131,12 +159,19 @@ mod tests {
         /// The whole point of the classes: without them a transformation is the identity.
         #[test]
         fn untouched_strings_stay_as_they_are(text in proptest::collection::vec(any::<u8>(), 0..24)) {
-            let features = Features::of(ByteSet::of(&text));
+            let (_, features) = Features::survey(&text);
             for &step in Transformation::ALL {
                 let mut out = Vec::new();
                 let changed = step.apply(&text, &mut out) && out != text;
                 prop_assert!(!changed || features.meet(Features::touched_by(step)), "{step:?} changes {text:?}");
             }
+        }
+    }
+
+    #[test]
+    fn long_texts_are_surveyed_like_short_ones() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(Features::survey(&[byte]), Features::survey(&[byte; 200]));
         }
     }
 
@@ -149,7 +184,7 @@ mod tests {
                     let mut out = Vec::new();
                     let changed = step.apply(&text, &mut out) && out != text;
                     assert!(
-                        !changed || Features::of(ByteSet::of(&text)).meet(Features::touched_by(step)),
+                        !changed || Features::survey(&text).1.meet(Features::touched_by(step)),
                         "{step:?} {text:?}"
                     );
                 }

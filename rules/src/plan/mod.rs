@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 pub(crate) use features::Features;
 pub(crate) use pipeline::Pipeline;
-pub(crate) use prefilter::{ByteSet, Prefilter, holds, meet};
+pub(crate) use prefilter::{ByteSet, Prefilter, meet};
 pub(crate) use rules::*;
 pub(crate) use sights::{Sight, SightId, Sights, TargetId};
 pub(crate) use slots::{Slot, Slots, StoreKey, XPathPlan, XmlPlace};
@@ -108,7 +108,7 @@ impl Plan {
         let rules: Vec<RulePlan> = rules.collect();
         let prefilter = prefilter.build();
         for gate in rules.iter().flat_map(RulePlan::gates) {
-            sights.want(gate.sight, gate.operator, prefilter.words());
+            sights.want(gate.sight, gate.operator, &prefilter);
         }
         Ok(Self {
             enforcement: policy.enforcement,

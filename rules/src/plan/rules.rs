@@ -27,6 +27,8 @@ pub(crate) struct RulePlan {
     pub(crate) phase: Phase,
     pub(crate) origin: Origin,
     pub(crate) links: Box<[LinkPlan]>,
+    /// When the rule need not be looked at: where its first link can't match.
+    pub(crate) gate: Option<Gate>,
     pub(crate) resolution: ResolutionPlan,
     /// Where evaluation goes on after a match, as a position in the phase's list: the next rule, unless
     /// `skip` or `skipAfter` say otherwise.
@@ -82,6 +84,8 @@ pub(crate) struct ConditionPlan {
     /// The operator's argument when it has macros.
     pub(crate) argument: Option<Text>,
     pub(crate) negated: bool,
+    /// It looks at one scalar or at one key of a store, as it is or its count.
+    pub(crate) is_simple: bool,
 }
 
 /// When a condition need not be looked at.
@@ -180,12 +184,15 @@ pub(crate) struct Compiler<'a> {
 
 impl Compiler<'_> {
     pub(crate) fn rule(&mut self, rule: &model::Rule, set: u32, next: u32) -> RulePlan {
+        let links: Box<[LinkPlan]> = rule.links.iter().map(|link| self.link(link)).collect();
+        let first = links.first().and_then(|link| link.condition.as_ref());
         RulePlan {
             id: rule.id,
             set,
             phase: rule.phase,
             origin: rule.origin.clone(),
-            links: rule.links.iter().map(|link| self.link(link)).collect(),
+            gate: first.filter(|condition| !condition.negated).and_then(|condition| condition.gate),
+            links,
             resolution: self.resolution(rule),
             next,
             log: rule.log,
@@ -244,8 +251,13 @@ impl Compiler<'_> {
         } else {
             None
         };
+        let targets = Targets::new(&condition.targets, &condition.namespaces, self.slots);
+        let is_simple = matches!(&*targets.list, [target] if target.is_simple())
+            && condition.transformations.is_empty()
+            && !condition.multi_match;
         ConditionPlan {
-            targets: Targets::new(&condition.targets, &condition.namespaces, self.slots),
+            targets,
+            is_simple,
             gate: sight.and_then(|sight| {
                 let operator = self.prefilter.screen(&condition.operator)?;
                 Some(Gate { operator, sight })

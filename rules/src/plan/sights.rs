@@ -7,7 +7,7 @@
 use rustc_hash::FxHashMap;
 
 use super::pipeline::PipelineId;
-use super::prefilter::{Screened, set};
+use super::prefilter::{Prefilter, Screened};
 use super::slots::Slots;
 use super::targets::{TargetPlan, Targets};
 use crate::model::{Target, TargetMode};
@@ -101,17 +101,17 @@ impl Sights {
     }
 
     /// Notes that `operator` is tested on what `sight` shows.
-    pub(crate) fn want(&mut self, sight: SightId, operator: Screened, words: usize) {
+    pub(crate) fn want(&mut self, sight: SightId, operator: Screened, prefilter: &Prefilter) {
         let parts = match self.get(sight) {
             Some(Sight::Many(parts)) => parts.to_vec(),
             _ => Vec::new(),
         };
         if self.wanted.len() < self.all.len() {
-            self.wanted.resize(self.all.len(), vec![0; words]);
+            self.wanted.resize(self.all.len(), vec![0; prefilter.words()]);
         }
         for place in parts.iter().chain([&sight]) {
             if let Some(wanted) = self.wanted.get_mut(place.0 as usize) {
-                set(wanted, operator);
+                prefilter.put(operator, wanted);
             }
         }
     }

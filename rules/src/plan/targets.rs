@@ -36,7 +36,7 @@ pub(crate) enum Keys {
     /// A key of a store.
     Stored(Store, StoreKey),
     /// Found anywhere in the key, without regard to case.
-    Pattern(Arc<Regex>),
+    Pattern(KeyPattern),
     /// With the place of what it selects; exclusions have none, they are about the same text.
     XPath(Box<[u8]>, Option<XmlPlace>),
 }
@@ -62,9 +62,47 @@ impl Keys {
                 Some(store) => Self::Stored(store, slots.intern(store, key)),
                 None => Self::Named(key.as_slice().into()),
             },
-            Selector::Regex(pattern) => Self::Pattern(Arc::new(selector_pattern(pattern)?)),
+            Selector::Regex(pattern) => Self::Pattern(KeyPattern::new(pattern)?),
             Selector::XPath(path) => Self::XPath(path.as_slice().into(), None),
         })
+    }
+}
+
+/// The pattern of a `/regex/` selector. Many are no more than a word, for which nothing need be compiled.
+#[derive(Clone, Debug)]
+pub(crate) enum KeyPattern {
+    /// The key begins with this.
+    Begins(Box<[u8]>),
+    /// This is somewhere in the key.
+    Holds(Box<[u8]>),
+    Regex(Arc<Regex>),
+}
+
+impl KeyPattern {
+    fn new(pattern: &[u8]) -> Option<Self> {
+        let (anchored, word) = match pattern {
+            [b'^', rest @ ..] => (true, rest),
+            _ => (false, pattern),
+        };
+        // What may be there or not makes no difference at the end.
+        let word = match word {
+            [word @ .., _, b'*'] => word,
+            _ => word,
+        };
+        if word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
+            return Some(if anchored { Self::Begins(word.into()) } else { Self::Holds(word.into()) });
+        }
+        selector_pattern(pattern).map(|regex| Self::Regex(Arc::new(regex)))
+    }
+
+    fn is_match(&self, key: &[u8]) -> bool {
+        match self {
+            Self::Begins(word) => key.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)),
+            Self::Holds(word) => {
+                word.is_empty() || key.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
+            }
+            Self::Regex(regex) => regex.is_match(key),
+        }
     }
 }
 
@@ -115,8 +153,43 @@ impl TargetPlan {
         self.excluded.iter().any(|keys| matches!(keys, Keys::All))
     }
 
+    /// Whether it is a scalar, or one key of a store, or the count of that key.
+    pub(crate) fn is_simple(&self) -> bool {
+        let stored = matches!(self.keys, Keys::Stored(..));
+        self.excluded.is_empty() && (stored || self.is_scalar() && !self.count)
+    }
+
     /// Whether it is a single value rather than a collection.
     pub(crate) fn is_scalar(&self) -> bool {
         self.variable.shape() == Shape::Scalar
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_need_no_regular_expression() {
+        let keys: [&[u8]; 7] =
+            [b"", b"paramcounter_x", b"X_PARAMCOUNTER_", b"paramcounte", b"a-b", b"A-", b"\xff"];
+        for (pattern, is_word) in [
+            ("^paramcounter_", true),
+            ("paramcounter_.*", true),
+            ("PARAMCOUNTER_*", true),
+            ("^", true),
+            ("a-", true),
+            ("a.b", false),
+            (r"^\w+$", false),
+            ("[a]*", false),
+            ("a+", false),
+        ] {
+            let regex = selector_pattern(pattern.as_bytes()).unwrap();
+            let compiled = KeyPattern::new(pattern.as_bytes()).unwrap();
+            assert_eq!(!matches!(compiled, KeyPattern::Regex(_)), is_word, "{pattern}");
+            for key in keys {
+                assert_eq!(compiled.is_match(key), regex.is_match(key), "{pattern} {key:?}");
+            }
+        }
     }
 }

@@ -5,14 +5,8 @@
 pub(crate) struct ByteSet(pub(crate) [u64; 4]);
 
 impl ByteSet {
-    /// The bytes that are in a text.
-    pub(crate) fn of(text: &[u8]) -> Self {
-        // Long texts note bytes in a table first: stores to it don't wait for each other.
-        if text.len() < 128 {
-            let mut set = Self::default();
-            text.iter().for_each(|&byte| set.insert(byte));
-            return set;
-        }
+    /// The bytes that are in a long text. They are noted in a table first: stores to it don't wait for each other.
+    pub(crate) fn of_long(text: &[u8]) -> Self {
         let mut seen = [0u8; 256];
         for &byte in text {
             if let Some(cell) = seen.get_mut(usize::from(byte)) {
@@ -26,14 +20,11 @@ impl ByteSet {
         set
     }
 
+    #[inline]
     pub(crate) fn insert(&mut self, byte: u8) {
         if let Some(word) = self.0.get_mut(usize::from(byte >> 6)) {
             *word |= 1 << (byte & 63);
         }
-    }
-
-    pub(crate) fn contains(self, byte: u8) -> bool {
-        self.0.get(usize::from(byte >> 6)).is_some_and(|word| word >> (byte & 63) & 1 == 1)
     }
 
     pub(super) fn union(self, other: Self) -> Self {
@@ -46,7 +37,17 @@ impl ByteSet {
 
     /// The members in order.
     pub(crate) fn iter(self) -> impl Iterator<Item = u8> {
-        (0..=u8::MAX).filter(move |&byte| self.contains(byte))
+        (0u32..)
+            .step_by(64)
+            .zip(self.0)
+            .flat_map(|(base, word)| Bits(word).map(move |bit| (base + bit) as u8))
+    }
+
+    /// The bytes that are in both.
+    pub(super) fn and(self, other: Self) -> Self {
+        let mut both = self;
+        both.0.iter_mut().zip(other.0).for_each(|(word, other)| *word &= other);
+        both
     }
 
     /// A byte with its other case.
@@ -72,6 +73,19 @@ impl ByteSet {
     /// Estimated chance that a byte of the set is in a value of 16 bytes.
     pub(super) fn frequency(self) -> f64 {
         1.0 - (-16.0 * self.share()).exp()
+    }
+}
+
+/// The places of the ones in a word, from the lowest.
+struct Bits(u64);
+
+impl Iterator for Bits {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        let bit = (self.0 != 0).then(|| self.0.trailing_zeros())?;
+        self.0 &= self.0 - 1;
+        Some(bit)
     }
 }
 
