@@ -20,8 +20,8 @@ pub(crate) struct Horizon {
     words: Vec<u64>,
     /// Elements of targets.
     items: Vec<Item>,
-    /// Elements that some operator can match.
-    hot: Vec<Item>,
+    /// Positions in `items` of elements that some operator can match.
+    hot: Vec<u32>,
 }
 
 /// What a target or a sight shows.
@@ -73,7 +73,9 @@ impl Horizon {
 
     /// How much memory is kept for the next transaction, in bytes.
     pub(crate) fn kept_bytes(&self) -> usize {
-        (self.items.capacity() + self.hot.capacity()) * size_of::<Item>()
+        self.items.capacity() * size_of::<Item>()
+            + self.hot.capacity() * size_of::<u32>()
+            + self.words.capacity() * size_of::<u64>()
     }
 
     fn known(&self, place: usize) -> Option<Shown> {
@@ -173,28 +175,34 @@ impl State {
         }
         let wanted = plan.sights().wanted(sight);
         let from = end(&self.horizon.hot);
-        for position in raw.items.from..raw.items.to {
-            let Some(&item) = self.horizon.items.get(position as usize) else { break };
-            let mut hot = false;
-            if multi_match {
-                let mut value = item.value;
-                hot |= self.show(plan, place, value, wanted);
-                for &step in &pipeline.steps {
-                    let next = self.values.step(value, step);
-                    if next != value {
-                        value = next;
-                        hot |= self.show(plan, place, value, wanted);
-                    }
-                }
-            } else {
-                let value = self.values.transformed(item.value, pipeline);
-                hot |= self.show(plan, place, value, wanted);
+        // Those that the chain leaves alone are known already, and few.
+        for at in raw.hot.from..raw.hot.to {
+            let Some(&position) = self.horizon.hot.get(at as usize) else { break };
+            let Some(&Item { value, .. }) = self.horizon.items.get(position as usize) else { break };
+            if !self.values.features(value).meet(pipeline.touched_by) && self.show(plan, place, value, wanted)
+            {
+                self.horizon.hot.push(position);
             }
-            if hot {
-                self.horizon.hot.push(item);
+        }
+        let untouched = end(&self.horizon.hot);
+        for position in raw.items.from..raw.items.to {
+            let Some(&Item { mut value, .. }) = self.horizon.items.get(position as usize) else { break };
+            if !self.values.features(value).meet(pipeline.touched_by) {
+                continue;
+            }
+            let mut hot = multi_match && self.show(plan, place, value, wanted);
+            for &step in &pipeline.steps {
+                value = self.values.step(value, step);
+                hot |= multi_match && self.show(plan, place, value, wanted);
+            }
+            if hot || self.show(plan, place, value, wanted) {
+                self.horizon.hot.push(position);
             }
         }
         let hot = Range { from, to: end(&self.horizon.hot) };
+        if from < untouched && untouched < hot.to {
+            self.horizon.hot.get_mut(from as usize..).unwrap_or_default().sort_unstable();
+        }
         Shown { hot, any: hot.from < hot.to, ..Shown::default() }
     }
 
@@ -215,10 +223,10 @@ impl State {
         self.horizon.clear(plan, place);
         let first_hot = end(&self.horizon.hot);
         let mut features = Features::NONE;
-        for item in range.of(&items) {
+        for (position, item) in (from..).zip(range.of(&items)) {
             features = features.or(self.values.features(item.value));
             if self.show(plan, place, item.value, plan.prefilter().all()) {
-                self.horizon.hot.push(*item);
+                self.horizon.hot.push(position);
             }
         }
         self.horizon.items = items;
@@ -247,7 +255,8 @@ impl State {
         };
         for &part in parts {
             let shown = self.horizon.known(sight_place(plan, part, view)).unwrap_or_default();
-            out.extend_from_slice(shown.hot.of(&self.horizon.hot));
+            let hot = shown.hot.of(&self.horizon.hot).iter();
+            out.extend(hot.filter_map(|&position| self.horizon.items.get(position as usize)));
         }
         if self.has_removed_targets() {
             out.retain(|item| !self.is_removed(item.variable, item.key));

@@ -223,16 +223,19 @@ impl State {
         let operator = &condition.operator;
         let argument = argument.or_else(|| operator.argument().as_literal()).unwrap_or_default();
         let path = operator.name() == OperatorName::RestPath;
-        let mut captures = (link.capture || path).then(Captures::default);
         let possible = condition.gate.is_none_or(|gate| {
             plan.prefilter().holds(self.values.candidates(value, plan.prefilter()), gate.operator)
         });
-        let found = possible && operator.matches(self.values.get(value), argument, captures.as_mut());
+        let found = possible && operator.matches(self.values.get(value), argument, None);
         if found == condition.negated {
             return false;
         }
-        if let Some(captures) = captures.filter(|captures| !captures.is_empty()) {
-            self.store_captures(value, &captures, link.capture);
+        if found && (link.capture || path) {
+            let mut captures = Captures::default();
+            let _ = operator.matches(self.values.get(value), argument, Some(&mut captures));
+            if !captures.is_empty() {
+                self.store_captures(value, &captures, link.capture);
+            }
         }
         let seen = Item { value, ..item };
         self.matched.last = Some(seen);

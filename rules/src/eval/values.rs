@@ -143,10 +143,11 @@ impl Values {
     }
 
     fn scan(&mut self, value: Value, prefilter: &Prefilter) -> u32 {
-        let Some(&entry) = self.entries.get(value.0 as usize) else { return NOTHING };
+        let Some(entry) = self.entries.get(value.0 as usize) else { return NOTHING };
+        let known = (entry.hash, entry.bytes);
         let mut found = std::mem::take(&mut self.scratch_words);
         let mut lower = std::mem::take(&mut self.scratch);
-        prefilter.candidates(self.get(value), (entry.hash, entry.bytes), &mut lower, &mut found);
+        prefilter.candidates(self.get(value), known, &mut lower, &mut found);
         self.scratch = lower;
         let mut place = NOTHING;
         if found.iter().any(|word| *word != 0) {
@@ -170,7 +171,7 @@ impl Values {
 
     /// The value after one transformation.
     pub(crate) fn step(&mut self, value: Value, step: Transformation) -> Value {
-        let Some(&entry) = self.entries.get(value.0 as usize) else { return value };
+        let Some(entry) = self.entries.get(value.0 as usize) else { return value };
         if !entry.features.meet(Features::touched_by(step)) {
             return value;
         }
