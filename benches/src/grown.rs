@@ -1,0 +1,1 @@
+//! The Core Rule Set with many more rules of its kind.
