@@ -8,6 +8,7 @@
 
 mod baseline;
 mod module;
+mod scale;
 
 use std::process::ExitCode;
 
@@ -23,11 +24,17 @@ fn main() -> ExitCode {
             return libtest_mimic::run(&arguments, vec![skipped]).exit_code();
         }
     };
+    let (bodies, rules) = (found.clone(), found.clone());
     let trials = vec![
         Trial::test("fuel::a_rise_and_a_fall_are_told", || baseline::compares().map_err(Into::into)),
         Trial::test("fuel::no_kind_of_request_costs_more_than_it_did", move || {
             baseline::check(&found).map_err(Into::into)
         }),
+        Trial::test("scale::cost_grows_with_the_body_at_most", move || scale::bodies(&bodies).map_err(Into::into)),
+        Trial::test("scale::ten_times_the_rules_cost_less_than_three_times", move || {
+            scale::rules(&rules).map_err(Into::into)
+        })
+        .with_ignored_flag(true),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
 }

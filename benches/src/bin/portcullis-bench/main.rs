@@ -2,18 +2,24 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its user")]
 
+mod http;
+mod load;
 mod modsecurity;
 mod native;
 mod report;
+mod sequence;
+mod stage;
+mod start;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Parser;
 
 use report::Report;
+use stage::Stage;
 
 #[derive(Parser)]
 #[command(about = "Measures Portcullis beside its rivals; `cargo xtask bench` calls it")]
@@ -21,6 +27,15 @@ struct Arguments {
     /// What to measure
     #[arg(value_enum, required = true)]
     measure: Vec<Measure>,
+    /// Envoy's binary, 1.35 or later
+    #[arg(long)]
+    envoy: Option<PathBuf>,
+    /// The module, portcullis.wasm
+    #[arg(long)]
+    module: Option<PathBuf>,
+    /// A third Envoy runs this proxy-wasm filter, configured for coraza-proxy-wasm
+    #[arg(long, value_name = "FILE")]
+    rival_wasm: Option<PathBuf>,
     /// Fewer and shorter slices
     #[arg(long)]
     quick: bool,
@@ -36,6 +51,14 @@ struct Arguments {
 enum Measure {
     /// The engine and libmodsecurity 3, in process
     Native,
+    /// Envoy with the module and without it, request by request
+    Envoy,
+    /// Throughput; a plain GET after and beside large JSON
+    Load,
+    /// Time and memory until a worker is ready; the module's size
+    Start,
+    /// Memory of Envoy over many mixed requests
+    Soak,
 }
 
 /// How long to measure.
@@ -83,10 +106,28 @@ fn run(arguments: &Arguments) -> Result<()> {
         println!("{}", if arguments.markdown { report.markdown() } else { report.text() });
         Ok(())
     };
+    let mut stage = None;
     for measure in &arguments.measure {
-        match measure {
-            Measure::Native => show(&native::run(effort)?)?,
+        if *measure == Measure::Native {
+            show(&native::run(effort)?)?;
+            continue;
         }
+        let stage = match &mut stage {
+            Some(stage) => stage,
+            none => none.insert(new_stage(arguments)?),
+        };
+        show(&match measure {
+            Measure::Native | Measure::Envoy => sequence::run(stage, arguments.rival_wasm.as_deref(), effort)?,
+            Measure::Load => load::run(stage, effort)?,
+            Measure::Start => start::start(stage, effort)?,
+            Measure::Soak => start::soak(stage, effort)?,
+        })?;
     }
     Ok(())
+}
+
+fn new_stage(arguments: &Arguments) -> Result<Stage> {
+    let envoy = arguments.envoy.as_deref().context("--envoy is needed for this")?;
+    let module = arguments.module.as_deref().context("--module is needed for this")?;
+    Stage::new(envoy, module)
 }
