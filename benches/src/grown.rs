@@ -25,7 +25,8 @@ impl CoreRuleSet {
             .collect();
         let vocabulary: Vec<String> = vocabulary.into_iter().collect();
         let all: usize = self.seclang.iter().map(|(_, text)| text.matches("\nSecRule ").count()).sum();
-        let clonables = self.seclang.iter().flat_map(|(_, text)| files(text)).filter(|block| clonable(block)).count();
+        let clonables =
+            self.seclang.iter().flat_map(|(_, text)| files(text)).filter(|block| clonable(block)).count();
         let copies = (all * (times.max(1) - 1)).div_ceil(clonables.max(1));
         let mut id = 10_000_000;
         let mut seed = 1_usize;
@@ -48,7 +49,11 @@ impl CoreRuleSet {
     /// How many `SecRule` it has.
     #[must_use]
     pub fn rules(&self) -> usize {
-        self.seclang.iter().flat_map(|(_, text)| text.lines()).filter(|line| line.starts_with("SecRule ")).count()
+        self.seclang
+            .iter()
+            .flat_map(|(_, text)| text.lines())
+            .filter(|line| line.starts_with("SecRule "))
+            .count()
     }
 }
 
@@ -82,7 +87,8 @@ fn clonable(block: &str) -> bool {
 /// Whether an action of the block holds the word; texts for the log may hold macros.
 fn steers(block: &str, word: &str) -> bool {
     let actions = block.lines().map(str::trim).filter(|line| !line.starts_with("SecRule "));
-    actions.filter(|line| !line.contains("logdata:") && !line.contains("msg:") && !line.contains("setvar:"))
+    actions
+        .filter(|line| !line.contains("logdata:") && !line.contains("msg:") && !line.contains("setvar:"))
         .any(|line| line.contains(word))
 }
 
@@ -115,7 +121,10 @@ fn places(pattern: &str) -> Vec<(usize, usize)> {
             b'[' => class = true,
             b']' => class = false,
             b'(' if bytes.get(place + 1) == Some(&b'?') => {
-                let end = bytes.iter().skip(place).position(|byte| matches!(byte, b':' | b')' | b'=' | b'!' | b'>'));
+                let end = bytes
+                    .iter()
+                    .skip(place)
+                    .position(|byte| matches!(byte, b':' | b')' | b'=' | b'!' | b'>'));
                 place += end.unwrap_or(1);
                 continue;
             }

@@ -66,9 +66,21 @@ pub(crate) fn bench(arguments: &Arguments) -> Result<ExitCode> {
     let measures: Vec<&str> = measures.map(|(name, _)| *name).collect();
     let binary = "portcullis-bench";
     let package = "portcullis-benches";
-    process::run(&mut workspace::cargo(["build", "--locked", "--release", "--package", package, "--bin", binary]))?;
+    process::run(&mut workspace::cargo([
+        "build",
+        "--locked",
+        "--release",
+        "--package",
+        package,
+        "--bin",
+        binary,
+    ]))?;
     let mut command = Command::new(workspace::target().join("release").join(binary));
-    command.current_dir(workspace::root()).args(&measures).arg("--output").arg(workspace::target().join("bench"));
+    command
+        .current_dir(workspace::root())
+        .args(&measures)
+        .arg("--output")
+        .arg(workspace::target().join("bench"));
     if measures.iter().any(|name| *name != "native") {
         command.arg("--module").arg(module::build()?).arg("--envoy").arg(envoy::provide()?);
     }
@@ -87,8 +99,16 @@ pub(crate) fn bench(arguments: &Arguments) -> Result<ExitCode> {
 /// The fuel tests; not optimised, because wasmtime compiles the module the same anyway.
 fn fuel(arguments: &Arguments) -> Result<ExitCode> {
     let module = module::build()?;
-    let mut command =
-        workspace::cargo(["test", "--quiet", "--locked", "--package", "portcullis-benches", "--test", "fuel", "--"]);
+    let mut command = workspace::cargo([
+        "test",
+        "--quiet",
+        "--locked",
+        "--package",
+        "portcullis-benches",
+        "--test",
+        "fuel",
+        "--",
+    ]);
     command.args(if arguments.scale { ["--ignored", "scale::"] } else { ["--include-ignored", "fuel::"] });
     command.env("PORTCULLIS_WASM", module);
     if arguments.update {

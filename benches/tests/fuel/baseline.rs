@@ -94,7 +94,10 @@ pub(crate) fn compares() -> Result<(), String> {
     let (_, changed) = compare(&old, &new);
     let text = changed.join("\n");
     let expected = ["fell:", "new:", "rose:", "gone:"].len();
-    if changed.len() == expected && text.contains("+4.0% ROSE") && text.contains("-4.0% fell") && !text.contains("same")
+    if changed.len() == expected
+        && text.contains("+4.0% ROSE")
+        && text.contains("-4.0% fell")
+        && !text.contains("same")
     {
         Ok(())
     } else {

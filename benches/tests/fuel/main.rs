@@ -4,7 +4,13 @@
 //! Costs are compared with `benches/fuel.json`. A rise of more than 3 % fails; so does a fall, because a baseline
 //! that is too high would hide the next rise. `UPDATE_FUEL=1` writes the file anew.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test"
+)]
 
 mod baseline;
 mod module;
@@ -30,7 +36,9 @@ fn main() -> ExitCode {
         Trial::test("fuel::no_kind_of_request_costs_more_than_it_did", move || {
             baseline::check(&found).map_err(Into::into)
         }),
-        Trial::test("scale::cost_grows_with_the_body_at_most", move || scale::bodies(&bodies).map_err(Into::into)),
+        Trial::test("scale::cost_grows_with_the_body_at_most", move || {
+            scale::bodies(&bodies).map_err(Into::into)
+        }),
         Trial::test("scale::ten_times_the_rules_cost_less_than_three_times", move || {
             scale::rules(&rules).map_err(Into::into)
         })

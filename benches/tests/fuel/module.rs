@@ -3,7 +3,8 @@
 use portcullis_benches::crs::CoreRuleSet;
 use portcullis_benches::{Recorded, workload};
 use portcullis_testhost::{
-    Exchange, Host, Module, ModuleFile, Observed, Options, Request, Response, Verdict, When, portcullis_module,
+    Exchange, Host, Module, ModuleFile, Observed, Options, Request, Response, Verdict, When,
+    portcullis_module,
 };
 
 /// Bytes in which Envoy hands over a body that arrives fast.
@@ -22,9 +23,11 @@ pub(crate) fn find() -> Result<Found, String> {
     let rules = CoreRuleSet::read().map_err(|error| format!("{error:#}"))?;
     let workload = workload().map_err(|error| error.to_string())?;
     match portcullis_module() {
-        ModuleFile::Found(path) => {
-            Ok(Found { module: Module::from_file(&path).map_err(|error| format!("{error:#}"))?, rules, workload })
-        }
+        ModuleFile::Found(path) => Ok(Found {
+            module: Module::from_file(&path).map_err(|error| format!("{error:#}"))?,
+            rules,
+            workload,
+        }),
         ModuleFile::Missing(help) => Err(help),
     }
 }

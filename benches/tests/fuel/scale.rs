@@ -29,9 +29,8 @@ fn warm(host: &mut Host, exchange: &Exchange, attack: bool) -> Result<u64, Strin
 type Make = fn(usize) -> Exchange;
 
 fn prose(kilobytes: usize) -> String {
-    const WORDS: [&str; 12] = [
-        "the", "garden", "was", "quiet", "and", "a", "blue", "chair", "stood", "near", "an", "oak",
-    ];
+    const WORDS: [&str; 12] =
+        ["the", "garden", "was", "quiet", "and", "a", "blue", "chair", "stood", "near", "an", "oak"];
     let mut text = String::new();
     let mut seed = 7_usize;
     while text.len() < kilobytes * 1024 {
@@ -54,7 +53,8 @@ fn form(kilobytes: usize) -> Exchange {
 /// Elements grow with the body, so that their number, which is limited, stays the same.
 fn json(kilobytes: usize) -> Exchange {
     let text = prose(kilobytes);
-    let items: Vec<&str> = text.as_bytes().chunks(text.len() / 16).filter_map(|part| std::str::from_utf8(part).ok()).collect();
+    let items: Vec<&str> =
+        text.as_bytes().chunks(text.len() / 16).filter_map(|part| std::str::from_utf8(part).ok()).collect();
     let body = serde_json::json!({ "items": items }).to_string();
     browser(Exchange::post("/items", "application/json", body.as_bytes()))
 }
@@ -81,7 +81,9 @@ pub(crate) fn bodies(found: &Found) -> Result<(), String> {
             if let Some((before, cost)) = last {
                 let (grew, by) = (fuel as f64 / cost as f64, kilobytes as f64 / before as f64);
                 if grew > by * SLACK {
-                    bad.push(format!("{name}: {before} to {kilobytes} KB costs {grew:.1} times, not {by:.1}"));
+                    bad.push(format!(
+                        "{name}: {before} to {kilobytes} KB costs {grew:.1} times, not {by:.1}"
+                    ));
                 }
             }
             last = Some((kilobytes, fuel));
@@ -96,8 +98,13 @@ pub(crate) fn rules(found: &Found) -> Result<(), String> {
     let (few, many) = (found.rules.rules(), grown.rules());
     let mut small = start(&found.module, &found.rules.policy())?;
     let mut large = start(&found.module, &grown.policy())?;
-    println!("\n{few} and {many} rules; configuring takes {} and {} fuel; {} and {} KB of memory",
-        small.start_fuel(), large.start_fuel(), small.memory_bytes() / 1024, large.memory_bytes() / 1024);
+    println!(
+        "\n{few} and {many} rules; configuring takes {} and {} fuel; {} and {} KB of memory",
+        small.start_fuel(),
+        large.start_fuel(),
+        small.memory_bytes() / 1024,
+        large.memory_bytes() / 1024
+    );
     println!("{:22} {:>14} {:>14} {:>6}", "fuel", few, many, "times");
     let mut logs = 0.0;
     let harmless: Vec<&Recorded> = found.workload.iter().filter(|recorded| !recorded.attack).collect();
@@ -116,6 +123,8 @@ pub(crate) fn rules(found: &Found) -> Result<(), String> {
     if mean < RULES_GOAL {
         Ok(())
     } else {
-        Err(format!("{RULES} times as many rules cost {mean:.2} times as much; the goal is under {RULES_GOAL}"))
+        Err(format!(
+            "{RULES} times as many rules cost {mean:.2} times as much; the goal is under {RULES_GOAL}"
+        ))
     }
 }

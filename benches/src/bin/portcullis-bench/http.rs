@@ -165,7 +165,8 @@ fn serve(mut stream: TcpStream, answers: &[Vec<u8>]) -> Result<()> {
     loop {
         let whole = find(&buffer, HEAD_END).map(|end| end + HEAD_END.len()).and_then(|head| {
             let bytes = buffer.get(..head)?;
-            let length = header(bytes, "content-length").map_or(Some(0), |text| text.parse::<usize>().ok())?;
+            let length =
+                header(bytes, "content-length").map_or(Some(0), |text| text.parse::<usize>().ok())?;
             let id = header(bytes, "x-request-id")?;
             let kind = usize::from_str_radix(id.get(..KIND_DIGITS)?, 16).ok()?;
             Some((head + length, kind))

@@ -38,7 +38,8 @@ fn window(side: &Side, request: &Wire, connections: usize, time: Duration) -> Re
         let clients: Vec<_> = (0..connections)
             .map(|_| scope.spawn(|| repeat(address, request.clone(), || started.elapsed() < time)))
             .collect();
-        let results = clients.into_iter().map(|client| client.join().map_err(|_| anyhow!("a client panicked"))?);
+        let results =
+            clients.into_iter().map(|client| client.join().map_err(|_| anyhow!("a client panicked"))?);
         results.collect::<Result<Vec<_>>>()
     })?;
     let elapsed = started.elapsed();
@@ -84,7 +85,13 @@ pub(crate) fn run(stage: &Stage, effort: Effort) -> Result<Report> {
     Ok(report)
 }
 
-fn throughput(stage: &Stage, alone: &Side, guarded: &Side, effort: Effort, report: &mut Report) -> Result<()> {
+fn throughput(
+    stage: &Stage,
+    alone: &Side,
+    guarded: &Side,
+    effort: Effort,
+    report: &mut Report,
+) -> Result<()> {
     let request = stage.request("a_")?;
     let rounds = effort.pick(4, 12);
     let time = Duration::from_millis(effort.pick(400, 800));
@@ -118,7 +125,13 @@ fn throughput(stage: &Stage, alone: &Side, guarded: &Side, effort: Effort, repor
 }
 
 /// A plain GET on a worker that has seen only plain GETs, and on the same after it has seen a JSON of 32 KB.
-fn after_json(stage: &Stage, alone: &Side, guarded: &Side, effort: Effort, report: &mut Report) -> Result<()> {
+fn after_json(
+    stage: &Stage,
+    alone: &Side,
+    guarded: &Side,
+    effort: Effort,
+    report: &mut Report,
+) -> Result<()> {
     progress("load: a plain GET before and after 32 KB of JSON");
     let mut get = stage.request("a_")?;
     let mut json = stage.request("e_")?;

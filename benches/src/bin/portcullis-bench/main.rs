@@ -117,7 +117,9 @@ fn run(arguments: &Arguments) -> Result<()> {
             none => none.insert(new_stage(arguments)?),
         };
         show(&match measure {
-            Measure::Native | Measure::Envoy => sequence::run(stage, arguments.rival_wasm.as_deref(), effort)?,
+            Measure::Native | Measure::Envoy => {
+                sequence::run(stage, arguments.rival_wasm.as_deref(), effort)?
+            }
             Measure::Load => load::run(stage, effort)?,
             Measure::Start => start::start(stage, effort)?,
             Measure::Soak => start::soak(stage, effort)?,

@@ -161,10 +161,13 @@ impl Modsecurity {
         let named = env::var_os("LIBMODSECURITY");
         let names = match &named {
             Some(file) => vec![file.clone()],
-            None => ["libmodsecurity.so.3", "libmodsecurity.so", "libmodsecurity.dylib"].map(OsString::from).to_vec(),
+            None => ["libmodsecurity.so.3", "libmodsecurity.so", "libmodsecurity.dylib"]
+                .map(OsString::from)
+                .to_vec(),
         };
         // SAFETY: what a shared library runs when it is loaded is its own; this one only sets up C++ globals.
-        let found = names.iter().find_map(|name| unsafe { Library::new(name) }.ok().map(|library| (name, library)));
+        let found =
+            names.iter().find_map(|name| unsafe { Library::new(name) }.ok().map(|library| (name, library)));
         let Some((name, library)) = found else {
             if let Some(file) = named {
                 bail!("$LIBMODSECURITY names {}, which can't be loaded", file.display());
@@ -226,7 +229,13 @@ impl Modsecurity {
             let (uri, method) = (exchange.uri.as_ptr(), exchange.method.as_ptr());
             (call.uri)(transaction, uri, method, exchange.version.as_ptr());
             for (name, value) in &exchange.headers {
-                (call.add_request_header)(transaction, name.as_ptr(), name.len(), value.as_ptr(), value.len());
+                (call.add_request_header)(
+                    transaction,
+                    name.as_ptr(),
+                    name.len(),
+                    value.as_ptr(),
+                    value.len(),
+                );
             }
             (call.request_headers)(transaction);
         }
@@ -248,7 +257,13 @@ impl Modsecurity {
         // SAFETY: as in `request`.
         unsafe {
             for (name, value) in &exchange.response_headers {
-                (call.add_response_header)(transaction, name.as_ptr(), name.len(), value.as_ptr(), value.len());
+                (call.add_response_header)(
+                    transaction,
+                    name.as_ptr(),
+                    name.len(),
+                    value.as_ptr(),
+                    value.len(),
+                );
             }
             (call.response_headers)(transaction, exchange.status, exchange.protocol.as_ptr());
         }
@@ -257,7 +272,11 @@ impl Modsecurity {
         }
         // SAFETY: as in `request`.
         unsafe {
-            (call.append_response)(transaction, exchange.response_body.as_ptr(), exchange.response_body.len());
+            (call.append_response)(
+                transaction,
+                exchange.response_body.as_ptr(),
+                exchange.response_body.len(),
+            );
             (call.response_body)(transaction);
         }
         self.intervenes(transaction)

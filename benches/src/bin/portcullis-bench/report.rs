@@ -61,10 +61,13 @@ impl Report {
         for note in &self.notes {
             let _ = writeln!(out, "  {note}");
         }
-        let cells = || std::iter::once(self.columns.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>());
+        let cells =
+            || std::iter::once(self.columns.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>());
         let lines: Vec<Vec<String>> = cells().chain(self.rows.iter().cloned()).collect();
         let widths: Vec<usize> = (0..self.columns.len())
-            .map(|column| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max())
+            .map(|column| {
+                lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max()
+            })
             .map(Option::unwrap_or_default)
             .collect();
         for line in &lines {
@@ -144,9 +147,14 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        for (value, text) in
-            [(0.123, "0.12"), (9.999, "10.00"), (12.34, "12.3"), (1234.5, "1,234"), (1e6, "1,000,000"), (-5.0, "-5.00")]
-        {
+        for (value, text) in [
+            (0.123, "0.12"),
+            (9.999, "10.00"),
+            (12.34, "12.3"),
+            (1234.5, "1,234"),
+            (1e6, "1,000,000"),
+            (-5.0, "-5.00"),
+        ] {
             assert_eq!(number(value), text);
         }
     }

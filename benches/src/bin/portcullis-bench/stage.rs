@@ -72,7 +72,8 @@ impl Stage {
             Filter::Rival(_) => "rival",
         };
         let unique = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let directory = std::env::temp_dir().join(format!("portcullis-bench-{}-{unique}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("portcullis-bench-{}-{unique}", std::process::id()));
         fs::create_dir_all(&directory)?;
         let configuration = self.configuration(filter, &directory)?;
         let options =
@@ -101,7 +102,8 @@ impl Stage {
         manager.context("no connection manager")?.remove("access_log");
         if matches!(filter, Filter::Rival(_)) {
             // It knows nothing of headers that wait.
-            let flag = format!("{MANAGER}/http_filters/0/typed_config/config/allow_on_headers_stop_iteration");
+            let flag =
+                format!("{MANAGER}/http_filters/0/typed_config/config/allow_on_headers_stop_iteration");
             *configuration.pointer_mut(&flag).context("no filter")? = json!(false);
         }
         Ok(configuration)

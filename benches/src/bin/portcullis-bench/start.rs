@@ -57,12 +57,13 @@ pub(crate) fn start(stage: &Stage, effort: Effort) -> Result<Report> {
         row("Envoy alone after requests, MB", number(alone_warm)),
         row("with Portcullis, one worker, MB", number(one)),
         row("with Portcullis, one worker, after requests, MB", number(one_warm)),
+        row("the module and its worker, over Envoy alone, MB", number(one - alone)),
         row("each further worker adds, MB", number(worker)),
         row("the module, MB", number(size)),
     ];
     report.checks = vec![
         Check::at_most("A worker is ready after on_configure", configure.median, 300.0, " ms"),
-        Check::at_most("A worker's memory", worker, 48.0, " MB"),
+        Check::at_most("Memory of each further worker", worker, 48.0, " MB"),
         Check::at_most("Size of the module", size, 3.0, " MB"),
     ];
     report.data = json!({
@@ -83,7 +84,9 @@ fn durations(log: &str, function: &str) -> Result<Vec<f64>> {
     let mut began: Vec<(String, f64)> = Vec::new();
     let mut found = Vec::new();
     for line in log.lines().filter(|line| line.contains(function)) {
-        let Some((stamp, rest)) = line.strip_prefix('[').and_then(|line| line.split_once("][")) else { continue };
+        let Some((stamp, rest)) = line.strip_prefix('[').and_then(|line| line.split_once("][")) else {
+            continue;
+        };
         let thread = rest.split(']').next().unwrap_or_default().to_owned();
         let time = stamp.split_once(' ').and_then(|(_, clock)| milliseconds(clock)).context("a time")?;
         if line.contains("[host->vm]") {
