@@ -27,7 +27,6 @@ impl Spread {
 
 /// The value below which `percent` of the sample lie, interpolated; zero when there is no sample.
 #[must_use]
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 pub fn percentile(sample: &[f64], percent: f64) -> f64 {
     let mut sorted = sample.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -39,7 +38,6 @@ pub fn percentile(sample: &[f64], percent: f64) -> f64 {
 
 /// The geometric mean; zero when there is no sample.
 #[must_use]
-#[expect(clippy::cast_precision_loss)]
 pub fn geometric_mean(sample: &[f64]) -> f64 {
     if sample.is_empty() {
         return 0.0;

@@ -9,7 +9,6 @@ use crate::{envoy, module, process, workspace};
 
 /// What to measure. Without a choice: native, Envoy, load and start.
 #[derive(clap::Args)]
-#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub(crate) struct Arguments {
     /// The engine and libmodsecurity 3, in process
     #[arg(long)]

@@ -59,9 +59,9 @@ impl Wire {
 
     /// Gives the request an id that it has not had.
     fn renumber(&mut self, number: u64) {
-        let digits = format!("{number:012x}");
-        if let Some(place) = self.bytes.get_mut(self.number..self.number + 12) {
-            place.copy_from_slice(&digits.as_bytes()[digits.len() - 12..]);
+        let digits = format!("{:012x}", number & 0xffff_ffff_ffff);
+        if let Some(place) = self.bytes.get_mut(self.number..self.number + digits.len()) {
+            place.copy_from_slice(digits.as_bytes());
         }
     }
 }

@@ -29,7 +29,6 @@ struct Window {
 }
 
 /// Clients that send a request again and again, for so long.
-#[expect(clippy::cast_precision_loss, reason = "counts of a second")]
 fn window(side: &Side, request: &Wire, connections: usize, time: Duration) -> Result<Window> {
     let address = side.address();
     let cpu = side.cpu();
@@ -164,7 +163,6 @@ fn after_json(
 
 /// How long a plain GET waits beside many clients that post JSON: what is ahead of it in the worker's queue is
 /// one request of each of them.
-#[expect(clippy::cast_precision_loss, reason = "a count of clients")]
 fn beside_json(stage: &Stage, guarded: &Side, effort: Effort, report: &mut Report) -> Result<()> {
     progress("load: a plain GET beside 64 clients that post JSON");
     let (get, json) = (stage.request("a_")?, stage.request("e_")?);

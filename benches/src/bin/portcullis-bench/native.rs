@@ -51,7 +51,6 @@ fn judge(plan: &Arc<Plan>, recorded: &Recorded, number: u64) -> Outcome {
 }
 
 /// Runs `one` for about as long as `slice`, at least once. Nanoseconds per call.
-#[expect(clippy::cast_precision_loss, reason = "nanoseconds of a slice")]
 fn time(slice: Duration, mut one: impl FnMut()) -> f64 {
     let started = Instant::now();
     let mut calls = 0_u32;

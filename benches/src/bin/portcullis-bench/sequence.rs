@@ -29,7 +29,6 @@ pub(crate) struct Slice {
 }
 
 /// Sends one request again and again for about as long as `time`.
-#[expect(clippy::cast_precision_loss, reason = "nanoseconds of a slice")]
 pub(crate) fn slice(side: &Side, client: &mut Client, request: &mut Wire, time: Duration) -> Result<Slice> {
     let cpu = side.cpu();
     let started = Instant::now();

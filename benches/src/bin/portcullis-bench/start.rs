@@ -16,7 +16,6 @@ use crate::{Effort, progress};
 const MB: f64 = 1024.0;
 
 /// Start-up.
-#[expect(clippy::cast_precision_loss, reason = "bytes of a file")]
 pub(crate) fn start(stage: &Stage, effort: Effort) -> Result<Report> {
     let mut configure = Vec::new();
     for _ in 0..effort.pick(1, 5) {
