@@ -1,8 +1,8 @@
 //! The Core Rule Set with ten times as many rules of its kind: each rule with a pattern or a list of phrases is
 //! followed by copies with ids and words of their own.
 //!
-//! The words of a copy are those of other rules, the longer ones with a letter changed: a larger rule set looks
-//! for other things in the same ways, and finds its literals in harmless traffic about as often.
+//! The words of a copy are those of other rules with a letter changed: a larger rule set looks for other things in
+//! the same ways, and finds no more in harmless traffic.
 
 use std::collections::BTreeSet;
 
@@ -168,11 +168,8 @@ fn copy(block: &str, id: u32, vocabulary: &[String], seed: &mut usize) -> String
     format!("{before}{varied}{head}{id}{tail}")
 }
 
-/// A long word with a letter changed; a short one as it is.
+/// A word with a letter changed.
 fn changed(word: &str, seed: usize) -> String {
-    if word.len() <= WORD {
-        return word.to_owned();
-    }
     let mut bytes = word.as_bytes().to_vec();
     let place = (seed / 7) % bytes.len();
     if let Some(letter) = bytes.get_mut(place) {

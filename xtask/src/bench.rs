@@ -108,7 +108,11 @@ fn fuel(arguments: &Arguments) -> Result<ExitCode> {
         "fuel",
         "--",
     ]);
-    command.args(if arguments.scale { ["--ignored", "scale::"] } else { ["--include-ignored", "fuel::"] });
+    command.args(if arguments.scale {
+        ["--include-ignored", "scale::"]
+    } else {
+        ["--include-ignored", "fuel::"]
+    });
     command.env("PORTCULLIS_WASM", module);
     if arguments.update {
         command.env("UPDATE_FUEL", "1");
