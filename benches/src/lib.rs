@@ -1,5 +1,10 @@
 //! Recorded exchanges for benchmarks: the workload `perf/requests.json` of the shared data folder, whose
-//! place is `$PORTCULLIS_SHARED`, else `../shared` beside the project.
+//! place is `$PORTCULLIS_SHARED`, else `../shared` beside the project; the Core Rule Set from there; and what
+//! samples come to.
+
+pub mod crs;
+pub mod grown;
+pub mod stats;
 
 use std::path::PathBuf;
 
@@ -7,7 +12,7 @@ use portcullis_rules::exchange::{Base64, Bytes, Endpoint, Exchange, Request, Res
 use serde::Deserialize;
 
 /// One recorded exchange.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Recorded {
     /// Its short name, such as `a_get_plain`.
     pub id: String,

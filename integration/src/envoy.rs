@@ -89,6 +89,19 @@ impl Envoy {
     /// # Errors
     /// When it can't be run, refuses its configuration or isn't ready in time.
     pub async fn start(options: &EnvoyOptions, configuration: &Value) -> Result<Self, StartError> {
+        Self::start_logging(options, configuration, "info").await
+    }
+
+    /// The same with another log level for what concerns Wasm: `trace` says when each call of the module begins
+    /// and ends.
+    ///
+    /// # Errors
+    /// As [`Envoy::start`].
+    pub async fn start_logging(
+        options: &EnvoyOptions,
+        configuration: &Value,
+        wasm_level: &str,
+    ) -> Result<Self, StartError> {
         let log = options.directory.join("envoy.log");
         let admin_file = options.directory.join("admin-address");
         let config_file = write_configuration(&options.directory, configuration)?;
@@ -101,7 +114,7 @@ impl Envoy {
             .args(["--concurrency", &options.concurrency.to_string()])
             // No shared memory: any number of Envoys can run side by side.
             .arg("--disable-hot-restart")
-            .args(["--log-level", "warning", "--component-log-level", "wasm:info"])
+            .args(["--log-level", "warning", "--component-log-level", &format!("wasm:{wasm_level}")])
             .args(["--file-flush-interval-msec", "20"])
             .stdin(Stdio::null())
             .stdout(out.try_clone()?)
@@ -160,6 +173,12 @@ impl Envoy {
         }
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
         Err(StartError::Exited { status: output.status, log })
+    }
+
+    /// The number of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Where clients connect.

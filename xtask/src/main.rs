@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its user")]
 
+mod bench;
 mod dist;
 mod envoy;
 mod imports;
@@ -41,6 +42,17 @@ enum Command {
         cargo xtask test --without-envoy     \
         tests that need Envoy are skipped and counted")]
     Test(test::Arguments),
+    /// Measure beside the rivals: libmodsecurity 3 in process, Envoy without the module; Wasm fuel
+    #[command(after_help = "Examples:\n  cargo xtask bench                  \
+        native, Envoy, load, start: about four minutes\n  cargo xtask bench --quick          \
+        the same in under a minute, for a first look\n  cargo xtask bench --native         \
+        the engine against libmodsecurity 3 alone\n  cargo xtask bench --fuel           \
+        fuel per kind of request, against the baseline\n  cargo xtask bench --fuel --update  \
+        the baseline is written anew\n  cargo xtask bench --all --markdown \
+        the tables of docs/performance.md\n\n\
+        JSON goes to target/bench. Rules and workload come from $PORTCULLIS_SHARED, else ../shared.\n\
+        libmodsecurity 3: `apt-get install libmodsecurity3`, or LIBMODSECURITY=/path/libmodsecurity.so.")]
+    Bench(bench::Arguments),
     /// Build the module that ships, check its imports and its size
     #[command(after_help = "Example:\n  cargo xtask dist\n  docker build -t portcullis:dev .")]
     Dist,
@@ -50,6 +62,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Test(arguments) => test::test(&arguments),
+        Command::Bench(arguments) => bench::bench(&arguments),
         Command::Dist => dist::dist(),
     };
     result.unwrap_or_else(|error| {
