@@ -97,7 +97,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let Some(mut runner) = Runner::new(arguments)? else { return Ok(ExitCode::FAILURE) };
     let mut report = Report::new(arguments.blocking);
-    let progress = Progress::new(tests.len());
+    let mut progress = Progress::new(tests.len());
     for (number, test) in (1..).zip(&tests) {
         progress.step(number, &test.id);
         report.add(runner.test(test).with_context(|| format!("test {}", test.id))?);

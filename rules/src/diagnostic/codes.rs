@@ -134,6 +134,8 @@ codes! {
     N0501 Note "directive without effect",
     /// A limit of 0 stands for the default maximum.
     N0502 Note "default maximum",
+    /// A format is not written; the message says which one is.
+    N0503 Note "another format",
 }
 
 impl fmt::Display for Code {

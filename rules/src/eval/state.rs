@@ -9,9 +9,9 @@ use super::lookup::Item;
 use super::store::VarStore;
 use super::values::{Value, Values};
 use super::{Interruption, UnixNanos};
-use crate::audit::MatchRecord;
+use crate::audit::{AuditMessage, MatchRecord, PartsEdit};
 use crate::http::time::CivilTime;
-use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Store, Variable, XmlArguments};
+use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Secret, Store, Variable, XmlArguments};
 use crate::plan::{Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, SetPlan};
 
 /// Everything a transaction changes while it runs.
@@ -32,6 +32,19 @@ pub(crate) struct State {
     pub(crate) matches: Vec<MatchRecord>,
     /// Keep a record of each match, not only of those that are logged.
     pub(crate) record_all: bool,
+    /// Whether the transaction can come into the audit log.
+    pub(crate) auditing: bool,
+    /// Rule sets with a match that makes the transaction relevant for the audit log.
+    pub(crate) audited_sets: Vec<u32>,
+    /// These matches.
+    pub(crate) audit_messages: Vec<AuditMessage>,
+    /// How many more there were.
+    pub(crate) audit_messages_omitted: usize,
+    /// What the audit log masks: by name, and values as they were sent.
+    pub(crate) secret_names: Vec<Secret>,
+    pub(crate) secret_values: Vec<Value>,
+    /// The last match before transformations.
+    pub(crate) matched_raw: Option<Value>,
     /// What the current phase knows of sights.
     pub(crate) horizon: Horizon,
     /// Held here between uses for its memory.
@@ -52,7 +65,7 @@ pub(crate) struct Control {
     pub(crate) removed_rules: Vec<Arc<RuleSelection>>,
     pub(crate) removed_targets: Vec<Arc<RemovedTarget>>,
     pub(crate) audit_engine: Option<AuditEngine>,
-    pub(crate) audit_parts: Option<String>,
+    pub(crate) audit_parts: PartsEdit,
     pub(crate) xml_arguments: Option<XmlArguments>,
     pub(crate) request_body_access: Option<bool>,
     pub(crate) request_body_limit: Option<usize>,
@@ -70,8 +83,6 @@ pub(crate) struct Decision {
     pub(crate) allowed: Option<AllowScope>,
     /// The rule that allowed last, and when.
     pub(crate) allowed_by: Option<(u64, Phase)>,
-    /// A matched rule asked for the audit log.
-    pub(crate) audit: bool,
 }
 
 impl State {
@@ -91,6 +102,13 @@ impl State {
             current: None,
             matches: Vec::new(),
             record_all: false,
+            auditing: false,
+            audited_sets: Vec::new(),
+            audit_messages: Vec::new(),
+            audit_messages_omitted: 0,
+            secret_names: Vec::new(),
+            secret_values: Vec::new(),
+            matched_raw: None,
             horizon: Horizon::default(),
             items: Vec::new(),
         }

@@ -1,6 +1,6 @@
 //! Rule sets with their settings, and the policy that orders them.
 
-use super::{AuditEngine, EngineMode, Rule};
+use super::{AuditEngine, AuditFormat, EngineMode, Rule};
 use crate::limits;
 
 /// Everything the HTTP role judges by.
@@ -115,6 +115,8 @@ pub struct Settings {
     pub upload_file_limit: Option<usize>,
     /// `SecAuditEngine`.
     pub audit_engine: AuditEngine,
+    /// `SecAuditLogFormat`.
+    pub audit_format: AuditFormat,
     /// `SecAuditLogRelevantStatus`: the statuses that make a transaction relevant; `None` is no status.
     pub audit_relevant_status: Option<StatusSet>,
     /// `SecAuditLogParts`: upper-case letters, each once, in the order given.
@@ -188,6 +190,7 @@ impl Default for Settings {
             cookie_separator: b';',
             upload_file_limit: None,
             audit_engine: AuditEngine::Off,
+            audit_format: AuditFormat::Json,
             audit_relevant_status: None,
             audit_parts: "ABCFHZ".to_owned(),
             component_signatures: Vec::new(),
