@@ -52,9 +52,20 @@ pub(super) enum Name {
     Refused(&'static str),
 }
 
+impl Name {
+    /// Why an action does nothing here, or, as an error, why it is refused.
+    pub(super) fn without_effect(self) -> Option<Result<&'static str, &'static str>> {
+        match self {
+            Self::Inert(reason) => Some(Ok(reason)),
+            Self::Refused(reason) => Some(Err(reason)),
+            _ => None,
+        }
+    }
+}
+
 /// Whether an action has a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Takes {
+pub(super) enum Takes {
     Nothing,
     Maybe,
     Value,
@@ -63,7 +74,7 @@ enum Takes {
 const CONTENT: Name = Name::Inert("a filter does not change response bodies");
 
 /// Every action of ModSecurity v2, v3 and Coraza.
-const ACTIONS: &[(&str, Name, Takes)] = &[
+pub(super) const ACTIONS: &[(&str, Name, Takes)] = &[
     ("accuracy", Name::Accuracy, Takes::Value),
     ("allow", Name::Allow, Takes::Maybe),
     ("append", CONTENT, Takes::Maybe),
