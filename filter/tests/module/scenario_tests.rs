@@ -68,6 +68,10 @@ fn check(module: &Module, policy: &Value, case: &Case, strict: bool) -> Result<(
     differences.compare("matched natively", matched.as_ref(), Some(&native.matched));
     let found = found(&observed)?;
     differences.compare("log lines", Some(&native.lines), Some(&found.lines));
+    let record = found.audit.as_deref();
+    if record != native.audit.as_deref() {
+        differences.say(format!("audit record: natively {:?}, found {record:?}", native.audit));
+    }
     let counted = observed.metrics.get("portcullis.rule_matches").copied().unwrap_or(0);
     differences.compare("rule_matches", Some(&found.lines.len()), usize::try_from(counted).ok().as_ref());
 
@@ -158,6 +162,7 @@ struct Native {
     matched: Vec<u64>,
     /// Of the rules that log.
     lines: Vec<String>,
+    audit: Option<String>,
 }
 
 fn run_natively(policy: &[u8], exchange: &Exchange, id: &str) -> Result<Native, String> {
@@ -171,14 +176,23 @@ fn run_natively(policy: &[u8], exchange: &Exchange, id: &str) -> Result<Native, 
     Ok(Native {
         lines: lines.map(|line| String::from_utf8_lossy(line).into_owned()).collect(),
         matched: matches.iter().map(|record| record.rule_id).collect(),
+        audit: transaction
+            .take_audit_record()
+            .map(|record| String::from_utf8_lossy(&record.one_line()).into_owned()),
     })
 }
 
 /// What the module made of the exchange.
 fn found(observed: &Observed) -> Result<Found, String> {
-    let lines: Vec<String> = observed.log.iter().map(|line| line.text.clone()).collect();
+    let lines = observed.log.iter().map(|line| line.text.clone());
+    let is_audit = |line: &String| line.starts_with("{\"transaction\"") || line.starts_with("--");
+    let (mut audit, lines): (Vec<String>, Vec<String>) = lines.partition(is_audit);
     let id = |line: &String| line.split_once("[id \"")?.1.split_once('"')?.0.parse().ok();
-    let mut found = Found { logged: lines.iter().filter_map(id).collect(), lines, ..Found::default() };
+    let logged = lines.iter().filter_map(id).collect();
+    let mut found = Found { logged, lines, audit: audit.pop(), ..Found::default() };
+    if !audit.is_empty() {
+        return Err("there are several audit records".to_owned());
+    }
     let mut counters = observed.metrics.keys().filter_map(|name| name.strip_prefix("portcullis.requests."));
     let (counter, None) = (counters.next().unwrap_or_default(), counters.next()) else {
         return Err(format!("several outcomes are counted: {:?}", observed.metrics));
