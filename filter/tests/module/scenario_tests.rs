@@ -14,8 +14,8 @@
 //!
 //! # What differs from the native run
 //! As in Envoy the connection has two ends, there is a request id, field names are in lower case with `host`
-//! first, and every request is answered: a case without a response gets an empty one. The comparison runs on
-//! exactly that exchange.
+//! first, a body of unknown length is chunked, and every request is answered: a case without a response gets an
+//! empty one. The comparison runs on exactly that exchange, audit record included.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -103,6 +103,12 @@ fn as_envoy_shows_it(mut exchange: Exchange, id: &str) -> Exchange {
     // Stable: all other fields keep their order.
     headers.sort_by_key(|(name, _)| name.0 != b"host");
     headers.push((bytes("x-request-id"), bytes(id)));
+    let has_body = !body(&exchange.request.body, &exchange.request.body_base64).is_empty();
+    let measured = headers.iter().any(|(name, _)| name.0 == b"content-length" || name.0 == b"transfer-encoding");
+    if has_body && !measured && exchange.request.protocol.0 == b"HTTP/1.1" {
+        // Envoy takes it off; the module knows that a body of unknown length has it.
+        headers.push((bytes("transfer-encoding"), bytes("chunked")));
+    }
     let response = exchange.response.get_or_insert_with(|| Response {
         status: 200,
         protocol: bytes("HTTP/1.1"),

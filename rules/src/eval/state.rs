@@ -150,8 +150,8 @@ impl State {
                 None => return Value::EMPTY,
             },
             Variable::Duration => {
-                let micros = self.now.0.saturating_sub(self.started.0) / 1_000;
-                format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000).into_bytes()
+                let nanos = self.now.0.saturating_sub(self.started.0);
+                (nanos / 1_000_000).to_string().into_bytes()
             }
             Variable::Time
             | Variable::TimeDay
