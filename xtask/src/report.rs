@@ -147,7 +147,14 @@ mod tests {
         assert_eq!(Counts::parse(line), Some(Counts { passed: 1, failed: 2, skipped: 0 }));
         let line = "12 passed, 0 failed, 3 skipped\n";
         assert_eq!(Counts::parse(line), Some(Counts { passed: 12, failed: 0, skipped: 3 }));
-        for other in ["test a ... ok", "test result: ok.", "running 3 tests", "", "test result: 1 passed", "3 failed, 1 skipped"] {
+        for other in [
+            "test a ... ok",
+            "test result: ok.",
+            "running 3 tests",
+            "",
+            "test result: 1 passed",
+            "3 failed, 1 skipped",
+        ] {
             assert_eq!(Counts::parse(other), None, "{other}");
         }
     }

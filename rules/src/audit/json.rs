@@ -225,7 +225,10 @@ impl Writer {
 fn is_number(text: &str) -> bool {
     let (whole, fraction) = text.split_once('.').map_or((text, None), |(whole, rest)| (whole, Some(rest)));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits(whole) && (whole.len() == 1 || !whole.starts_with('0')) && fraction.is_none_or(digits) && text.len() < 16
+    digits(whole)
+        && (whole.len() == 1 || !whole.starts_with('0'))
+        && fraction.is_none_or(digits)
+        && text.len() < 16
 }
 
 #[cfg(test)]
@@ -246,9 +249,15 @@ mod tests {
 
     #[test]
     fn numbers() {
-        for (text, number) in
-            [("1.1", true), ("2", true), ("0", true), ("", false), ("01", false), ("1.", false), ("-1", false)]
-        {
+        for (text, number) in [
+            ("1.1", true),
+            ("2", true),
+            ("0", true),
+            ("", false),
+            ("01", false),
+            ("1.", false),
+            ("-1", false),
+        ] {
             assert_eq!(is_number(text), number, "{text}");
         }
     }

@@ -59,7 +59,10 @@ mod tests {
     fn secrets_are_masked_wherever_they_stand() {
         let secrets = |texts: &[&[u8]]| Secrets::new(texts.iter().map(|text| text.to_vec()).collect());
         assert_eq!(secrets(&[b""]).mask(b"abc"), b"abc");
-        assert_eq!(secrets(&[b"pass", b"password", b"\xff"]).mask(b"a=password&b=pass\xff"), b"a=********&b=*****");
+        assert_eq!(
+            secrets(&[b"pass", b"password", b"\xff"]).mask(b"a=password&b=pass\xff"),
+            b"a=********&b=*****"
+        );
         let many: Vec<Vec<u8>> = (0..=limits::AUDIT_SECRETS).map(|n| n.to_string().into_bytes()).collect();
         assert_eq!(Secrets::new(many).mask(b"abc"), b"***");
         let long = vec![b'x'; limits::AUDIT_SECRET_BYTES + 1];

@@ -72,7 +72,10 @@ impl State {
             None => {
                 let view = self.data.view(0);
                 let status = view.map_or(Value::EMPTY, |view| view.scalars.get(Variable::ResponseStatus));
-                std::str::from_utf8(self.values.get(status)).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+                std::str::from_utf8(self.values.get(status))
+                    .ok()
+                    .and_then(|text| text.parse().ok())
+                    .unwrap_or(0)
             }
         }
     }

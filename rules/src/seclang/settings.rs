@@ -175,12 +175,7 @@ pub(super) fn audit_engine(s: &mut Settings, value: &Text, name: &'static str, _
     Ok(())
 }
 
-pub(super) fn audit_format(
-    s: &mut Settings,
-    value: &Text,
-    name: &'static str,
-    notes: &mut Notes,
-) -> Done {
+pub(super) fn audit_format(s: &mut Settings, value: &Text, name: &'static str, notes: &mut Notes) -> Done {
     let choices = &[
         ("JSON", (AuditFormat::Json, true)),
         ("Native", (AuditFormat::Native, true)),

@@ -96,7 +96,11 @@ mod tests {
             (&altered, Natively::Failed, false),
         ] {
             let judgement = judge(Some(observed), None, Some(natively), false);
-            assert_eq!(matches!(judgement, Judgement::DeviatesUnlisted(_)), proved, "{observed:?} {natively:?}");
+            assert_eq!(
+                matches!(judgement, Judgement::DeviatesUnlisted(_)),
+                proved,
+                "{observed:?} {natively:?}"
+            );
         }
     }
 }
