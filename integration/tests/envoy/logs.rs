@@ -74,7 +74,7 @@ pub(crate) async fn go_ftw_finds_what_lies_between_its_markers() {
         Request::get("/status/200")
             .header("user-agent", "go-ftw test agent")
             .header("accept", "*/*")
-            .header("x-crs-test", text.to_owned())
+            .header("x-crs-test", text)
     };
     for (number, (value, expected)) in [
         ("attack", &[100u64, 102][..]),

@@ -1,7 +1,9 @@
 //! Audit records as JSON, in the shape of ModSecurity v3, with `is_interrupted`, `messages_omitted` and `files`
 //! added.
 
-use super::record::{AuditFile, AuditMessage, AuditRecord, CONNECTOR, PRODUCER, cut, cut_headers};
+use super::record::{
+    AuditFile, AuditMessage, AuditRecord, CONNECTOR, OwnedField, PRODUCER, cut, cut_headers,
+};
 use crate::http::time::CivilTime;
 use crate::limits;
 
@@ -78,7 +80,7 @@ fn transaction(record: &AuditRecord, out: &mut Writer) {
     }
 }
 
-fn headers(headers: &[(Vec<u8>, Vec<u8>)], hide: &impl Fn(&[u8]) -> Vec<u8>, out: &mut Writer) {
+fn headers(headers: &[OwnedField], hide: &impl Fn(&[u8]) -> Vec<u8>, out: &mut Writer) {
     let (shown, omitted) = cut_headers(headers);
     out.name("headers");
     out.object(|out| {

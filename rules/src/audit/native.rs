@@ -3,7 +3,7 @@
 use sha1::Digest as _;
 
 use super::escape;
-use super::record::{AuditRecord, CONNECTOR, PRODUCER, cut, cut_headers};
+use super::record::{AuditRecord, CONNECTOR, OwnedField, PRODUCER, cut, cut_headers};
 use crate::limits;
 
 pub(super) fn render(record: &AuditRecord) -> Vec<u8> {
@@ -101,7 +101,7 @@ impl Native<'_> {
     }
 }
 
-fn headers(out: &mut Vec<u8>, record: &AuditRecord, headers: &[(Vec<u8>, Vec<u8>)]) {
+fn headers(out: &mut Vec<u8>, record: &AuditRecord, headers: &[OwnedField]) {
     let (shown, omitted) = cut_headers(headers);
     for (name, value) in shown {
         limited(out, name, limits::AUDIT_TEXT_BYTES);

@@ -25,13 +25,13 @@ pub struct AuditRecord {
     pub(crate) method: Vec<u8>,
     pub(crate) uri: Vec<u8>,
     pub(crate) protocol: Vec<u8>,
-    pub(crate) request_headers: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) request_headers: Vec<OwnedField>,
     pub(crate) request_body: Vec<u8>,
     pub(crate) files: Vec<AuditFile>,
     pub(crate) response_protocol: Vec<u8>,
     /// What the client got, or would have got; 0 when it got nothing.
     pub(crate) status: u16,
-    pub(crate) response_headers: Vec<(Vec<u8>, Vec<u8>)>,
+    pub(crate) response_headers: Vec<OwnedField>,
     pub(crate) response_body: Vec<u8>,
     pub(crate) engine: EngineMode,
     pub(crate) interrupted: bool,
@@ -41,6 +41,9 @@ pub struct AuditRecord {
     /// Matches beyond the limit.
     pub(crate) messages_omitted: usize,
 }
+
+/// A header field: name, value.
+pub(crate) type OwnedField = (Vec<u8>, Vec<u8>);
 
 /// An uploaded file.
 #[derive(Debug)]
@@ -137,7 +140,7 @@ pub(crate) fn cut(text: &[u8], limit: usize) -> (&[u8], usize) {
 }
 
 /// The header fields that are shown, and how many there are beyond them.
-pub(crate) fn cut_headers(headers: &[(Vec<u8>, Vec<u8>)]) -> (&[(Vec<u8>, Vec<u8>)], usize) {
+pub(crate) fn cut_headers(headers: &[OwnedField]) -> (&[OwnedField], usize) {
     match headers.get(..limits::AUDIT_HEADERS) {
         Some(start) => (start, headers.len() - limits::AUDIT_HEADERS),
         None => (headers, 0),
