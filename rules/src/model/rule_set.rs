@@ -109,8 +109,6 @@ pub struct Settings {
     pub arguments_limit: usize,
     /// Byte between arguments.
     pub argument_separator: u8,
-    /// Byte between cookies (`SecCookieV0Separator`).
-    pub cookie_separator: u8,
     /// Most files in a multipart body.
     pub upload_file_limit: Option<usize>,
     /// `SecAuditEngine`.
@@ -187,7 +185,6 @@ impl Default for Settings {
             json_depth_limit: limits::JSON_DEPTH,
             arguments_limit: limits::ARGUMENTS,
             argument_separator: b'&',
-            cookie_separator: b';',
             upload_file_limit: None,
             audit_engine: AuditEngine::Off,
             audit_format: AuditFormat::Json,

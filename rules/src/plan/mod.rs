@@ -79,7 +79,8 @@ impl Plan {
 
     fn compile(policy: &Policy, screened: bool) -> Result<Self, Vec<Diagnostic>> {
         let placed = placed_rules(policy);
-        let problems = duplicate_ids(&placed);
+        let mut problems = duplicate_ids(&placed);
+        problems.extend(different_separators(policy));
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -229,6 +230,19 @@ fn duplicate_ids(placed: &[Placed<'_>]) -> Vec<Diagnostic> {
         }
     }
     problems
+}
+
+/// Rule sets look at the same arguments of the query, so they have to agree on what separates them.
+fn different_separators(policy: &Policy) -> Option<Diagnostic> {
+    let mut sets = policy.rule_sets.iter();
+    let first = sets.next()?;
+    let other = sets.find(|set| set.settings.argument_separator != first.settings.argument_separator)?;
+    let message =
+        format!("the rule sets `{}` and `{}` have different argument separators", first.name, other.name);
+    Some(
+        Diagnostic::new(Code::E0318, message)
+            .help("all rule sets share the query's arguments: set the same `SecArgumentSeparator` in each"),
+    )
 }
 
 /// Where evaluation can jump to.

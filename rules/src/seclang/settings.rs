@@ -153,9 +153,14 @@ pub(super) fn argument_separator(s: &mut Settings, value: &Text, name: &'static 
     Ok(())
 }
 
-pub(super) fn cookie_separator(s: &mut Settings, value: &Text, name: &'static str, _: &mut Notes) -> Done {
-    s.cookie_separator = one_byte(value, name)?;
-    Ok(())
+pub(super) fn cookie_separator(_: &mut Settings, value: &Text, name: &'static str, _: &mut Notes) -> Done {
+    match one_byte(value, name)? {
+        b';' => Ok(()),
+        _ => {
+            let error = value.report(CODE, "cookies are separated by `;` alone");
+            Err(error.help("no browser separates them otherwise; leave the directive out"))
+        }
+    }
 }
 
 pub(super) fn cookie_format(_: &mut Settings, value: &Text, name: &'static str, _: &mut Notes) -> Done {
