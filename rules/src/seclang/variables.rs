@@ -303,8 +303,11 @@ impl<'a> Parser<'a> {
     fn unknown(&self, start: usize, name: &[u8]) -> TargetError {
         let name = String::from_utf8_lossy(name).into_owned();
         let names = Variable::ALL.iter().map(|v| v.name()).chain(self.form.then_some(ARGS_JSON));
+        let near = suggest(&name, names);
         let unavailable = UNAVAILABLE.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name));
-        let help = match (unavailable, suggest(&name, names)) {
+        // Forms have `ARGS_JSON`, which is what `JSON` means there.
+        let unavailable = unavailable.filter(|_| near.is_none() || !self.form);
+        let help = match (unavailable, near) {
             (Some((_, reason)), _) => format!("other engines have it; here {reason}"),
             (None, Some(known)) => format!("did you mean `{known}`?"),
             (None, None) => "write a SecLang variable such as `ARGS` or `REQUEST_HEADERS:host`".to_owned(),
