@@ -9,6 +9,7 @@ use portcullis_rules::diagnostic::Level;
 use portcullis_rules::model::Item;
 use portcullis_rules::plan::Plan;
 use portcullis_rules::policy::{self, Loaded};
+use portcullis_rules::seclang::modsecurity_style;
 
 use crate::policy::{self as given, SECLANG};
 use crate::render::{self, plural};
@@ -54,6 +55,9 @@ pub(crate) struct Arguments {
 enum Format {
     /// For people, with the lines concerned, and a summary
     Human,
+    /// One line each as libmodsecurity words them, for tools that read those: `Rules error. File: F. Line: N.
+    /// Column: N. …`; errors only
+    Modsecurity,
     /// One JSON array of objects with file, code, level, message, path, rule, line, column, help and labels
     Json,
 }
@@ -100,6 +104,15 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 checked.iter().flat_map(|(name, loaded)| render::json(loaded, name)).collect();
             serde_json::to_writer_pretty(&mut out, &reports)?;
             out.write_all(b"\n")?;
+        }
+        Format::Modsecurity => {
+            for (_, loaded) in &checked {
+                for diagnostic in &loaded.diagnostics {
+                    if diagnostic.code.level() == Level::Error {
+                        writeln!(out, "{}", modsecurity_style(diagnostic, &loaded.sources))?;
+                    }
+                }
+            }
         }
         Format::Human => {
             let colours = match arguments.color {

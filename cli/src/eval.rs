@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use portcullis_rules::audit::MatchRecord;
+use portcullis_rules::audit::{AuditRecord, MatchRecord};
 use portcullis_rules::diagnostic::Sources;
 use portcullis_rules::eval::{Disruption, Outcome, Transaction, UnixNanos};
 use portcullis_rules::exchange::Exchange;
@@ -24,6 +24,7 @@ use crate::policy::Rules;
 #[command(after_help = r#"Examples:
   portcullis eval --policy policy.json < exchanges.jsonl
   portcullis eval --seclang crs-setup.conf --seclang 'rules/*.conf' < exchanges.jsonl
+  portcullis eval --policy policy.json --audit < exchanges.jsonl
   echo '{"id":"1","request":{"method":"GET","uri":"/?q=1","headers":[["Host","a"]]}}' \
     | portcullis eval --policy policy.json | jq .outcome
 
@@ -42,6 +43,10 @@ Exit status:
 pub(crate) struct Arguments {
     #[command(flatten)]
     rules: Rules,
+
+    /// Print audit records instead of verdicts: of the exchanges that the policy's audit log wants, in its format
+    #[arg(long)]
+    audit: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -66,7 +71,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             continue;
         }
         match judge(&plan, &line) {
-            Ok(verdict) => writeln!(stdout, "{verdict}")?,
+            Ok((_, record)) if arguments.audit => {
+                if let Some(record) = record {
+                    stdout.write_all(&record.render())?;
+                    writeln!(stdout)?;
+                }
+            }
+            Ok((verdict, _)) => writeln!(stdout, "{verdict}")?,
             Err(problem) => {
                 eprintln!("line {}: {problem:#}", number + 1);
                 complete = ExitCode::FAILURE;
@@ -76,7 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(complete)
 }
 
-fn judge(plan: &Arc<Plan>, line: &str) -> anyhow::Result<Value> {
+fn judge(plan: &Arc<Plan>, line: &str) -> anyhow::Result<(Value, Option<AuditRecord>)> {
     let exchange: Exchange = serde_json::from_str(line).context("not an exchange")?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = UnixNanos(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
@@ -90,7 +101,9 @@ fn judge(plan: &Arc<Plan>, line: &str) -> anyhow::Result<Value> {
         .into_iter()
         .map(|(name, value)| (String::from_utf8_lossy(&name).into_owned(), text(&value)))
         .collect();
-    Ok(json!({ "id": exchange.id, "outcome": outcome_json(&outcome), "matched": matched, "tx": tx }))
+    let verdict =
+        json!({ "id": exchange.id, "outcome": outcome_json(&outcome), "matched": matched, "tx": tx });
+    Ok((verdict, transaction.take_audit_record()))
 }
 
 fn matched(record: &MatchRecord) -> Value {

@@ -3,6 +3,7 @@
 
 mod bundle;
 mod check;
+mod coverage;
 mod eval;
 mod ftw;
 mod policy;

@@ -15,6 +15,7 @@ Examples:
   portcullis schema > policy.schema.json
   portcullis schema | jq '.\"$defs\".Rule.properties | keys'
   portcullis schema --format markdown > reference.md
+  portcullis schema --format seclang | grep refused
 
 A policy names its schema for editors in a top-level field:
   { \"$schema\": \"./policy.schema.json\", \"rule_sets\": [] }")]
@@ -30,6 +31,8 @@ enum Format {
     Json,
     /// Tables of fields with type, default and meaning
     Markdown,
+    /// Tables of SecLang's names, each with what becomes of it
+    Seclang,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -40,6 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             serde_json::to_writer_pretty(&mut out, &schema)?;
             out.write_all(b"\n")?;
         }
+        Format::Seclang => out.write_all(crate::coverage::markdown().as_bytes())?,
         Format::Markdown => out.write_all(reference::markdown(&schema).as_bytes())?,
     }
     Ok(ExitCode::SUCCESS)

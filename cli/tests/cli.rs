@@ -232,6 +232,41 @@ fn committed_reference_is_current() {
     assert!(generated == out, "run the test with UPDATE_GOLDEN=1");
 }
 
+/// The same for `docs/seclang.md`.
+#[test]
+fn committed_coverage_is_current() {
+    let (code, out, _) = run(&["schema", "--format", "seclang"], "");
+    assert_eq!(code, 0);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/seclang.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (by_hand, rest) = text.split_once("<!-- Generated").unwrap();
+    let (marker, generated) = rest.split_once('\n').unwrap();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, format!("{by_hand}<!-- Generated{marker}\n{out}")).unwrap();
+        return;
+    }
+    assert!(generated == out, "run the test with UPDATE_GOLDEN=1");
+}
+
+/// What SKUDONET's tools look for in the words of libmodsecurity.
+#[test]
+fn errors_in_the_words_of_libmodsecurity() {
+    let rules = "SecRule ARGS \"@rx a\" \"id:1,foo\"\nSecRule NOPE \"@rx a\" \"id:2\"\nInclude missing.conf\nSecTmpDir /tmp\n";
+    let path = file("words.conf", rules.as_bytes());
+    let (code, out, err) = run(&["check", "--format", "modsecurity", path.to_str().unwrap()], "");
+    assert_eq!((code, err.as_str()), (1, ""));
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!(lines.len(), 3, "{out}");
+    let begin = format!("Rules error. File: {}. Line: ", path.display());
+    for (line, words) in lines.iter().zip([
+        "1. Column: 28. Expecting an action, got: foo",
+        "2. Column: 9. Expecting a variable, got: : NOPE",
+        "3. Column: 9. Failed to open file: ",
+    ]) {
+        assert!(line.starts_with(&format!("{begin}{words}")), "{line}");
+    }
+}
+
 /// Every whole policy in the documentation is one that the module takes.
 #[test]
 fn policies_in_the_documentation_are_valid() {

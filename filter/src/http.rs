@@ -409,6 +409,10 @@ impl Exchange {
         let now = self.now();
         self.transaction.finish(now);
         self.report();
+        if let Some(record) = self.transaction.take_audit_record() {
+            abi::log(LogLevel::Warn, &record.one_line());
+            self.shared.metrics.count(Counter::AuditRecords);
+        }
         let counter =
             if self.failed { Counter::Failed } else { Counter::of_outcome(&self.transaction.outcome()) };
         self.shared.metrics.count(counter);

@@ -67,6 +67,8 @@ counters! {
     Failed "requests.failed",
     /// Matches of rules that log.
     RuleMatches "rule_matches",
+    /// Records written for the audit log.
+    AuditRecords "audit_records",
     /// Request bodies that reached the inspection limit.
     RequestBodyLimit "limit.request_body",
     /// Response bodies that reached the inspection limit.

@@ -126,3 +126,26 @@ pub const POLICY_DEPTH: usize = 128;
 /// Most that a body limit of a policy or of SecLang can be set to, in bytes: 1 GiB, ModSecurity's hard
 /// limit.
 pub const BODY_LIMIT_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Bytes of each body in an audit record. What is longer ends with the number of bytes left out, here and in
+/// the following limits.
+pub const AUDIT_BODY_BYTES: usize = 16_384;
+
+/// Bytes of any other text in an audit record: a header's name or value, the URI, a message.
+pub const AUDIT_TEXT_BYTES: usize = 1_024;
+
+/// Header fields of a request or response in an audit record; `headers_omitted` counts the others.
+pub const AUDIT_HEADERS: usize = 128;
+
+/// Uploaded files named in an audit record; others are left out. The default of [`UPLOAD_FILES`].
+pub const AUDIT_FILES: usize = UPLOAD_FILES;
+
+/// Rule matches in an audit record; `messages_omitted` counts the others.
+pub const AUDIT_MESSAGES: usize = 100;
+
+/// Most values that are masked in an audit record (`sanitiseArg` and its like). With more, everything is
+/// masked that client or upstream sent.
+pub const AUDIT_SECRETS: usize = 1_000;
+
+/// Most bytes of these values, all together; with more, everything is masked as well.
+pub const AUDIT_SECRET_BYTES: usize = 262_144;

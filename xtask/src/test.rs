@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 
 use crate::report::{Outcome, Report};
-use crate::{dist, envoy, module, node, process, toolchain, workspace};
+use crate::{dist, envoy, ftw, module, node, process, toolchain, workspace};
 
 /// What to test.
 #[derive(clap::Args)]
@@ -79,14 +79,19 @@ fn tests(report: &mut Report, arguments: &Arguments) {
     });
     report.step("tests", || {
         let mut command = workspace::cargo(["test", "--locked", "--workspace", "--no-fail-fast"]);
-        provide(&mut command, "PORTCULLIS_WASM", built);
-        provide(&mut command, "ENVOY", found);
+        provide(&mut command, "PORTCULLIS_WASM", built.clone());
+        provide(&mut command, "ENVOY", found.clone());
         if let Some(filter) = &arguments.filter {
             command.args(["--", filter]);
         }
         let (counts, succeeded) = process::run_tests(&mut command)?;
         Ok(Outcome::Tests(counts, succeeded))
     });
+    if arguments.filter.is_none() {
+        for (name, blocking) in [("rules in Envoy", false), ("rules in Envoy, blocking", true)] {
+            report.step(name, || ftw::step(built.as_deref(), found.as_deref(), blocking));
+        }
+    }
 }
 
 /// Tells the tests where a file is, or that there is none: nothing from an earlier run may stand in.

@@ -11,6 +11,7 @@ mod session;
 mod template;
 mod yaml;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -88,6 +89,9 @@ enum Format {
     Human,
     /// One JSON object with a list of tests, and the counts
     Json,
+    /// Nothing is run: the exchanges of the tests, one JSON object per line, for `portcullis eval`. What only a
+    /// socket can express is left out
+    Exchanges,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -95,9 +99,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if let Some(filter) = &arguments.filter {
         tests.retain(|test| filter.is_match(&test.id));
     }
+    if arguments.format == Format::Exchanges {
+        return exchanges(&tests);
+    }
     let Some(mut runner) = Runner::new(arguments)? else { return Ok(ExitCode::FAILURE) };
     let mut report = Report::new(arguments.blocking);
-    let progress = Progress::new(tests.len());
+    let mut progress = Progress::new(tests.len());
     for (number, test) in (1..).zip(&tests) {
         progress.step(number, &test.id);
         report.add(runner.test(test).with_context(|| format!("test {}", test.id))?);
@@ -107,8 +114,26 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match arguments.format {
         Format::Human => report.human(&mut out)?,
         Format::Json => report.json(&mut out)?,
+        Format::Exchanges => {}
     }
     Ok(if report.has_failures() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Prints the requests of the tests with the answers of their backend.
+fn exchanges(tests: &[Test]) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    for test in tests {
+        for (number, stage) in (1..).zip(&test.stages) {
+            let context = || format!("test {}", test.id);
+            let input = Session::default().follow(&stage.input).with_context(context)?;
+            let request = Parsed::read(&request::build(&input, &[]).with_context(context)?);
+            let id = if number == 1 { test.id.clone() } else { format!("{}-{number}", test.id) };
+            if request.refusal.is_none() {
+                writeln!(out, "{}", native::recorded(&id, &request))?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Runs tests one after the other.

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use portcullis_rules::diagnostic::Diagnostic;
 use portcullis_rules::eval::{Disruption, Outcome, Transaction, UnixNanos};
 use portcullis_rules::exchange::{Base64, Bytes, Endpoint, Exchange, Request, Response};
 use portcullis_rules::model::Policy;
 use portcullis_rules::plan::Plan;
+use serde_json::{Value, json};
 
 use super::backend::{self, Answer};
 use super::check::{Evidence, Reply};
@@ -51,6 +54,44 @@ impl Native {
         };
         let lines = transaction.take_matches().into_iter().filter_map(|found| found.log_line).collect();
         Evidence { reply, lines, upstream_hits: None }
+    }
+}
+
+/// A request and the backend's answer to it as `portcullis eval` reads them.
+pub(super) fn recorded(id: &str, request: &Parsed) -> Value {
+    let exchange = exchange(request, &backend::answer(request));
+    let end = |end: &Endpoint| json!({ "address": end.address, "port": end.port });
+    let fields = |fields: &[(Bytes, Bytes)]| -> Vec<Value> {
+        fields.iter().map(|(name, value)| json!([text(&name.0), text(&value.0)])).collect()
+    };
+    let sent = &exchange.request;
+    let response = exchange.response.as_ref().map(|response| {
+        json!({
+            "status": response.status,
+            "headers": fields(&response.headers),
+            "body_base64": STANDARD.encode(&response.body.0),
+        })
+    });
+    json!({
+        "id": id,
+        "client": end(&exchange.client),
+        "server": end(&exchange.server),
+        "request": {
+            "method": text(&sent.method.0),
+            "uri": text(&sent.uri.0),
+            "protocol": text(&sent.protocol.0),
+            "headers": fields(&sent.headers),
+            "body_base64": STANDARD.encode(&sent.body.0),
+        },
+        "response": response,
+    })
+}
+
+/// Bytes as an exchange holds them.
+fn text(bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => json!({ "base64": STANDARD.encode(bytes) }),
     }
 }
 

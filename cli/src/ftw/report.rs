@@ -1,6 +1,7 @@
 //! What came of the tests, for people and for programs.
 
 use std::io::{IsTerminal as _, Write};
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -161,26 +162,34 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// A line on the standard error that says how far the run is, if someone is there to read it.
+/// How often progress is told where the standard error is no terminal.
+const PROGRESS_SECONDS: u64 = 10;
+
+/// Says on the standard error how far the run is: in one line that is written over and over where someone sees it,
+/// else in a line now and then.
 #[derive(Debug)]
 pub(super) struct Progress {
     total: usize,
-    shown: bool,
+    terminal: bool,
+    told: Instant,
 }
 
 impl Progress {
     pub(super) fn new(total: usize) -> Self {
-        Self { total, shown: std::io::stderr().is_terminal() }
+        Self { total, terminal: std::io::stderr().is_terminal(), told: Instant::now() }
     }
 
-    pub(super) fn step(&self, number: usize, id: &str) {
-        if self.shown {
+    pub(super) fn step(&mut self, number: usize, id: &str) {
+        if self.terminal {
             eprint!("\r\x1b[K{number}/{} {id}", self.total);
+        } else if self.told.elapsed().as_secs() >= PROGRESS_SECONDS {
+            eprintln!("{number}/{} {id}", self.total);
+            self.told = Instant::now();
         }
     }
 
     pub(super) fn end(&self) {
-        if self.shown {
+        if self.terminal {
             eprint!("\r\x1b[K");
         }
     }

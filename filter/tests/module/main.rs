@@ -1,14 +1,16 @@
 //! The built module in the test host, judged by the test data of the engine: every vector and every scenario
-//! that `rules/tests` runs natively. Nothing here asks the engine in place of the module; where it is asked,
+//! that `rules/tests` runs natively, libinjection's cases, and the exchanges of the Core Rule Set's tests. Nothing here asks the engine in place of the module; where it is asked,
 //! it is to have something to compare with.
 //!
 //! Without a built module one ignored test stands for them all, and the way to build it is printed.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
+mod core_rule_set;
 #[allow(dead_code, reason = "the engine's own tests use the rest")]
 #[path = "../../../rules/tests/support/folder.rs"]
 mod folder;
+mod libinjection;
 mod scenario_tests;
 #[allow(dead_code, reason = "the engine's own tests use the rest")]
 #[path = "../../../rules/tests/support/scenarios.rs"]
@@ -26,7 +28,9 @@ fn main() {
     let trials = match portcullis_module() {
         ModuleFile::Found(path) => {
             let module = Module::from_file(&path).expect("the module compiles");
-            vector_tests::trials(&module).into_iter().chain(scenario_tests::trials(&module)).collect()
+            let trials = vector_tests::trials(&module).into_iter();
+            let trials = trials.chain(scenario_tests::trials(&module)).chain(libinjection::trials(&module));
+            trials.chain(core_rule_set::trials(&module)).collect()
         }
         ModuleFile::Missing(help) => vec![missing(&help)],
     };

@@ -14,14 +14,14 @@
 //!
 //! # What differs from the native run
 //! As in Envoy the connection has two ends, there is a request id, field names are in lower case with `host`
-//! first, and every request is answered: a case without a response gets an empty one. The comparison runs on
-//! exactly that exchange.
+//! first, a body of unknown length is chunked, and every request is answered: a case without a response gets an
+//! empty one. The comparison runs on exactly that exchange, audit record included.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use libtest_mimic::Trial;
-use portcullis_rules::eval::Transaction;
+use portcullis_rules::eval::{Outcome, Transaction};
 use portcullis_rules::exchange::{Base64, Bytes, Endpoint, Exchange, Response};
 use portcullis_rules::plan::Plan;
 use portcullis_rules::policy;
@@ -61,13 +61,19 @@ fn check(module: &Module, policy: &Value, case: &Case, strict: bool) -> Result<(
     let mut host = Host::start(module, &policy, options).map_err(|error| error.to_string())?;
     let observed = host.exchange(&for_host(&exchange)?);
 
-    let native = run_natively(&policy, &exchange, &id)?;
+    let loaded = policy::load(&policy, "policy").policy.ok_or("the policy is refused")?;
+    let plan = Arc::new(Plan::new(&loaded).map_err(|problems| format!("{problems:?}"))?);
+    let native = run_natively(plan, &exchange, &id);
     let mut differences = Differences::default();
     let mut matched = case.expect.matched.clone();
     matched.iter_mut().for_each(|ids| ids.retain(|id| !case.expect.head_as_sent.contains(id)));
     differences.compare("matched natively", matched.as_ref(), Some(&native.matched));
     let found = found(&observed)?;
     differences.compare("log lines", Some(&native.lines), Some(&found.lines));
+    let record = found.audit.as_deref();
+    if record != native.audit.as_deref() {
+        differences.say(format!("audit record: natively {:?}, found {record:?}", native.audit));
+    }
     let counted = observed.metrics.get("portcullis.rule_matches").copied().unwrap_or(0);
     differences.compare("rule_matches", Some(&found.lines.len()), usize::try_from(counted).ok().as_ref());
 
@@ -84,7 +90,7 @@ fn check(module: &Module, policy: &Value, case: &Case, strict: bool) -> Result<(
 }
 
 /// The exchange as the module gets it to see.
-fn as_envoy_shows_it(mut exchange: Exchange, id: &str) -> Exchange {
+pub(crate) fn as_envoy_shows_it(mut exchange: Exchange, id: &str) -> Exchange {
     let bytes = |text: &str| Bytes(text.as_bytes().to_vec());
     let ends = [(&mut exchange.client, "192.0.2.1", 40_000), (&mut exchange.server, "198.51.100.1", 80)];
     for (end, address, port) in ends {
@@ -99,6 +105,13 @@ fn as_envoy_shows_it(mut exchange: Exchange, id: &str) -> Exchange {
     // Stable: all other fields keep their order.
     headers.sort_by_key(|(name, _)| name.0 != b"host");
     headers.push((bytes("x-request-id"), bytes(id)));
+    let has_body = !body(&exchange.request.body, &exchange.request.body_base64).is_empty();
+    let measured =
+        headers.iter().any(|(name, _)| name.0 == b"content-length" || name.0 == b"transfer-encoding");
+    if has_body && !measured && exchange.request.protocol.0 == b"HTTP/1.1" {
+        // Envoy takes it off; the module knows that a body of unknown length has it.
+        headers.push((bytes("transfer-encoding"), bytes("chunked")));
+    }
     let response = exchange.response.get_or_insert_with(|| Response {
         status: 200,
         protocol: bytes("HTTP/1.1"),
@@ -113,7 +126,7 @@ fn as_envoy_shows_it(mut exchange: Exchange, id: &str) -> Exchange {
 }
 
 /// The same exchange for the test host.
-fn for_host(exchange: &Exchange) -> Result<testhost::Exchange, String> {
+pub(crate) fn for_host(exchange: &Exchange) -> Result<testhost::Exchange, String> {
     let text = |bytes: &Bytes| {
         String::from_utf8(bytes.0.clone()).map_err(|_| format!("{:?} is not UTF-8", bytes.0.escape_ascii()))
     };
@@ -154,31 +167,41 @@ fn pieces(body: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// What the engine itself says to the exchange.
-struct Native {
+pub(crate) struct Native {
     matched: Vec<u64>,
     /// Of the rules that log.
-    lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
+    audit: Option<String>,
+    pub(crate) outcome: Outcome,
 }
 
-fn run_natively(policy: &[u8], exchange: &Exchange, id: &str) -> Result<Native, String> {
-    let policy = policy::load(policy, "policy").policy.ok_or("the policy is refused")?;
-    let plan = Plan::new(&policy).map_err(|problems| format!("{problems:?}"))?;
-    let mut transaction = Transaction::new(Arc::new(plan), &exchange.connection(), id.as_bytes(), NOW);
+pub(crate) fn run_natively(plan: Arc<Plan>, exchange: &Exchange, id: &str) -> Native {
+    let mut transaction = Transaction::new(plan, &exchange.connection(), id.as_bytes(), NOW);
     transaction.record_all();
-    exchange.run(&mut transaction, NOW);
+    let outcome = exchange.run(&mut transaction, NOW);
     let matches = transaction.take_matches();
     let lines = matches.iter().filter_map(|record| record.log_line.as_deref());
-    Ok(Native {
+    Native {
+        outcome,
         lines: lines.map(|line| String::from_utf8_lossy(line).into_owned()).collect(),
         matched: matches.iter().map(|record| record.rule_id).collect(),
-    })
+        audit: transaction
+            .take_audit_record()
+            .map(|record| String::from_utf8_lossy(&record.one_line()).into_owned()),
+    }
 }
 
 /// What the module made of the exchange.
 fn found(observed: &Observed) -> Result<Found, String> {
-    let lines: Vec<String> = observed.log.iter().map(|line| line.text.clone()).collect();
+    let lines = observed.log.iter().map(|line| line.text.clone());
+    let is_audit = |line: &String| line.starts_with("{\"transaction\"") || line.starts_with("--");
+    let (mut audit, lines): (Vec<String>, Vec<String>) = lines.partition(is_audit);
     let id = |line: &String| line.split_once("[id \"")?.1.split_once('"')?.0.parse().ok();
-    let mut found = Found { logged: lines.iter().filter_map(id).collect(), lines, ..Found::default() };
+    let logged = lines.iter().filter_map(id).collect();
+    let mut found = Found { logged, lines, audit: audit.pop(), ..Found::default() };
+    if !audit.is_empty() {
+        return Err("there are several audit records".to_owned());
+    }
     let mut counters = observed.metrics.keys().filter_map(|name| name.strip_prefix("portcullis.requests."));
     let (counter, None) = (counters.next().unwrap_or_default(), counters.next()) else {
         return Err(format!("several outcomes are counted: {:?}", observed.metrics));
@@ -202,7 +225,12 @@ fn found(observed: &Observed) -> Result<Found, String> {
 }
 
 /// What reached whom.
-fn check_delivery(differences: &mut Differences, exchange: &Exchange, observed: &Observed, strict: bool) {
+pub(crate) fn check_delivery(
+    differences: &mut Differences,
+    exchange: &Exchange,
+    observed: &Observed,
+    strict: bool,
+) {
     let Observed { verdict, upstream, downstream, .. } = observed;
     let response = exchange.response.as_ref();
     let sent = response.map_or(&b""[..], |response| body(&response.body, &response.body_base64));

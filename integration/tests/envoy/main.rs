@@ -18,6 +18,7 @@ mod bundle;
 mod conditions;
 mod flow;
 mod harness;
+mod logs;
 mod manifests;
 mod operations;
 mod phases;
@@ -119,6 +120,10 @@ const TESTS: &[Test] = tests! {
         websockets_are_not_held,
         head_requests_work,
         an_upstream_with_http2_works,
+    }
+    Module logs {
+        an_audit_record_is_one_line_of_json,
+        go_ftw_finds_what_lies_between_its_markers,
     }
     Module operations {
         a_bad_policy_is_refused_at_start_with_all_its_errors,

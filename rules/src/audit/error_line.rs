@@ -2,6 +2,7 @@
 //! log tools and go-ftw look for. Two choices where engines differ: the severity is the upper-case word, and
 //! every value is escaped in the same way, so that a line is always one physical line.
 
+use super::AuditMessage;
 use crate::model::{Phase, Severity};
 
 /// Longest operator parameter, logdata and URI shown, in bytes.
@@ -55,11 +56,41 @@ pub(crate) struct MatchedValue<'a> {
 }
 
 impl ErrorLine<'_> {
+    /// The line, with the client in front.
     pub(crate) fn render(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(512);
-        let phase = self.phase.number();
         out.extend_from_slice(b"[client \"");
         escape(&mut out, self.client);
+        out.extend_from_slice(b"\"] ");
+        self.without_client(&mut out);
+        out
+    }
+
+    /// What an audit record says of the match.
+    pub(crate) fn audit_message(&self, set: u32) -> AuditMessage {
+        let (mut line, mut matched) = (Vec::new(), Vec::new());
+        self.without_client(&mut line);
+        self.matched(&mut matched);
+        AuditMessage {
+            set,
+            message: self.message.to_vec(),
+            matched,
+            line,
+            rule_id: self.id,
+            file: self.file.to_owned(),
+            line_number: self.line,
+            data: self.data.to_vec(),
+            severity: self.severity.map(Severity::number),
+            ver: self.ver.to_owned(),
+            rev: self.rev.to_owned(),
+            tags: self.tags.to_vec(),
+            maturity: self.maturity,
+            accuracy: self.accuracy,
+        }
+    }
+
+    fn without_client(&self, out: &mut Vec<u8>) {
+        let phase = self.phase.number();
         let verdict = match self.verdict {
             LineVerdict::Warning => "Warning. ".to_owned(),
             LineVerdict::Denied(status) => format!("Access denied with code {status} (phase {phase}). "),
@@ -69,26 +100,25 @@ impl ErrorLine<'_> {
             }
             LineVerdict::Allowed => format!("Access allowed (phase {phase}). "),
         };
-        out.extend_from_slice(b"\"] ModSecurity: ");
+        out.extend_from_slice(b"ModSecurity: ");
         out.extend_from_slice(verdict.as_bytes());
-        self.matched(&mut out);
-        field(&mut out, "file", self.file.as_bytes(), usize::MAX);
-        field(&mut out, "line", self.line.to_string().as_bytes(), usize::MAX);
-        field(&mut out, "id", self.id.to_string().as_bytes(), usize::MAX);
-        field(&mut out, "rev", self.rev.as_bytes(), usize::MAX);
-        field(&mut out, "msg", self.message, usize::MAX);
-        field(&mut out, "data", self.data, LONG);
-        field(&mut out, "severity", self.severity.map_or("", Severity::name).as_bytes(), usize::MAX);
-        field(&mut out, "ver", self.ver.as_bytes(), usize::MAX);
-        field(&mut out, "maturity", self.maturity.to_string().as_bytes(), usize::MAX);
-        field(&mut out, "accuracy", self.accuracy.to_string().as_bytes(), usize::MAX);
+        self.matched(out);
+        field(out, "file", self.file.as_bytes(), usize::MAX);
+        field(out, "line", self.line.to_string().as_bytes(), usize::MAX);
+        field(out, "id", self.id.to_string().as_bytes(), usize::MAX);
+        field(out, "rev", self.rev.as_bytes(), usize::MAX);
+        field(out, "msg", self.message, usize::MAX);
+        field(out, "data", self.data, LONG);
+        field(out, "severity", self.severity.map_or("", Severity::name).as_bytes(), usize::MAX);
+        field(out, "ver", self.ver.as_bytes(), usize::MAX);
+        field(out, "maturity", self.maturity.to_string().as_bytes(), usize::MAX);
+        field(out, "accuracy", self.accuracy.to_string().as_bytes(), usize::MAX);
         for tag in self.tags {
-            field(&mut out, "tag", tag, usize::MAX);
+            field(out, "tag", tag, usize::MAX);
         }
-        field(&mut out, "hostname", self.hostname, usize::MAX);
-        field(&mut out, "uri", self.uri, LONG);
-        field(&mut out, "unique_id", self.unique_id, usize::MAX);
-        out
+        field(out, "hostname", self.hostname, usize::MAX);
+        field(out, "uri", self.uri, LONG);
+        field(out, "unique_id", self.unique_id, usize::MAX);
     }
 
     fn matched(&self, out: &mut Vec<u8>) {
@@ -139,7 +169,7 @@ fn limited(out: &mut Vec<u8>, value: &[u8], limit: usize) {
 
 /// Writes `value` so that it can neither end its field nor its line: bytes outside printable ASCII, quotes
 /// and backslashes become `\xhh`.
-fn escape(out: &mut Vec<u8>, value: &[u8]) {
+pub(crate) fn escape(out: &mut Vec<u8>, value: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     for &byte in value {
         if matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\' {

@@ -1,8 +1,17 @@
-//! What is reported: records of rule matches and their formats.
+//! What is reported: records of rule matches and of whole transactions, and their formats.
 
 mod error_line;
+mod json;
+mod native;
+mod parts;
+mod record;
+mod secrets;
 
-pub(crate) use error_line::{ErrorLine, LineVerdict, MatchedValue};
+pub(crate) use error_line::{ErrorLine, LineVerdict, MatchedValue, escape};
+pub(crate) use parts::{Parts, PartsEdit};
+pub use record::AuditRecord;
+pub(crate) use record::{AuditFile, AuditMessage};
+pub(crate) use secrets::Secrets;
 
 use crate::model::{Phase, Severity};
 

@@ -110,6 +110,8 @@ codes! {
     E0315 Error "bad assignment",
     /// Includes are nested too deep, too many or too long, or go round in a circle.
     E0316 Error "include limit",
+    /// Rule sets want the query split at different characters, and they share its arguments.
+    E0318 Error "different argument separators",
     /// A rule is left out because it has errors and `SecIgnoreRuleCompilationErrors` is on.
     W0401 Warning "rule left out",
     /// An action does nothing here.
@@ -134,6 +136,8 @@ codes! {
     N0501 Note "directive without effect",
     /// A limit of 0 stands for the default maximum.
     N0502 Note "default maximum",
+    /// A format is not written; the message says which one is.
+    N0503 Note "another format",
 }
 
 impl fmt::Display for Code {

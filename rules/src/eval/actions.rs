@@ -5,7 +5,7 @@ use super::data::Element;
 use super::state::State;
 use super::store::Address;
 use super::values::Value;
-use crate::model::{PartsChange, Store, Variable};
+use crate::model::{Store, Variable};
 use crate::operators::{Captures, leading_integer};
 use crate::plan::{ActionPlan, ChangePlan, CtlPlan, KeyPlan, Plan, RulePlan, Slot};
 
@@ -20,6 +20,7 @@ impl State {
                     self.data.env.retain(|element| element.key != key);
                     self.data.env.push(Element { key, value });
                 }
+                ActionPlan::Sanitise(secret) => self.keep_secret(secret),
                 ActionPlan::Ctl(ctl) => self.control(ctl),
                 ActionPlan::InitCollection { collection, key } => {
                     self.open_collection(plan, rule, *collection, key);
@@ -87,14 +88,7 @@ impl State {
         let control = &mut self.control;
         match ctl {
             CtlPlan::AuditEngine(mode) => control.audit_engine = Some(*mode),
-            CtlPlan::AuditLogParts(change, parts) => {
-                let set = &mut control.audit_parts;
-                match change {
-                    PartsChange::Set => *set = Some(parts.to_string()),
-                    PartsChange::Add => set.get_or_insert_default().push_str(parts),
-                    PartsChange::Remove => set.get_or_insert_default().retain(|part| !parts.contains(part)),
-                }
-            }
+            CtlPlan::AuditLogParts(change, parts) => control.audit_parts.change(*change, parts),
             CtlPlan::ForceRequestBody(on) => control.force_request_body = *on,
             CtlPlan::XmlArguments(which) => control.xml_arguments = Some(*which),
             CtlPlan::RequestBodyAccess(on) => control.request_body_access = Some(*on),

@@ -1,6 +1,7 @@
 //! Transactions: one HTTP exchange judged phase by phase.
 
 mod actions;
+mod audit;
 mod body;
 mod data;
 mod gate;
@@ -18,7 +19,7 @@ mod xml;
 
 use std::sync::Arc;
 
-use crate::audit::MatchRecord;
+use crate::audit::{AuditRecord, MatchRecord};
 use crate::model::{Phase, Store};
 use crate::plan::Plan;
 use body::Intake;
@@ -150,6 +151,7 @@ impl Transaction {
     #[must_use]
     pub fn new(plan: Arc<Plan>, connection: &Connection<'_>, unique_id: &[u8], now: UnixNanos) -> Self {
         let mut state = State::new(plan.views().len(), now);
+        state.auditing = plan.audits();
         state.begin(connection, unique_id);
         Self { plan, state, request: Intake::default(), response: Intake::default() }
     }
@@ -245,6 +247,12 @@ impl Transaction {
     /// [`Transaction::record_all`].
     pub fn take_matches(&mut self) -> Vec<MatchRecord> {
         std::mem::take(&mut self.state.matches)
+    }
+
+    /// The audit record, if the policy wants one of this transaction. Call it once, after
+    /// [`Transaction::finish`].
+    pub fn take_audit_record(&mut self) -> Option<AuditRecord> {
+        self.state.audit_record(&self.plan)
     }
 
     /// What `TX` holds, in order of insertion: name, value.

@@ -5,6 +5,7 @@ use super::state::State;
 use super::values::Value;
 use super::{Disruption, Interruption};
 use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
+use crate::limits;
 use crate::model::{AllowScope, EngineMode, Phase, Variable};
 use crate::operators::{Captures, OperatorName, leading_integer};
 use crate::plan::{ConditionPlan, Keys, LinkPlan, Plan, ResolutionPlan, RulePlan};
@@ -73,8 +74,10 @@ impl State {
             }
         }
         let disrupted = self.resolve(plan, rule, mode);
-        self.decision.audit |= rule.audit;
-        if rule.log || self.record_all {
+        if rule.audit {
+            self.mark_audited(rule.set);
+        }
+        if self.is_recorded(rule) {
             self.record(plan, rule, progress, disrupted);
         }
         if let Some(severity) = rule.meta.severity {
@@ -239,6 +242,7 @@ impl State {
         }
         let seen = Item { value, ..item };
         self.matched.last = Some(seen);
+        self.matched_raw = Some(item.value);
         self.matched.all.push(seen);
         progress.items.push(seen);
         progress.first.get_or_insert((position, item));
@@ -247,9 +251,14 @@ impl State {
         true
     }
 
+    /// Whether a match of the rule is reported anywhere.
+    fn is_recorded(&self, rule: &RulePlan) -> bool {
+        rule.log || self.record_all || (rule.audit && self.auditing)
+    }
+
     /// A rule without chain reports what it saw at its first match; a chain what it saw at the end.
     fn keep_texts(&mut self, plan: &Plan, rule: &RulePlan, progress: &mut Progress) {
-        if rule.links.len() == 1 && progress.texts.is_none() && (rule.log || self.record_all) {
+        if rule.links.len() == 1 && progress.texts.is_none() && self.is_recorded(rule) {
             progress.texts = Some(self.texts(plan, rule));
         }
     }
@@ -304,7 +313,9 @@ impl State {
             let value = state.scalar(plan, variable, 0);
             state.values.get(value).to_vec()
         };
-        let log_line = rule.log.then(|| {
+        let audited = rule.audit && self.auditing;
+        let mut log_line = None;
+        if rule.log || audited {
             let found = progress.first.and_then(|(position, item)| {
                 let condition = rule.links.get(position)?.condition.as_ref()?;
                 Some((condition, item))
@@ -319,8 +330,11 @@ impl State {
             });
             let host = scalar(self, Variable::ServerName);
             let host = if host.is_empty() { scalar(self, Variable::ServerAddr) } else { host };
-            ErrorLine {
-                client: &scalar(self, Variable::RemoteAddr),
+            let client = scalar(self, Variable::RemoteAddr);
+            let uri = scalar(self, Variable::RequestUri);
+            let unique_id = scalar(self, Variable::UniqueId);
+            let line = ErrorLine {
+                client: &client,
                 verdict: if disrupted { LineVerdict::of(&rule.resolution) } else { LineVerdict::Warning },
                 phase: rule.phase,
                 found,
@@ -336,11 +350,19 @@ impl State {
                 accuracy: rule.meta.accuracy,
                 tags: &tags,
                 hostname: &host,
-                uri: &scalar(self, Variable::RequestUri),
-                unique_id: &scalar(self, Variable::UniqueId),
+                uri: &uri,
+                unique_id: &unique_id,
+            };
+            log_line = rule.log.then(|| line.render());
+            if audited && self.audit_messages.len() < limits::AUDIT_MESSAGES {
+                self.audit_messages.push(line.audit_message(rule.set));
+            } else {
+                self.audit_messages_omitted += usize::from(audited);
             }
-            .render()
-        });
+        }
+        if !rule.log && !self.record_all {
+            return;
+        }
         self.matches.push(MatchRecord {
             rule_id: rule.id,
             phase: rule.phase,

@@ -10,9 +10,9 @@ use super::memory::Memory;
 use super::store::VarStore;
 use super::values::{Value, Values};
 use super::{Interruption, UnixNanos};
-use crate::audit::MatchRecord;
+use crate::audit::{AuditMessage, MatchRecord, PartsEdit};
 use crate::http::time::CivilTime;
-use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Store, Variable, XmlArguments};
+use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Secret, Store, Variable, XmlArguments};
 use crate::plan::{Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, SetPlan};
 
 /// Everything a transaction changes while it runs.
@@ -33,6 +33,19 @@ pub(crate) struct State {
     pub(crate) matches: Vec<MatchRecord>,
     /// Keep a record of each match, not only of those that are logged.
     pub(crate) record_all: bool,
+    /// Whether the transaction can come into the audit log.
+    pub(crate) auditing: bool,
+    /// Rule sets with a match that makes the transaction relevant for the audit log.
+    pub(crate) audited_sets: Vec<u32>,
+    /// These matches.
+    pub(crate) audit_messages: Vec<AuditMessage>,
+    /// How many more there were.
+    pub(crate) audit_messages_omitted: usize,
+    /// What the audit log masks: by name, and values as they were sent.
+    pub(crate) secret_names: Vec<Secret>,
+    pub(crate) secret_values: Vec<Value>,
+    /// The last match before transformations.
+    pub(crate) matched_raw: Option<Value>,
     /// What the current phase knows of sights.
     pub(crate) horizon: Horizon,
     /// Held here between uses for its memory.
@@ -53,7 +66,7 @@ pub(crate) struct Control {
     pub(crate) removed_rules: Vec<Arc<RuleSelection>>,
     pub(crate) removed_targets: Vec<Arc<RemovedTarget>>,
     pub(crate) audit_engine: Option<AuditEngine>,
-    pub(crate) audit_parts: Option<String>,
+    pub(crate) audit_parts: PartsEdit,
     pub(crate) xml_arguments: Option<XmlArguments>,
     pub(crate) request_body_access: Option<bool>,
     pub(crate) request_body_limit: Option<usize>,
@@ -71,8 +84,6 @@ pub(crate) struct Decision {
     pub(crate) allowed: Option<AllowScope>,
     /// The rule that allowed last, and when.
     pub(crate) allowed_by: Option<(u64, Phase)>,
-    /// A matched rule asked for the audit log.
-    pub(crate) audit: bool,
 }
 
 impl Drop for State {
@@ -101,6 +112,13 @@ impl State {
             record_all: false,
             horizon,
             items,
+            auditing: false,
+            audited_sets: Vec::new(),
+            audit_messages: Vec::new(),
+            audit_messages_omitted: 0,
+            secret_names: Vec::new(),
+            secret_values: Vec::new(),
+            matched_raw: None,
         }
     }
 
@@ -140,8 +158,8 @@ impl State {
                 None => return Value::EMPTY,
             },
             Variable::Duration => {
-                let micros = self.now.0.saturating_sub(self.started.0) / 1_000;
-                format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000).into_bytes()
+                let nanos = self.now.0.saturating_sub(self.started.0);
+                (nanos / 1_000_000).to_string().into_bytes()
             }
             Variable::Time
             | Variable::TimeDay

@@ -54,6 +54,14 @@ impl CivilTime {
         }
     }
 
+    /// The month as `Jan` to `Dec`.
+    #[must_use]
+    pub fn month_name(&self) -> &'static str {
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        MONTHS.get(usize::from(self.month.saturating_sub(1))).copied().unwrap_or_default()
+    }
+
     /// Appends the text of a `TIME` variable to `out`, with the values that ModSecurity 2 documents:
     /// `TIME_MON` counts from 0, `TIME_WDAY` from Sunday. Returns `false` for other variables.
     pub fn write(&self, variable: Variable, out: &mut Vec<u8>) -> bool {

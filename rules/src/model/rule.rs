@@ -223,10 +223,25 @@ pub enum Action {
         /// The value.
         value: Template,
     },
+    /// `sanitiseArg` and its like: what the audit log must not show.
+    Sanitise(Secret),
     /// `ctl`: changes how the rest of the transaction is handled.
     Ctl(Ctl),
     /// `exec`: the script with this name, from the policy.
     Exec(Arc<str>),
+}
+
+/// What the audit log masks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// The values of arguments with this name, in any case.
+    Argument(Box<str>),
+    /// The values of request header fields with this name.
+    RequestHeader(Box<str>),
+    /// The values of response header fields with this name.
+    ResponseHeader(Box<str>),
+    /// The value that matched, as it was before transformations.
+    Matched,
 }
 
 /// Collections that rules can write to.
@@ -345,6 +360,16 @@ pub enum EngineMode {
     /// Rules run and refuse.
     #[default]
     On,
+}
+
+/// How audit records are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuditFormat {
+    /// One JSON object.
+    #[default]
+    Json,
+    /// ModSecurity's sections.
+    Native,
 }
 
 /// Which transactions are written to the audit log.

@@ -1,6 +1,6 @@
 //! Rule sets with their settings, and the policy that orders them.
 
-use super::{AuditEngine, EngineMode, Rule};
+use super::{AuditEngine, AuditFormat, EngineMode, Rule};
 use crate::limits;
 
 /// Everything the HTTP role judges by.
@@ -109,12 +109,12 @@ pub struct Settings {
     pub arguments_limit: usize,
     /// Byte between arguments.
     pub argument_separator: u8,
-    /// Byte between cookies (`SecCookieV0Separator`).
-    pub cookie_separator: u8,
     /// Most files in a multipart body.
     pub upload_file_limit: Option<usize>,
     /// `SecAuditEngine`.
     pub audit_engine: AuditEngine,
+    /// `SecAuditLogFormat`.
+    pub audit_format: AuditFormat,
     /// `SecAuditLogRelevantStatus`: the statuses that make a transaction relevant; `None` is no status.
     pub audit_relevant_status: Option<StatusSet>,
     /// `SecAuditLogParts`: upper-case letters, each once, in the order given.
@@ -185,9 +185,9 @@ impl Default for Settings {
             json_depth_limit: limits::JSON_DEPTH,
             arguments_limit: limits::ARGUMENTS,
             argument_separator: b'&',
-            cookie_separator: b';',
             upload_file_limit: None,
             audit_engine: AuditEngine::Off,
+            audit_format: AuditFormat::Json,
             audit_relevant_status: None,
             audit_parts: "ABCFHZ".to_owned(),
             component_signatures: Vec::new(),

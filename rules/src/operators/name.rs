@@ -102,6 +102,15 @@ impl OperatorName {
         })
     }
 
+    /// Why an operator that is known can never be used: whatever its argument, it is refused.
+    #[must_use]
+    pub const fn never_built(self) -> Option<&'static str> {
+        match self {
+            Self::GeoLookup => Some("it needs a database, and a policy can hold none"),
+            _ => None,
+        }
+    }
+
     /// Why an operator that ModSecurity or Coraza has does not exist here; `None` for the name of any
     /// other. The name is looked up as by [`OperatorName::from_name`].
     #[must_use]

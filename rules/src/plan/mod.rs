@@ -2,6 +2,7 @@
 //! chains of transformations are interned, store keys get fixed places, macros become parts, jumps become
 //! positions, removals become bit sets. Evaluation looks nothing up by name.
 
+mod audit;
 mod features;
 mod pipeline;
 mod prefilter;
@@ -14,6 +15,7 @@ mod views;
 
 use std::collections::BTreeMap;
 
+pub(crate) use audit::AuditPlan;
 pub(crate) use features::Features;
 pub(crate) use pipeline::Pipeline;
 pub(crate) use prefilter::{ByteSet, Prefilter, meet};
@@ -43,6 +45,7 @@ pub struct Plan {
     sights: Sights,
     slots: Slots,
     views: Views,
+    audits: bool,
 }
 
 /// What evaluation needs to know of a rule set.
@@ -50,6 +53,7 @@ pub struct Plan {
 pub(crate) struct SetPlan {
     pub(crate) engine: model::EngineMode,
     pub(crate) web_app_id: Box<str>,
+    pub(crate) audit: AuditPlan,
     /// How the set sees bodies.
     pub(crate) view: ViewId,
 }
@@ -75,7 +79,8 @@ impl Plan {
 
     fn compile(policy: &Policy, screened: bool) -> Result<Self, Vec<Diagnostic>> {
         let placed = placed_rules(policy);
-        let problems = duplicate_ids(&placed);
+        let mut problems = duplicate_ids(&placed);
+        problems.extend(different_separators(policy));
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -83,6 +88,7 @@ impl Plan {
         let sets = policy.rule_sets.iter().map(|set| SetPlan {
             engine: set.settings.engine,
             web_app_id: set.settings.web_app_id.as_str().into(),
+            audit: AuditPlan::new(&set.settings),
             view: views.intern(&set.settings),
         });
         let sets = sets.collect();
@@ -121,6 +127,7 @@ impl Plan {
             sights,
             slots,
             views,
+            audits: audit::writes_audit_log(policy),
         })
     }
 
@@ -134,6 +141,11 @@ impl Plan {
     #[must_use]
     pub fn rule_count(&self) -> usize {
         self.rules.len()
+    }
+
+    /// Whether a transaction can come into the audit log.
+    pub(crate) fn audits(&self) -> bool {
+        self.audits
     }
 
     pub(crate) fn client_address(&self) -> &ClientAddress {
@@ -218,6 +230,19 @@ fn duplicate_ids(placed: &[Placed<'_>]) -> Vec<Diagnostic> {
         }
     }
     problems
+}
+
+/// Rule sets look at the same arguments of the query, so they have to agree on what separates them.
+fn different_separators(policy: &Policy) -> Option<Diagnostic> {
+    let mut sets = policy.rule_sets.iter();
+    let first = sets.next()?;
+    let other = sets.find(|set| set.settings.argument_separator != first.settings.argument_separator)?;
+    let message =
+        format!("the rule sets `{}` and `{}` have different argument separators", first.name, other.name);
+    Some(
+        Diagnostic::new(Code::E0318, message)
+            .help("all rule sets share the query's arguments: set the same `SecArgumentSeparator` in each"),
+    )
 }
 
 /// Where evaluation can jump to.

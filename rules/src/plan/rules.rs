@@ -100,6 +100,7 @@ pub(crate) enum ActionPlan {
     SetVar { key: KeyPlan, change: ChangePlan },
     InitCollection { collection: Store, key: Text },
     SetEnv { name: Text, value: Text },
+    Sanitise(model::Secret),
     Ctl(CtlPlan),
 }
 
@@ -297,6 +298,7 @@ impl Compiler<'_> {
             Action::SetEnv { name, value } => {
                 ActionPlan::SetEnv { name: self.text(name), value: self.text(value) }
             }
+            Action::Sanitise(secret) => ActionPlan::Sanitise(secret.clone()),
             Action::Ctl(ctl) => ActionPlan::Ctl(self.ctl(ctl)?),
         })
     }

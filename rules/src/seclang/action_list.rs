@@ -29,6 +29,10 @@ pub(super) enum Name {
     Phase,
     Redirect,
     Rev,
+    SanitiseArg,
+    SanitiseMatched,
+    SanitiseRequestHeader,
+    SanitiseResponseHeader,
     SetEnv,
     SetRsc,
     SetSid,
@@ -48,19 +52,29 @@ pub(super) enum Name {
     Refused(&'static str),
 }
 
+impl Name {
+    /// Why an action does nothing here, or, as an error, why it is refused.
+    pub(super) fn without_effect(self) -> Option<Result<&'static str, &'static str>> {
+        match self {
+            Self::Inert(reason) => Some(Ok(reason)),
+            Self::Refused(reason) => Some(Err(reason)),
+            _ => None,
+        }
+    }
+}
+
 /// Whether an action has a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Takes {
+pub(super) enum Takes {
     Nothing,
     Maybe,
     Value,
 }
 
-const SANITISE: Name = Name::Inert("the audit log has no parts to be masked");
 const CONTENT: Name = Name::Inert("a filter does not change response bodies");
 
 /// Every action of ModSecurity v2, v3 and Coraza.
-const ACTIONS: &[(&str, Name, Takes)] = &[
+pub(super) const ACTIONS: &[(&str, Name, Takes)] = &[
     ("accuracy", Name::Accuracy, Takes::Value),
     ("allow", Name::Allow, Takes::Maybe),
     ("append", CONTENT, Takes::Maybe),
@@ -94,16 +108,16 @@ const ACTIONS: &[(&str, Name, Takes)] = &[
     ),
     ("redirect", Name::Redirect, Takes::Value),
     ("rev", Name::Rev, Takes::Value),
-    ("sanitiseArg", SANITISE, Takes::Maybe),
-    ("sanitiseMatched", SANITISE, Takes::Maybe),
-    ("sanitiseMatchedBytes", SANITISE, Takes::Maybe),
-    ("sanitiseRequestHeader", SANITISE, Takes::Maybe),
-    ("sanitiseResponseHeader", SANITISE, Takes::Maybe),
-    ("sanitizeArg", SANITISE, Takes::Maybe),
-    ("sanitizeMatched", SANITISE, Takes::Maybe),
-    ("sanitizeMatchedBytes", SANITISE, Takes::Maybe),
-    ("sanitizeRequestHeader", SANITISE, Takes::Maybe),
-    ("sanitizeResponseHeader", SANITISE, Takes::Maybe),
+    ("sanitiseArg", Name::SanitiseArg, Takes::Value),
+    ("sanitiseMatched", Name::SanitiseMatched, Takes::Nothing),
+    ("sanitiseMatchedBytes", Name::SanitiseMatched, Takes::Maybe),
+    ("sanitiseRequestHeader", Name::SanitiseRequestHeader, Takes::Value),
+    ("sanitiseResponseHeader", Name::SanitiseResponseHeader, Takes::Value),
+    ("sanitizeArg", Name::SanitiseArg, Takes::Value),
+    ("sanitizeMatched", Name::SanitiseMatched, Takes::Nothing),
+    ("sanitizeMatchedBytes", Name::SanitiseMatched, Takes::Maybe),
+    ("sanitizeRequestHeader", Name::SanitiseRequestHeader, Takes::Value),
+    ("sanitizeResponseHeader", Name::SanitiseResponseHeader, Takes::Value),
     ("setenv", Name::SetEnv, Takes::Value),
     ("setrsc", Name::SetRsc, Takes::Value),
     ("setsid", Name::SetSid, Takes::Value),

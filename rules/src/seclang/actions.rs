@@ -5,7 +5,7 @@ use super::text::Text;
 use super::values::{self, integer, template};
 use super::{ctl, setvar};
 use crate::diagnostic::{Code, Diagnostic, Label, suggest};
-use crate::model::{Action, AllowScope, Metadata, Phase, Resolution, Severity, Store};
+use crate::model::{Action, AllowScope, Metadata, Phase, Resolution, Secret, Severity, Store};
 use crate::transforms::Transformation;
 use crate::xpath::Namespace;
 
@@ -284,6 +284,20 @@ fn apply(actions: &mut Actions, item: &Item, out: &mut Vec<Diagnostic>) -> Resul
         Name::SetUid => actions.run.push(open(Store::User, value)?),
         Name::SetRsc => actions.run.push(open(Store::Resource, value)?),
         Name::SetEnv => actions.run.push(setvar::setenv(value)?),
+        Name::SanitiseArg => actions.run.push(Action::Sanitise(Secret::Argument(named(item)?))),
+        Name::SanitiseRequestHeader => {
+            actions.run.push(Action::Sanitise(Secret::RequestHeader(named(item)?)));
+        }
+        Name::SanitiseResponseHeader => {
+            actions.run.push(Action::Sanitise(Secret::ResponseHeader(named(item)?)));
+        }
+        Name::SanitiseMatched => {
+            if !value.is_empty() {
+                let message = format!("`{}` masks the whole value, not a part of it", item.spelling);
+                out.push(item.whole.report(Code::W0402, message));
+            }
+            actions.run.push(Action::Sanitise(Secret::Matched));
+        }
         Name::Ctl => {
             for change in ctl::parse(value, out).into_iter().flatten() {
                 actions.timed.extend(ctl::last_phase(&change).map(|phase| (phase, item.whole.label(""))));
@@ -301,6 +315,14 @@ fn apply(actions: &mut Actions, item: &Item, out: &mut Vec<Diagnostic>) -> Resul
         }
     }
     Ok(())
+}
+
+/// What an action that masks something in the audit log names.
+fn named(item: &Item) -> Result<Box<str>, Diagnostic> {
+    if item.value.is_empty() {
+        return Err(item.whole.report(Code::E0308, format!("`{}` needs a name", item.spelling)));
+    }
+    Ok(item.value.text().into())
 }
 
 fn severity(value: &Text) -> Result<Severity, Diagnostic> {

@@ -32,7 +32,7 @@ const PROCESSORS: &[(&str, &str)] = &[
     ("RAW", "RAW"),
 ];
 
-const OPTIONS: &[&str] = &[
+pub(super) const OPTIONS: &[&str] = &[
     "auditEngine",
     "auditLogParts",
     "debugLogLevel",
@@ -85,18 +85,18 @@ pub(super) fn parse(value: &Text, out: &mut Vec<Diagnostic>) -> Option<Vec<Ctl>>
         return remove_target(rest, &value, out);
     }
     let ctl = single(option, &value).map_err(|error| out.push(error)).ok()?;
-    if let Some(reason) = inert(&ctl) {
+    if let Some(reason) = without_effect(option) {
         out.push(name.report(Code::W0402, format!("`{option}` has no effect: {reason}")));
     }
     Some(vec![ctl])
 }
 
 /// Why an option does nothing here.
-fn inert(ctl: &Ctl) -> Option<&'static str> {
-    match ctl {
-        Ctl::DebugLogLevel => Some("the level of messages is up to the filter's host"),
-        Ctl::Hash => Some("links are not signed"),
-        Ctl::ResponseBodyProcessor(_) => Some("response bodies are judged as they are"),
+pub(super) fn without_effect(option: &str) -> Option<&'static str> {
+    match option {
+        "debugLogLevel" => Some("the level of messages is up to the filter's host"),
+        "hashEngine" | "hashEnforcement" => Some("links are not signed"),
+        "responseBodyProcessor" => Some("response bodies are judged as they are"),
         _ => None,
     }
 }

@@ -75,7 +75,6 @@ const HASH: &str = "links are not signed";
 const LOOKUP: &str = "there is no such database in a filter";
 const UNICODE: &str = "the mapping of code page 20127 is built in";
 const MODES: &[&str] = &["Serial", "Concurrent", "Parallel", "HTTPS", "Syslog"];
-const FORMATS: &[&str] = &["JSON", "Native", "JsonLegacy", "OCSF"];
 const ANY_NUMBER: Check = Check::UpTo(u64::MAX);
 
 macro_rules! directives {
@@ -98,7 +97,7 @@ pub(super) const DIRECTIVES: &[Directive] = directives! {
     SecAuditLog2 Inert(Check::Any, LOG),
     SecAuditLogDirMode Inert(Check::Mode, FILES),
     SecAuditLogFileMode Inert(Check::Mode, FILES),
-    SecAuditLogFormat Inert(Check::Words(FORMATS), "records are written as JSON"),
+    SecAuditLogFormat Set(set::audit_format),
     SecAuditLogParts Set(set::audit_parts),
     SecAuditLogRelevantStatus Set(set::audit_relevant_status),
     SecAuditLogStorageDir Inert(Check::Any, FILES),

@@ -17,6 +17,7 @@
 mod action_list;
 mod actions;
 mod compat;
+mod coverage;
 mod ctl;
 mod directive;
 mod lexer;
@@ -32,6 +33,7 @@ mod variables;
 mod words;
 
 pub use compat::modsecurity_style;
+pub use coverage::{Entry, Section, Status, coverage};
 pub use lexer::without_comments;
 pub use settings::default_settings;
 pub(crate) use variables::parse_form_targets;

@@ -9,7 +9,7 @@ use crate::host::{Source, SourceError};
 use crate::operators::{Operator, OperatorCache, OperatorError, OperatorName};
 
 /// Operators of other engines that a filter can't have, with the reason.
-const UNAVAILABLE: &[(&str, &str)] = &[
+pub(super) const UNAVAILABLE: &[(&str, &str)] = &[
     ("fuzzyHash", "there are no fuzzy hashes"),
     ("gsbLookup", "the Safe Browsing database is gone"),
     ("inspectFile", "a filter has no files and starts no programs"),
@@ -21,7 +21,7 @@ const UNAVAILABLE: &[(&str, &str)] = &[
 ];
 
 /// Operators whose list is a `SecDataset`, with those that read the same list from a file.
-const FROM_DATASET: &[(&str, OperatorName)] =
+pub(super) const FROM_DATASET: &[(&str, OperatorName)] =
     &[("ipMatchFromDataset", OperatorName::IpMatchFromFile), ("pmFromDataset", OperatorName::PmFromFile)];
 
 /// The lists that `SecDataset` has defined, by name.

@@ -10,7 +10,7 @@ use super::text::Text;
 use super::values::{ON_OFF, integer, one_of};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::limits;
-use crate::model::{LimitAction, ResponseLimitAction, Settings, StatusSet};
+use crate::model::{AuditFormat, LimitAction, ResponseLimitAction, Settings, StatusSet};
 
 const CODE: Code = Code::E0304;
 
@@ -153,9 +153,14 @@ pub(super) fn argument_separator(s: &mut Settings, value: &Text, name: &'static 
     Ok(())
 }
 
-pub(super) fn cookie_separator(s: &mut Settings, value: &Text, name: &'static str, _: &mut Notes) -> Done {
-    s.cookie_separator = one_byte(value, name)?;
-    Ok(())
+pub(super) fn cookie_separator(_: &mut Settings, value: &Text, name: &'static str, _: &mut Notes) -> Done {
+    match one_byte(value, name)? {
+        b';' => Ok(()),
+        _ => {
+            let error = value.report(CODE, "cookies are separated by `;` alone");
+            Err(error.help("no browser separates them otherwise; leave the directive out"))
+        }
+    }
 }
 
 pub(super) fn cookie_format(_: &mut Settings, value: &Text, name: &'static str, _: &mut Notes) -> Done {
@@ -172,6 +177,22 @@ pub(super) fn xml_arguments(s: &mut Settings, value: &Text, name: &'static str, 
 
 pub(super) fn audit_engine(s: &mut Settings, value: &Text, name: &'static str, _: &mut Notes) -> Done {
     s.audit_engine = one_of(value, CODE, name, AUDIT_ENGINES)?;
+    Ok(())
+}
+
+pub(super) fn audit_format(s: &mut Settings, value: &Text, name: &'static str, notes: &mut Notes) -> Done {
+    let choices = &[
+        ("JSON", (AuditFormat::Json, true)),
+        ("Native", (AuditFormat::Native, true)),
+        ("JsonLegacy", (AuditFormat::Json, false)),
+        ("OCSF", (AuditFormat::Json, false)),
+    ];
+    let (format, known) = one_of(value, CODE, name, choices)?;
+    if !known {
+        let message = format!("records are not written as {}, but as JSON like ModSecurity's", value.text());
+        notes.push(value.report(Code::N0503, message));
+    }
+    s.audit_format = format;
     Ok(())
 }
 

@@ -32,6 +32,41 @@ pub struct TargetError {
     pub help: Option<String>,
 }
 
+/// Variables of other engines that do not exist here, with the reason.
+pub(super) const UNAVAILABLE: &[(&str, &str)] = &[
+    ("JSON", "the leaves of a JSON body are in `ARGS`, as `ARGS:json.key`"),
+    ("MULTIPART_SEMICOLON_MISSING", "its name is `MULTIPART_MISSING_SEMICOLON`"),
+    ("RESPONSE_ARGS", "response bodies are judged as they are; use `RESPONSE_BODY`"),
+    ("RESPONSE_XML", "response bodies are judged as they are; use `RESPONSE_BODY`"),
+    ("RES_BODY_ERROR", "response bodies are not parsed"),
+    ("RES_BODY_ERROR_MSG", "response bodies are not parsed"),
+    ("RES_BODY_PROCESSOR", "response bodies are not parsed"),
+    ("RES_BODY_PROCESSOR_ERROR", "response bodies are not parsed"),
+    ("RES_BODY_PROCESSOR_ERROR_MSG", "response bodies are not parsed"),
+    ("SCRIPT_BASENAME", "there are no files behind a filter; use `REQUEST_BASENAME`"),
+    ("SCRIPT_FILENAME", "there are no files behind a filter; use `REQUEST_FILENAME`"),
+    ("SCRIPT_GID", "there are no files behind a filter"),
+    ("SCRIPT_GROUPNAME", "there are no files behind a filter"),
+    ("SCRIPT_MODE", "there are no files behind a filter"),
+    ("SCRIPT_UID", "there are no files behind a filter"),
+    ("SCRIPT_USERNAME", "there are no files behind a filter"),
+    ("STREAM_INPUT_BODY", "bodies are not rewritten; use `REQUEST_BODY`"),
+    ("STREAM_OUTPUT_BODY", "bodies are not rewritten; use `RESPONSE_BODY`"),
+    ("WEBSERVER_ERROR_LOG", "Envoy's log can't be read; ModSecurity v3 has it neither"),
+];
+
+/// Why a variable is always the same; `None` for those that are not.
+pub(super) fn constant(variable: Variable) -> Option<&'static str> {
+    match variable {
+        Variable::FilesTmpNames => Some("always empty: a filter has no files"),
+        Variable::Geo => Some("always empty: there is no database for `@geoLookup`"),
+        Variable::MscPcreError | Variable::MscPcreLimitsExceeded => {
+            Some("always 0: matching takes linear time and can't fail")
+        }
+        _ => None,
+    }
+}
+
 /// The ways in which an item of a variable list can be wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetErrorKind {
@@ -268,9 +303,14 @@ impl<'a> Parser<'a> {
     fn unknown(&self, start: usize, name: &[u8]) -> TargetError {
         let name = String::from_utf8_lossy(name).into_owned();
         let names = Variable::ALL.iter().map(|v| v.name()).chain(self.form.then_some(ARGS_JSON));
-        let help = match suggest(&name, names) {
-            Some(known) => format!("did you mean `{known}`?"),
-            None => "write a SecLang variable such as `ARGS` or `REQUEST_HEADERS:host`".to_owned(),
+        let near = suggest(&name, names);
+        let unavailable = UNAVAILABLE.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name));
+        // Forms have `ARGS_JSON`, which is what `JSON` means there.
+        let unavailable = unavailable.filter(|_| near.is_none() || !self.form);
+        let help = match (unavailable, near) {
+            (Some((_, reason)), _) => format!("other engines have it; here {reason}"),
+            (None, Some(known)) => format!("did you mean `{known}`?"),
+            (None, None) => "write a SecLang variable such as `ARGS` or `REQUEST_HEADERS:host`".to_owned(),
         };
         self.error(start, TargetErrorKind::UnknownVariable(name), help)
     }

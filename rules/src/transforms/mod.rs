@@ -38,7 +38,9 @@ macro_rules! transformations {
                 match self { $( Transformation::$variant => $name, )+ }
             }
 
-            const fn aliases(self) -> &'static [&'static str] {
+            /// Other spellings.
+            #[must_use]
+            pub const fn aliases(self) -> &'static [&'static str] {
                 match self { $( Transformation::$variant => &[$($($alias),+)?], )+ }
             }
         }

@@ -1,11 +1,13 @@
 //! Scenarios: a policy, exchanges, and what must come of them. Every file of `rules/tests/scenarios` is one.
 //! The engine's own tests run them, and `filter/tests/module` runs them through the module.
 //!
-//! A file holds `{"policy": …, "cases": [{"name", "request", "response"?, "expect"}]}`. Of an expectation
+//! A file holds `{"policy": …, "cases": [{"name", "request", "response"?, "expect"}]}`, or an array of such objects, each
+//! with a `name`. Of an expectation
 //! only what is given is checked: `action`, `status`, `location`, `phase`, `rule_id`, `matched` (ids in
 //! order), `logged` (ids in order), `tx` (some of its keys), `log` (texts that some log line holds).
 //! `head_as_sent` names those of `matched` that need the request's head exactly as it is written, which no
-//! filter in Envoy gets to see: there names are in lower case, and there is a request id.
+//! filter in Envoy gets to see: there names are in lower case, and there is a request id. `audit` holds texts of
+//! the audit record; `null` in their place says that there is none.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -20,8 +22,8 @@ use serde_json::Value;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scenario {
-    /// The file's name without extension.
-    #[serde(skip)]
+    /// The file's name without extension, and its own in a file with several.
+    #[serde(default)]
     pub(crate) name: String,
     pub(crate) policy: Value,
     pub(crate) cases: Vec<Case>,
@@ -49,6 +51,22 @@ pub(crate) struct Expectation {
     pub(crate) logged: Option<Vec<u64>>,
     pub(crate) tx: Option<BTreeMap<String, Option<String>>>,
     pub(crate) log: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "given")]
+    pub(crate) audit: Option<Option<Vec<String>>>,
+}
+
+/// A value that is there, if only as `null`.
+fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Contents {
+    One(Scenario),
+    Several(Vec<Scenario>),
 }
 
 /// 2024-02-29T13:14:15.5Z, a Thursday.
@@ -62,17 +80,20 @@ pub(crate) fn load() -> Vec<Scenario> {
         .map(|entry| entry.expect("an entry").path())
         .collect();
     files.sort();
-    files.iter().map(|file| read(file)).collect()
+    files.iter().flat_map(|file| read(file)).collect()
 }
 
-fn read(file: &Path) -> Scenario {
+fn read(file: &Path) -> Vec<Scenario> {
     let text = std::fs::read(file).expect("a readable scenario");
-    let mut scenario: Scenario = match serde_json::from_slice(&text) {
-        Ok(scenario) => scenario,
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    match serde_json::from_slice(&text) {
+        Ok(Contents::One(scenario)) => vec![Scenario { name: stem, ..scenario }],
+        Ok(Contents::Several(scenarios)) => {
+            let named = |one: Scenario| Scenario { name: format!("{stem}/{}", one.name), ..one };
+            scenarios.into_iter().map(named).collect()
+        }
         Err(problem) => panic!("{}: {problem}", file.display()),
-    };
-    scenario.name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    scenario
+    }
 }
 
 impl Case {
@@ -93,6 +114,8 @@ pub(crate) struct Found {
     pub(crate) logged: Vec<u64>,
     /// What they logged.
     pub(crate) lines: Vec<String>,
+    /// The audit record.
+    pub(crate) audit: Option<String>,
 }
 
 impl Found {
@@ -140,6 +163,7 @@ impl Differences {
         self.compare("phase", expect.phase.as_ref(), found.phase.as_ref());
         self.compare("rule_id", expect.rule_id.as_ref(), found.rule_id.as_ref());
         self.compare("logged", expect.logged.as_ref(), Some(&found.logged));
+        self.check_audit(expect, found.audit.as_deref());
         for text in expect.log.iter().flatten() {
             if !found.lines.iter().any(|line| line.contains(text)) {
                 self.say(format!("no log line holds {text:?}:\n{}", found.lines.join("\n")));
@@ -161,6 +185,20 @@ impl Differences {
 
     pub(crate) fn say(&mut self, difference: String) {
         self.0.push(difference);
+    }
+
+    /// Compares what is said of the audit record with the one that there is.
+    fn check_audit(&mut self, expect: &Expectation, record: Option<&str>) {
+        match (&expect.audit, record) {
+            (None, _) | (Some(None), None) => {}
+            (Some(None), Some(record)) => self.say(format!("there is an audit record: {record}")),
+            (Some(Some(_)), None) => self.say("there is no audit record".to_owned()),
+            (Some(Some(texts)), Some(record)) => {
+                for text in texts.iter().filter(|text| !record.contains(*text)) {
+                    self.say(format!("the audit record does not hold {text:?}:\n{record}"));
+                }
+            }
+        }
     }
 
     pub(crate) fn finish(self) -> Result<(), String> {

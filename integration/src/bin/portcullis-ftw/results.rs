@@ -7,6 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Deserialize;
 
+use crate::judgement::Natively;
+
 /// Rules that refuse a request, rather than a response, because its score is too high.
 const REQUEST_BLOCKERS: [u64; 2] = [949_110, 949_111];
 
@@ -42,6 +44,15 @@ impl Test {
     /// Whether it failed. One that was skipped failed to run.
     pub(crate) fn failed(&self) -> bool {
         self.result != "passed"
+    }
+
+    /// What the engine made of it, if these are results of the engine alone.
+    pub(crate) fn natively(&self) -> Natively {
+        match self.result.as_str() {
+            "passed" => Natively::Passed,
+            "skipped" => Natively::Skipped,
+            _ => Natively::Failed,
+        }
     }
 
     /// The request of the first stage that failed.
