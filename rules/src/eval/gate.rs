@@ -59,12 +59,14 @@ impl Horizon {
     /// Forgets everything: what sights show has changed.
     pub(crate) fn reset(&mut self, plan: &Plan) {
         let places = (plan.sights().targets() + plan.sights().len()) * plan.views().len();
-        if self.shown.len() != places || self.epoch == u32::MAX {
+        let words = places * plan.prefilter().words();
+        // The memory may come from a transaction of another plan.
+        if self.shown.len() != places || self.words.len() != words || self.epoch == u32::MAX {
             self.epoch = 0;
             self.shown.clear();
             self.shown.resize(places, Shown::default());
             self.words.clear();
-            self.words.resize(places * plan.prefilter().words(), 0);
+            self.words.resize(words, 0);
         }
         self.epoch += 1;
         self.items.clear();
