@@ -4,9 +4,7 @@
 //! number, and a transformation that changes nothing gives back the number it was given, so whatever is
 //! known of a value (what it holds, what a transformation made of it) is found again however it was reached.
 
-use std::hash::Hasher;
-
-use rustc_hash::{FxHashMap, FxHasher};
+use rustc_hash::FxHashMap;
 
 use crate::plan::{ByteSet, Features, Pipeline, Prefilter};
 use crate::transforms::Transformation;
@@ -45,12 +43,13 @@ pub(crate) struct Values {
 struct Entry {
     start: u32,
     end: u32,
+    /// What the bytes consist of; both nothing until someone asks.
     features: Features,
+    bytes: ByteSet,
     /// Row in `steps`, or `UNKNOWN`.
     row: u32,
     /// Place in `candidates` of the ways in which operators can match; `NOTHING` for none, or `UNKNOWN`.
     candidates: u32,
-    bytes: ByteSet,
     hash: u64,
 }
 
@@ -85,25 +84,22 @@ impl Values {
 
     /// Stores `text`, or finds it.
     pub(crate) fn add(&mut self, text: &[u8]) -> Value {
-        let mut hasher = FxHasher::default();
-        hasher.write(text);
-        let hash = hasher.finish();
+        let hash = hash(text);
         let found = self.index.get(&hash).copied();
         if let Some(value) = found.filter(|&value| self.get(value) == text) {
             return value;
         }
         let value = Value(u32::try_from(self.entries.len()).unwrap_or(UNKNOWN));
         let start = self.bytes.len();
-        let (bytes, features) = Features::survey(text);
         self.bytes.extend_from_slice(text);
         // Positions fit: what a transaction stores is bounded far below 4 GiB, the Wasm address space.
         self.entries.push(Entry {
             start: u32::try_from(start).unwrap_or(UNKNOWN),
             end: u32::try_from(self.bytes.len()).unwrap_or(UNKNOWN),
-            features,
+            features: Features::NONE,
+            bytes: ByteSet::default(),
             row: UNKNOWN,
             candidates: UNKNOWN,
-            bytes,
             hash,
         });
         if found.is_none() {
@@ -129,8 +125,18 @@ impl Values {
     }
 
     /// What the bytes of a value consist of.
-    pub(crate) fn features(&self, value: Value) -> Features {
-        self.entries.get(value.0 as usize).map_or(Features::NONE, |entry| entry.features)
+    pub(crate) fn features(&mut self, value: Value) -> Features {
+        self.surveyed(value).map_or(Features::NONE, |entry| entry.features)
+    }
+
+    /// The entry of a value whose bytes were looked at.
+    fn surveyed(&mut self, value: Value) -> Option<&Entry> {
+        let entry = self.entries.get_mut(value.0 as usize)?;
+        if entry.features == Features::NONE {
+            let text = self.bytes.get(entry.start as usize..entry.end as usize).unwrap_or_default();
+            (entry.bytes, entry.features) = Features::survey(text);
+        }
+        Some(entry)
     }
 
     /// The ways in which operators can match a value, as words; nothing when there are none. Scans the value when
@@ -143,7 +149,7 @@ impl Values {
     }
 
     fn scan(&mut self, value: Value, prefilter: &Prefilter) -> u32 {
-        let Some(entry) = self.entries.get(value.0 as usize) else { return NOTHING };
+        let Some(entry) = self.surveyed(value) else { return NOTHING };
         let known = (entry.hash, entry.bytes);
         let mut found = std::mem::take(&mut self.scratch_words);
         let mut lower = std::mem::take(&mut self.scratch);
@@ -171,11 +177,11 @@ impl Values {
 
     /// The value after one transformation.
     pub(crate) fn step(&mut self, value: Value, step: Transformation) -> Value {
-        let Some(entry) = self.entries.get(value.0 as usize) else { return value };
-        if !entry.features.meet(Features::touched_by(step)) {
+        let Some(&Entry { features, row, .. }) = self.surveyed(value) else { return value };
+        if !features.meet(Features::touched_by(step)) {
             return value;
         }
-        if let Some(&known) = self.steps.get(entry.row as usize).and_then(|row| row.get(step as usize))
+        if let Some(&known) = self.steps.get(row as usize).and_then(|row| row.get(step as usize))
             && known != UNKNOWN
         {
             return Value(known);
@@ -200,9 +206,34 @@ impl Values {
     }
 }
 
+/// A hash of a text, all of whose bits depend on all of it, the upper ones best. It is the same on every target, so
+/// that what goes by it costs the same.
+fn hash(text: &[u8]) -> u64 {
+    const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+    let mix = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(FACTOR);
+    let (words, rest) = text.as_chunks::<8>();
+    let start = mix(FACTOR, text.len() as u64);
+    let hash = words.iter().fold(start, |hash, word| mix(hash, u64::from_le_bytes(*word)));
+    let mut last = [0; 8];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let hash = mix(hash, u64::from_le_bytes(last));
+    hash ^ hash >> 32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hashes_differ() {
+        let texts = (0..4000u32).map(|n| format!("{n:x}").into_bytes());
+        let texts = texts.chain((1..64).flat_map(|n| [vec![0; n], vec![b'z'; n]]));
+        let mut upper: Vec<u64> = texts.map(|text| hash(&text) >> 32).collect();
+        let count = upper.len();
+        upper.sort_unstable();
+        upper.dedup();
+        assert!(count - upper.len() < 3, "{} of {count}", upper.len());
+    }
 
     #[test]
     fn equal_strings_share_a_number() {
