@@ -67,6 +67,8 @@ counters! {
     Failed "requests.failed",
     /// Matches of rules that log.
     RuleMatches "rule_matches",
+    /// Runs of scripts that an error or a budget stopped.
+    ScriptStopped "script.stopped",
     /// Request bodies that reached the inspection limit.
     RequestBodyLimit "limit.request_body",
     /// Response bodies that reached the inspection limit.

@@ -9,6 +9,7 @@ mod parse;
 mod request;
 mod response;
 mod run;
+mod script;
 mod state;
 mod store;
 mod text;
@@ -18,6 +19,7 @@ mod xml;
 use std::sync::Arc;
 
 use crate::audit::MatchRecord;
+use crate::lua::ScriptEvent;
 use crate::model::{Phase, Store};
 use crate::plan::Plan;
 use body::Intake;
@@ -244,6 +246,11 @@ impl Transaction {
     /// [`Transaction::record_all`].
     pub fn take_matches(&mut self) -> Vec<MatchRecord> {
         std::mem::take(&mut self.state.matches)
+    }
+
+    /// What scripts said since the last call, and which of them were stopped, in order.
+    pub fn take_script_events(&mut self) -> Vec<ScriptEvent> {
+        std::mem::take(&mut self.state.scripts.events)
     }
 
     /// What `TX` holds, in order of insertion: name, value.

@@ -11,6 +11,7 @@ use super::values::{Value, Values};
 use super::{Interruption, UnixNanos};
 use crate::audit::MatchRecord;
 use crate::http::time::CivilTime;
+use crate::lua::Account;
 use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Store, Variable, XmlArguments};
 use crate::plan::{Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, SetPlan};
 
@@ -32,6 +33,8 @@ pub(crate) struct State {
     pub(crate) matches: Vec<MatchRecord>,
     /// Keep a record of each match, not only of those that are logged.
     pub(crate) record_all: bool,
+    /// What scripts have left and what they said.
+    pub(crate) scripts: Account,
     /// What the current phase knows of sights.
     pub(crate) horizon: Horizon,
     /// Held here between uses for its memory.
@@ -91,6 +94,7 @@ impl State {
             current: None,
             matches: Vec::new(),
             record_all: false,
+            scripts: Account::default(),
             horizon: Horizon::default(),
             items: Vec::new(),
         }

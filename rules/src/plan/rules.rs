@@ -12,6 +12,7 @@ use crate::model::{
     self, Action, AllowScope, AuditEngine, Change, Ctl, EngineMode, Metadata, Origin, Phase, RuleSelector,
     Severity, Store, Template, Variable,
 };
+use crate::lua::Script;
 use crate::operators::Operator;
 
 /// Index of a rule within its plan.
@@ -27,6 +28,8 @@ pub(crate) struct RulePlan {
     pub(crate) phase: Phase,
     pub(crate) origin: Origin,
     pub(crate) links: Box<[LinkPlan]>,
+    /// Scripts that run when all links have matched.
+    pub(crate) scripts: Box<[Script]>,
     pub(crate) resolution: ResolutionPlan,
     /// Where evaluation goes on after a match, as a position in the phase's list: the next rule, unless
     /// `skip` or `skipAfter` say otherwise.
@@ -67,6 +70,8 @@ pub(crate) enum ResolutionPlan {
 #[derive(Debug)]
 pub(crate) struct LinkPlan {
     pub(crate) condition: Option<ConditionPlan>,
+    /// What decides in place of a condition.
+    pub(crate) script: Option<Script>,
     pub(crate) capture: bool,
     pub(crate) actions: Box<[ActionPlan]>,
 }
@@ -186,6 +191,7 @@ impl Compiler<'_> {
             phase: rule.phase,
             origin: rule.origin.clone(),
             links: rule.links.iter().map(|link| self.link(link)).collect(),
+            scripts: rule.links.iter().flat_map(scripts).cloned().collect(),
             resolution: self.resolution(rule),
             next,
             log: rule.log,
@@ -230,6 +236,7 @@ impl Compiler<'_> {
     fn link(&mut self, link: &model::Link) -> LinkPlan {
         LinkPlan {
             condition: link.condition.as_ref().map(|condition| self.condition(condition)),
+            script: link.script.clone(),
             capture: link.capture,
             actions: link.actions.iter().filter_map(|action| self.action(action)).collect(),
         }
@@ -276,8 +283,8 @@ impl Compiler<'_> {
                     Change::Subtract(text) => ChangePlan::Subtract(self.text(text)),
                 },
             },
-            // Stores last as long as their transaction: nothing in them can outlive an expiry, and front
-            // ends refuse scripts.
+            // Stores last as long as their transaction: nothing in them can outlive an expiry. Scripts run
+            // once for the whole rule.
             Action::ExpireVar { .. } | Action::Exec(_) => return None,
             Action::InitCollection { collection, key } => {
                 ActionPlan::InitCollection { collection: *collection, key: self.text(key) }
@@ -313,6 +320,14 @@ impl Compiler<'_> {
             })),
         })
     }
+}
+
+/// The scripts that a link has run when its rule matches.
+fn scripts(link: &model::Link) -> impl Iterator<Item = &Script> {
+    link.actions.iter().filter_map(|action| match action {
+        Action::Exec(script) => Some(script),
+        _ => None,
+    })
 }
 
 impl RuleSelector {
