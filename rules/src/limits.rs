@@ -149,5 +149,5 @@ pub const SCRIPT_RESULTS: usize = 4_096;
 /// rest is left out.
 pub const SCRIPT_EVENTS: usize = 32;
 
-/// Bytes of one message of `m.log`; what is longer is cut.
+/// Bytes of one message of `m.log`, and of the text that `main` returns; what is longer is cut.
 pub const SCRIPT_EVENT_BYTES: usize = 1_024;

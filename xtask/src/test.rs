@@ -64,6 +64,13 @@ fn tests(report: &mut Report, arguments: &Arguments) {
         built = Some(file);
         Ok(Outcome::Passed)
     });
+    let mut built_with_lua = None;
+    report.step("module with Lua", || {
+        let file = module::build_with_lua()?;
+        dist::check_with_lua(&file)?;
+        built_with_lua = Some(file);
+        Ok(Outcome::Passed)
+    });
     let mut found = None;
     report.step("Envoy", || {
         if arguments.without_envoy {
@@ -75,6 +82,7 @@ fn tests(report: &mut Report, arguments: &Arguments) {
     report.step("tests", || {
         let mut command = workspace::cargo(["test", "--locked", "--workspace", "--no-fail-fast"]);
         provide(&mut command, "PORTCULLIS_WASM", built);
+        provide(&mut command, "PORTCULLIS_LUA_WASM", built_with_lua);
         provide(&mut command, "ENVOY", found);
         if let Some(filter) = &arguments.filter {
             command.args(["--", filter]);

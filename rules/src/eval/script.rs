@@ -93,7 +93,9 @@ impl Host for Access<'_> {
     fn set(&mut self, variable: &[u8], value: Option<&[u8]>) -> Result<(), String> {
         let (store, key) = stored(variable).ok_or_else(|| {
             let name = String::from_utf8_lossy(variable);
-            format!("`{name}` can't be set: write `tx.NAME`, or a key of ip, global, resource, session or user")
+            format!(
+                "`{name}` can't be set: write `tx.NAME`, or a key of ip, global, resource, session or user"
+            )
         })?;
         let address = Address::of(self.plan.slots(), store, key);
         let entry = value.map(|value| (self.state.values.add(key), self.state.values.add(value)));

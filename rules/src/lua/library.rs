@@ -10,8 +10,23 @@ use super::tables;
 
 /// Base functions that scripts keep. What loads code, reads files, prints or tunes the collector is left out.
 const BASE: &[&str] = &[
-    "assert", "error", "getmetatable", "ipairs", "next", "pairs", "pcall", "rawequal", "rawget", "rawlen",
-    "rawset", "select", "tonumber", "tostring", "type", "xpcall", "_VERSION",
+    "assert",
+    "error",
+    "getmetatable",
+    "ipairs",
+    "next",
+    "pairs",
+    "pcall",
+    "rawequal",
+    "rawget",
+    "rawlen",
+    "rawset",
+    "select",
+    "tonumber",
+    "tostring",
+    "type",
+    "xpcall",
+    "_VERSION",
 ];
 
 /// Functions of `string` that do work in proportion to their arguments; it is paid for before the call.
@@ -19,8 +34,31 @@ const STRING: &[&str] = &["char", "format", "len", "lower", "reverse", "sub", "u
 
 /// `math` as far as it is a function of its arguments.
 const MATH: &[&str] = &[
-    "abs", "ceil", "cos", "acos", "asin", "atan", "deg", "exp", "floor", "fmod", "huge", "log", "max",
-    "maxinteger", "min", "mininteger", "modf", "pi", "rad", "sin", "sqrt", "tan", "tointeger", "type", "ult",
+    "abs",
+    "ceil",
+    "cos",
+    "acos",
+    "asin",
+    "atan",
+    "deg",
+    "exp",
+    "floor",
+    "fmod",
+    "huge",
+    "log",
+    "max",
+    "maxinteger",
+    "min",
+    "mininteger",
+    "modf",
+    "pi",
+    "rad",
+    "sin",
+    "sqrt",
+    "tan",
+    "tointeger",
+    "type",
+    "ult",
 ];
 
 /// Makes the globals of a run: copies of the libraries, so that nothing a script changes outlasts it, and `m`.
@@ -137,8 +175,12 @@ fn string(lua: &Lua, meter: &Rc<Meter>, own: &Table) -> Result<Table> {
 fn table(lua: &Lua, meter: &Rc<Meter>, own: &Table) -> Result<Table> {
     let library = lua.create_table()?;
     copy(own, &library, &["pack"])?;
-    let shifts: [(&str, Paid); 4] =
-        [("insert", tables::shift), ("remove", tables::shift), ("move", tables::range), ("sort", tables::sort)];
+    let shifts: [(&str, Paid); 4] = [
+        ("insert", tables::shift),
+        ("remove", tables::shift),
+        ("move", tables::range),
+        ("sort", tables::sort),
+    ];
     for (name, pay) in shifts {
         library.set(name, paid(lua, meter, own, name, pay)?)?;
     }

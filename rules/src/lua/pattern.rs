@@ -402,9 +402,9 @@ mod tests {
     fn malformed_patterns_are_errors() {
         for pattern in ["(a", "a)", "[a", "%", "%b", "%bx", "%f", "%1", "(a%1)"] {
             let meter = Meter::new(10_000);
-            let found = Matcher::new(b"aaa", pattern.as_bytes(), &meter)
-                .at(0)
-                .and_then(|end| Matcher::new(b"aaa", pattern.as_bytes(), &meter).captures(0, end.unwrap_or(0)));
+            let found = Matcher::new(b"aaa", pattern.as_bytes(), &meter).at(0).and_then(|end| {
+                Matcher::new(b"aaa", pattern.as_bytes(), &meter).captures(0, end.unwrap_or(0))
+            });
             let whole = Matcher::new(b"aaa", pattern.as_bytes(), &meter).at(0);
             assert!(pattern == "(a" || whole.is_err(), "{pattern}: {found:?}");
         }

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
-use omnilua::{Function, HostHooks, Lua, LuaError, Result, SandboxConfig, Table, Value};
+use omnilua::{Function, HostHooks, Lua, LuaRuntime, Result, SandboxConfig, Table, Value};
 
 use super::meter::Meter;
 use super::strings::{bytes, failure, integer};
@@ -20,6 +20,11 @@ const CHECK_INTERVAL: u32 = 8;
 
 /// Kilobytes a machine may hold between runs before what is left over is collected.
 const IDLE_KILOBYTES: f64 = 128.0;
+
+/// Calls through Rust that count as made before a run begins. The machine allows 200 within each other, such as
+/// `pcall` in `pcall`, metamethods and callbacks, or brackets in brackets when it compiles; each takes 3 to 4 KB
+/// of the host's stack, of which V8 and Wasmtime give a module 1 MB and 512 KB. What is left are 50.
+const CALLS_TAKEN: u32 = 150;
 
 thread_local! {
     static MACHINE: RefCell<Option<Machine>> = const { RefCell::new(None) };
@@ -42,23 +47,22 @@ enum Failure {
 
 impl From<omnilua::Error> for Failure {
     fn from(error: omnilua::Error) -> Self {
-        match error.as_lua_error() {
-            LuaError::Syntax(_) => Self::Syntax(error.to_string()),
-            _ => Self::Run(error.to_string()),
-        }
+        Self::Run(error.to_string())
     }
 }
 
 impl Machine {
     fn new() -> Result<Self> {
-        let lua = Lua::with_hooks(HostHooks::default())?;
+        let mut runtime = LuaRuntime::with_hooks(HostHooks::default())?;
+        runtime.state_mut().n_ccalls += CALLS_TAKEN;
+        let lua = runtime.into_lua();
         let meter = Rc::new(Meter::new(u64::MAX));
         let (libraries, environment) = library::install(&lua, &meter)?;
         Ok(Self { lua, meter, libraries, environment, scripts: Vec::new() })
     }
 
     /// The script's statements as a function of its globals, compiled when it is first asked for.
-    fn compiled(&mut self, script: &Script) -> Result<Function> {
+    fn compiled(&mut self, script: &Script) -> std::result::Result<Function, Failure> {
         let wanted = Arc::as_ptr(&script.inner);
         if let Some((_, function)) = self.scripts.iter().find(|(known, _)| known.as_ptr() == wanted) {
             return Ok(function.clone());
@@ -67,7 +71,7 @@ impl Machine {
         // On the script's first line, so that all lines keep their numbers.
         let text = [b"local _ENV = ...; ", script.inner.text.as_slice()].concat();
         let chunk = self.lua.load(text).set_name(format!("={}", script.name()));
-        let function = chunk.into_function()?;
+        let function = chunk.into_function().map_err(|error| Failure::Syntax(error.to_string()))?;
         self.scripts.push((Arc::downgrade(&script.inner), function.clone()));
         Ok(function)
     }
@@ -167,7 +171,11 @@ impl Machine {
         }
         match result? {
             None => Err(Failure::NoMain),
-            Some(Value::String(text)) => Ok(Some(text.as_bytes()?)),
+            Some(Value::String(text)) => {
+                let mut text = text.as_bytes()?;
+                text.truncate(limits::SCRIPT_EVENT_BYTES);
+                Ok(Some(text))
+            }
             Some(_) => Ok(None),
         }
     }
@@ -228,7 +236,9 @@ pub(super) fn run(
 ) -> Ended {
     if *instructions == 0 {
         let most = limits::SCRIPT_TRANSACTION_INSTRUCTIONS;
-        return Ended::Stopped(format!("the scripts of this transaction executed {most} instructions before"));
+        return Ended::Stopped(format!(
+            "the scripts of this transaction executed {most} instructions before"
+        ));
     }
     match with_machine(|machine| machine.run(script, host, Some(value), instructions)) {
         Ok(text) => Ended::Returned(text),

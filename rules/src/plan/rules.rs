@@ -8,11 +8,11 @@ use super::sights::{SightId, Sights};
 use super::slots::{Slots, StoreKey};
 use super::targets::{Keys, Targets};
 use super::text::Text;
+use crate::lua::Script;
 use crate::model::{
     self, Action, AllowScope, AuditEngine, Change, Ctl, EngineMode, Metadata, Origin, Phase, RuleSelector,
     Severity, Store, Template, Variable,
 };
-use crate::lua::Script;
 use crate::operators::Operator;
 
 /// Index of a rule within its plan.

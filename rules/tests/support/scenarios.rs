@@ -1,9 +1,10 @@
 //! Scenarios: a policy, exchanges, and what must come of them. Every file of `rules/tests/scenarios` is one.
 //! The engine's own tests run them, and `filter/tests/module` runs them through the module.
 //!
-//! A file holds `{"policy": …, "cases": [{"name", "request", "response"?, "expect"}]}`. Of an expectation
+//! A file holds `{"lua"?, "policy": …, "cases": [{"name", "request", "response"?, "expect"}]}`. Of an expectation
 //! only what is given is checked: `action`, `status`, `location`, `phase`, `rule_id`, `matched` (ids in
-//! order), `logged` (ids in order), `tx` (some of its keys), `log` (texts that some log line holds).
+//! order), `logged` (ids in order), `tx` (some of its keys), `log` (texts that some log line holds), `scripts` (what scripts say: texts
+//! that the lines hold, in order).
 //! `head_as_sent` names those of `matched` that need the request's head exactly as it is written, which no
 //! filter in Envoy gets to see: there names are in lower case, and there is a request id.
 
@@ -23,6 +24,9 @@ pub(crate) struct Scenario {
     /// The file's name without extension.
     #[serde(skip)]
     pub(crate) name: String,
+    /// Whether its policy has scripts: builds without Lua leave it out, and say so.
+    #[serde(default)]
+    pub(crate) lua: bool,
     pub(crate) policy: Value,
     pub(crate) cases: Vec<Case>,
 }
@@ -49,6 +53,7 @@ pub(crate) struct Expectation {
     pub(crate) logged: Option<Vec<u64>>,
     pub(crate) tx: Option<BTreeMap<String, Option<String>>>,
     pub(crate) log: Option<Vec<String>>,
+    pub(crate) scripts: Option<Vec<String>>,
 }
 
 /// 2024-02-29T13:14:15.5Z, a Thursday.
@@ -93,6 +98,8 @@ pub(crate) struct Found {
     pub(crate) logged: Vec<u64>,
     /// What they logged.
     pub(crate) lines: Vec<String>,
+    /// What scripts said, and that they were stopped.
+    pub(crate) scripts: Vec<String>,
 }
 
 impl Found {
@@ -140,6 +147,12 @@ impl Differences {
         self.compare("phase", expect.phase.as_ref(), found.phase.as_ref());
         self.compare("rule_id", expect.rule_id.as_ref(), found.rule_id.as_ref());
         self.compare("logged", expect.logged.as_ref(), Some(&found.logged));
+        if let Some(texts) = &expect.scripts
+            && !(texts.len() == found.scripts.len()
+                && texts.iter().zip(&found.scripts).all(|(text, line)| line.contains(text)))
+        {
+            self.say(format!("scripts: {texts:?} is expected, found {:#?}", found.scripts));
+        }
         for text in expect.log.iter().flatten() {
             if !found.lines.iter().any(|line| line.contains(text)) {
                 self.say(format!("no log line holds {text:?}:\n{}", found.lines.join("\n")));
