@@ -78,8 +78,9 @@ fn every_code_has_a_golden_case() {
     let root = tests("diagnostics/seclang");
     let all: String =
         names(&root, ".out").iter().map(|name| std::fs::read_to_string(root.join(name)).unwrap()).collect();
-    // E0205 comes from operators; E0207 is W0403 here.
-    let elsewhere = [Code::E0207];
+    // E0207 is W0403 here. What is wrong with the text of a script is in the cases of policies: builds differ in
+    // what they say of that.
+    let elsewhere = [Code::E0207, Code::E0215, Code::E0217, Code::E0218, Code::E0219, Code::E0220];
     for code in Code::ALL {
         let name = code.to_string();
         let here = ["E02", "W02", "E03", "W04", "N05"].iter().any(|kind| name.starts_with(kind));
