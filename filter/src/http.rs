@@ -428,6 +428,18 @@ impl Exchange {
     }
 
     fn report(&mut self) {
+        for event in self.transaction.take_script_events() {
+            let level = match event.level {
+                1 => LogLevel::Error,
+                2 => LogLevel::Warn,
+                3 | 4 => LogLevel::Info,
+                _ => LogLevel::Debug,
+            };
+            abi::log(level, &event.line());
+            if event.stopped {
+                self.shared.metrics.count(Counter::ScriptStopped);
+            }
+        }
         let matches = self.transaction.take_matches();
         if matches.is_empty() {
             return;

@@ -69,6 +69,8 @@ counters! {
     RuleMatches "rule_matches",
     /// Records written for the audit log.
     AuditRecords "audit_records",
+    /// Runs of scripts that an error or a budget stopped.
+    ScriptStopped "script.stopped",
     /// Request bodies that reached the inspection limit.
     RequestBodyLimit "limit.request_body",
     /// Response bodies that reached the inspection limit.

@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod host;
 pub mod http;
 pub mod limits;
+pub mod lua;
 pub mod model;
 pub mod operators;
 pub mod plan;

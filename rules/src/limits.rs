@@ -149,3 +149,27 @@ pub const AUDIT_SECRETS: usize = 1_000;
 
 /// Most bytes of these values, all together; with more, everything is masked as well.
 pub const AUDIT_SECRET_BYTES: usize = 262_144;
+/// Bytes of a Lua script; longer ones are refused at load (`E0217`).
+pub const SCRIPT_BYTES: usize = 64 * 1024;
+
+/// Instructions that one run of a script may execute, and steps that the library functions it calls may
+/// take: a byte that a pattern looks at, an element moved, 16 bytes copied. Past either the run is stopped:
+/// it matches nothing, a warning says so, and `script.stopped` counts it.
+pub const SCRIPT_INSTRUCTIONS: u64 = 100_000;
+
+/// Instructions that all runs of scripts in one transaction may execute; past it they are stopped, as above.
+pub const SCRIPT_TRANSACTION_INSTRUCTIONS: u64 = 500_000;
+
+/// Bytes of memory that one run of a script may hold, the strings it reads among them; past it the run is
+/// stopped, as above. It is checked every few instructions: one of them may go past it by a few times as much.
+pub const SCRIPT_MEMORY_BYTES: usize = 1024 * 1024;
+
+/// Values that `string.byte` and `table.unpack` return at most; more are an error of the script.
+pub const SCRIPT_RESULTS: usize = 4_096;
+
+/// What the scripts of one transaction may say with `m.log`, and how often they may be stopped, before the
+/// rest is left out.
+pub const SCRIPT_EVENTS: usize = 32;
+
+/// Bytes of one message of `m.log`, and of the text that `main` returns; what is longer is cut.
+pub const SCRIPT_EVENT_BYTES: usize = 1_024;

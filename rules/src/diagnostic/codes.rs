@@ -77,6 +77,18 @@ codes! {
     E0212 Error "missing rule id",
     /// A disabled rule does not exist.
     W0213 Warning "no such rule",
+    /// This module has no Lua in it.
+    E0215 Error "scripts not available",
+    /// What is to be run is no Lua script.
+    E0216 Error "not a script",
+    /// A script is longer than scripts may be.
+    E0217 Error "script too long",
+    /// A script is not Lua.
+    E0218 Error "script syntax",
+    /// A script fails when it is loaded.
+    E0219 Error "script fails",
+    /// A script has no function to call.
+    E0220 Error "script without main",
     // E03xx, W04xx, N05xx: SecLang
     /// No directive has this name.
     E0301 Error "unknown directive",

@@ -11,6 +11,7 @@ mod parse;
 mod request;
 mod response;
 mod run;
+mod script;
 mod state;
 mod store;
 mod text;
@@ -20,6 +21,7 @@ mod xml;
 use std::sync::Arc;
 
 use crate::audit::{AuditRecord, MatchRecord};
+use crate::lua::ScriptEvent;
 use crate::model::{Phase, Store};
 use crate::plan::Plan;
 use body::Intake;
@@ -253,6 +255,11 @@ impl Transaction {
     /// [`Transaction::finish`].
     pub fn take_audit_record(&mut self) -> Option<AuditRecord> {
         self.state.audit_record(&self.plan)
+    }
+
+    /// What scripts said since the last call, and which of them were stopped, in order.
+    pub fn take_script_events(&mut self) -> Vec<ScriptEvent> {
+        std::mem::take(&mut self.state.scripts.events)
     }
 
     /// What `TX` holds, in order of insertion: name, value.

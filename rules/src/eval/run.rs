@@ -19,6 +19,8 @@ struct Progress {
     first: Option<(usize, Item)>,
     /// Message and data of a rule without chain, as they were at the first match.
     texts: Option<(Vec<u8>, Vec<u8>)>,
+    /// What the script that decided returned: the message of a rule that has none.
+    said: Option<Vec<u8>>,
 }
 
 impl State {
@@ -73,6 +75,9 @@ impl State {
                 return false;
             }
         }
+        for script in &rule.scripts {
+            self.run_script(plan, rule.id, view, script, None);
+        }
         let disrupted = self.resolve(plan, rule, mode);
         if rule.audit {
             self.mark_audited(rule.set);
@@ -97,6 +102,10 @@ impl State {
         progress: &mut Progress,
     ) -> bool {
         let Some(condition) = &link.condition else {
+            if let Some(script) = &link.script {
+                let Some(text) = self.run_script(plan, rule.id, view, script, None) else { return false };
+                progress.said = Some(text);
+            }
             self.run_actions(plan, rule, &link.actions);
             self.keep_texts(plan, rule, progress);
             return true;
@@ -229,11 +238,22 @@ impl State {
         let possible = condition.gate.is_none_or(|gate| {
             plan.prefilter().holds(self.values.candidates(value, plan.prefilter()), gate.operator)
         });
-        let found = possible && operator.matches(self.values.get(value), argument, None);
+        let found = possible
+            && match operator.script() {
+                None => operator.matches(self.values.get(value), argument, None),
+                Some(script) => {
+                    let view = plan.set(rule.set).map_or(0, |set| set.view.0 as usize);
+                    let text = self.values.get(value).to_vec();
+                    let said = self.run_script(plan, rule.id, view, script, Some(&text));
+                    let found = said.is_some();
+                    progress.said = said.or(progress.said.take());
+                    found
+                }
+            };
         if found == condition.negated {
             return false;
         }
-        if found && (link.capture || path) {
+        if found && (link.capture || path) && operator.script().is_none() {
             let mut captures = Captures::default();
             let _ = operator.matches(self.values.get(value), argument, Some(&mut captures));
             if !captures.is_empty() {
@@ -303,10 +323,13 @@ impl State {
     }
 
     fn record(&mut self, plan: &Plan, rule: &RulePlan, progress: Progress, disrupted: bool) {
-        let (message, data) = match progress.texts {
+        let (mut message, data) = match progress.texts {
             Some(texts) => texts,
             None => self.texts(plan, rule),
         };
+        if rule.meta.message.is_none() {
+            message = progress.said.unwrap_or(message);
+        }
         let tags: Vec<Vec<u8>> = rule.meta.tags.iter().map(|tag| self.expand(plan, tag, rule.set)).collect();
         let variables: Vec<Vec<u8>> = progress.items.iter().map(|item| self.name_of(item)).collect();
         let scalar = |state: &mut Self, variable| {

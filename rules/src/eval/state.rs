@@ -12,6 +12,7 @@ use super::values::{Value, Values};
 use super::{Interruption, UnixNanos};
 use crate::audit::{AuditMessage, MatchRecord, PartsEdit};
 use crate::http::time::CivilTime;
+use crate::lua::Account;
 use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Secret, Store, Variable, XmlArguments};
 use crate::plan::{Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, SetPlan};
 
@@ -46,6 +47,8 @@ pub(crate) struct State {
     pub(crate) secret_values: Vec<Value>,
     /// The last match before transformations.
     pub(crate) matched_raw: Option<Value>,
+    /// What scripts have left and what they said.
+    pub(crate) scripts: Account,
     /// What the current phase knows of sights.
     pub(crate) horizon: Horizon,
     /// Held here between uses for its memory.
@@ -119,6 +122,7 @@ impl State {
             secret_names: Vec::new(),
             secret_values: Vec::new(),
             matched_raw: None,
+            scripts: Account::default(),
         }
     }
 

@@ -8,6 +8,7 @@ use super::sights::{SightId, Sights};
 use super::slots::{Slots, StoreKey};
 use super::targets::{Keys, Targets};
 use super::text::Text;
+use crate::lua::Script;
 use crate::model::{
     self, Action, AllowScope, AuditEngine, Change, Ctl, EngineMode, Metadata, Origin, Phase, RuleSelector,
     Severity, Store, Template, Variable,
@@ -29,6 +30,8 @@ pub(crate) struct RulePlan {
     pub(crate) links: Box<[LinkPlan]>,
     /// When the rule need not be looked at: where its first link can't match.
     pub(crate) gate: Option<Gate>,
+    /// Scripts that run when all links have matched.
+    pub(crate) scripts: Box<[Script]>,
     pub(crate) resolution: ResolutionPlan,
     /// Where evaluation goes on after a match, as a position in the phase's list: the next rule, unless
     /// `skip` or `skipAfter` say otherwise.
@@ -69,6 +72,8 @@ pub(crate) enum ResolutionPlan {
 #[derive(Debug)]
 pub(crate) struct LinkPlan {
     pub(crate) condition: Option<ConditionPlan>,
+    /// What decides in place of a condition.
+    pub(crate) script: Option<Script>,
     pub(crate) capture: bool,
     pub(crate) actions: Box<[ActionPlan]>,
 }
@@ -194,6 +199,7 @@ impl Compiler<'_> {
             origin: rule.origin.clone(),
             gate: first.filter(|condition| !condition.negated).and_then(|condition| condition.gate),
             links,
+            scripts: rule.links.iter().flat_map(scripts).cloned().collect(),
             resolution: self.resolution(rule),
             next,
             log: rule.log,
@@ -238,6 +244,7 @@ impl Compiler<'_> {
     fn link(&mut self, link: &model::Link) -> LinkPlan {
         LinkPlan {
             condition: link.condition.as_ref().map(|condition| self.condition(condition)),
+            script: link.script.clone(),
             capture: link.capture,
             actions: link.actions.iter().filter_map(|action| self.action(action)).collect(),
         }
@@ -255,7 +262,9 @@ impl Compiler<'_> {
         let targets = Targets::new(&condition.targets, &condition.namespaces, self.slots);
         let is_simple = matches!(&*targets.list, [target] if target.is_simple())
             && condition.transformations.is_empty()
-            && !condition.multi_match;
+            && !condition.multi_match
+            // Scripts need a transaction, and say things.
+            && condition.operator.script().is_none();
         ConditionPlan {
             targets,
             is_simple,
@@ -289,8 +298,8 @@ impl Compiler<'_> {
                     Change::Subtract(text) => ChangePlan::Subtract(self.text(text)),
                 },
             },
-            // Stores last as long as their transaction: nothing in them can outlive an expiry, and front
-            // ends refuse scripts.
+            // Stores last as long as their transaction: nothing in them can outlive an expiry. Scripts run
+            // once for the whole rule.
             Action::ExpireVar { .. } | Action::Exec(_) => return None,
             Action::InitCollection { collection, key } => {
                 ActionPlan::InitCollection { collection: *collection, key: self.text(key) }
@@ -327,6 +336,14 @@ impl Compiler<'_> {
             })),
         })
     }
+}
+
+/// The scripts that a link has run when its rule matches.
+fn scripts(link: &model::Link) -> impl Iterator<Item = &Script> {
+    link.actions.iter().filter_map(|action| match action {
+        Action::Exec(script) => Some(script),
+        _ => None,
+    })
 }
 
 impl RuleSelector {

@@ -117,7 +117,7 @@ form! {
         optional severity: SeverityName,
         /// What is logged about the match beside the description. Macros are expanded.
         optional data: String,
-        /// Script that runs when the rule matches, by name.
+        /// Lua script that runs when the rule matches: the name of one of the policy's `files`, which ends in `.lua`. What it returns does not matter.
         optional execute: String,
         /// Conditions that must all apply, tested in order. Without any the rule always matches.
         list matches: Spanned<MatchForm>,
