@@ -13,6 +13,7 @@ pub mod host;
 pub mod http;
 pub mod limits;
 pub mod model;
+pub mod net;
 pub mod operators;
 pub mod plan;
 pub mod policy;

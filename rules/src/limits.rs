@@ -126,3 +126,16 @@ pub const POLICY_DEPTH: usize = 128;
 /// Most that a body limit of a policy or of SecLang can be set to, in bytes: 1 GiB, ModSecurity's hard
 /// limit.
 pub const BODY_LIMIT_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Most addresses of all network rules of a policy together; more are error E0516.
+pub const NETWORK_ADDRESSES: usize = 1_000_000;
+
+/// Bytes of ARMR text in a policy; more are error E0516.
+pub const ARMR_BYTES: usize = 64 * 1024 * 1024;
+
+/// Most nesting of blocks and values in ARMR text; deeper is error E0501.
+pub const ARMR_DEPTH: usize = 32;
+
+/// Network rules that have counters of their own, the first ones of the policy; the others share one per
+/// action. Envoy never forgets a counter.
+pub const NETWORK_RULE_COUNTERS: usize = 200;

@@ -3,6 +3,7 @@
 use super::condition;
 use super::files::Files;
 use super::forms::{ClientAddressForm, ItemForm, PolicyForm, RuleSetForm};
+use super::network_build;
 use super::report::Reporter;
 use super::rule::{self, Defaults};
 use super::text;
@@ -41,6 +42,11 @@ pub(super) fn policy(
                 built
             })
             .collect(),
+        network: form
+            .network
+            .as_ref()
+            .map(|network| network_build::network(&network.value, sources, reporter))
+            .unwrap_or_default(),
     }
 }
 

@@ -10,6 +10,8 @@ mod condition;
 mod files;
 mod forms;
 mod json;
+mod network;
+mod network_build;
 mod read;
 mod report;
 mod rule;
