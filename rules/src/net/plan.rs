@@ -16,7 +16,7 @@ use std::net::IpAddr;
 
 use super::index::{Builder, Index, Rank};
 use super::{
-    Action, Address, Api, Binding, HttpRequests, Level, NetworkPolicy, Operation, RequestPath, Rule,
+    Action, Address, Api, Binding, HttpRequests, Level, NetworkPolicy, Operation, Ports, RequestPath, Rule,
 };
 
 /// One end of a connection, as far as it is known.
@@ -37,8 +37,10 @@ pub struct NetworkPlan {
     /// Rule and binding of it, by place.
     bindings: Vec<(u32, u32)>,
     indexes: [Index; 4],
-    /// Per operation: whether a rule for IP addresses doesn't refuse.
-    milder_by_address: [bool; 4],
+    /// Per operation: whether there are rules.
+    governed: [bool; 4],
+    /// Per operation: whether a rule for IP addresses or for some ports doesn't refuse.
+    milder_when_known: [bool; 4],
 }
 
 /// The rule that was chosen.
@@ -82,7 +84,7 @@ impl NetworkPlan {
     #[must_use]
     pub fn new(policy: NetworkPolicy) -> Self {
         let mut builders: [Builder; 4] = Default::default();
-        let mut milder_by_address = [false; 4];
+        let (mut governed, mut milder_when_known) = ([false; 4], [false; 4]);
         let mut bindings = Vec::new();
         for (number, rule) in (0_u32..).zip(&policy.rules) {
             for (place, binding) in (0_u32..).zip(&rule.bindings) {
@@ -99,12 +101,16 @@ impl NetworkPlan {
                 let milder = rule.action != Action::Protect || rule.api.is_some();
                 let by_address =
                     matches!(binding.address, Address::Network(_) | Address::AnyV4 | Address::AnyV6);
-                if let Some(flag) = milder_by_address.get_mut(operation) {
-                    *flag |= milder && by_address;
+                if let Some(flag) = milder_when_known.get_mut(operation) {
+                    *flag |= milder && (by_address || binding.ports != Ports::ANY);
+                }
+                if let Some(flag) = governed.get_mut(operation) {
+                    *flag = true;
                 }
             }
         }
-        Self { policy, bindings, indexes: builders.map(Builder::build), milder_by_address }
+        let indexes = builders.map(Builder::build);
+        Self { policy, bindings, indexes, governed, milder_when_known }
     }
 
     /// The policy it was made from.
@@ -147,17 +153,17 @@ impl NetworkPlan {
         Judgement { selected, applies }
     }
 
-    /// Whether knowing the address as well could turn a refusal at an end that is only known by name into
-    /// something milder.
+    /// Whether knowing address and port as well could turn a refusal at an end that is only known by name
+    /// into something milder.
     #[must_use]
     pub fn address_could_spare(&self, operation: Operation) -> bool {
-        self.milder_by_address.get(operation as usize).copied().unwrap_or(true)
+        self.milder_when_known.get(operation as usize).copied().unwrap_or(true)
     }
 
     /// Whether there are rules for an operation.
     #[must_use]
     pub fn governs(&self, operation: Operation) -> bool {
-        self.policy.rules.iter().flat_map(|rule| &rule.bindings).any(|binding| binding.operation == operation)
+        self.governed.get(operation as usize).copied().unwrap_or(false)
     }
 }
 

@@ -247,11 +247,9 @@ fn bind(rule: &Spanned<NetworkRuleForm>, reporter: &mut Reporter<'_>) -> Vec<Bin
     let message = "a rule of kind `bind` has its addresses at its sides";
     misplaced(form.address.as_ref(), message, help, reporter);
     misplaced(form.start_port.as_ref().or(form.end_port.as_ref()), message, help, reporter);
-    if form.client.is_none() && form.server.is_none() {
-        if !reporter.reported_within(rule.span) {
-            let message = "the rule has neither a client nor a server side";
-            reporter.push(reporter.at(Code::E0508, opening(rule), message).help(help));
-        }
+    if form.client.is_none() && form.server.is_none() && !reporter.reported_within(rule.span) {
+        let message = "the rule has neither a client nor a server side";
+        reporter.push(reporter.at(Code::E0508, opening(rule), message).help(help));
     }
     let mut bindings = Vec::new();
     for (operation, side) in [(Operation::BindClient, &form.client), (Operation::BindServer, &form.server)] {

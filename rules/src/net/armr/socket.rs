@@ -100,7 +100,7 @@ fn systems(value: &Value, reports: &mut Reports) -> bool {
     for item in items {
         match &item.kind {
             ValueKind::Word(word) if SYSTEMS.contains(&word.as_str()) => {
-                here |= word == "linux" || word == "any"
+                here |= word == "linux" || word == "any";
             }
             ValueKind::Word(word) => {
                 reports.unknown(&Word { text: word.clone(), span: item.span }, &SYSTEMS, "system");
@@ -333,7 +333,7 @@ impl RuleReader<'_> {
             seen.push(side);
             match &parameter.value.kind {
                 ValueKind::Text(text) => {
-                    bindings.extend(self.endpoint(operation, text, parameter.value.span))
+                    bindings.extend(self.endpoint(operation, text, parameter.value.span));
                 }
                 _ => self.error(
                     Code::E0508,
