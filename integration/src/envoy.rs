@@ -84,6 +84,12 @@ impl Drop for Envoy {
 }
 
 impl Envoy {
+    /// The number of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Starts Envoy and waits until it takes traffic.
     ///
     /// # Errors
