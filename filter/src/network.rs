@@ -1,6 +1,7 @@
 //! What both roles share of network rules: judging an operation, writing its event, counting it.
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use portcullis_rules::eval::UnixNanos;
@@ -20,13 +21,13 @@ use crate::properties::{self, Endpoint};
 pub(crate) struct Network {
     plan: NetworkPlan,
     flow: RefCell<FlowControl>,
-    /// Ids of counters, by what they count.
-    counters: RefCell<Vec<(CounterKey, Option<u32>)>>,
+    /// Ids of counters; `None` where the host would not define one.
+    counters: RefCell<BTreeMap<CounterKey, Option<u32>>>,
     device: OnceCell<Device>,
 }
 
 /// What a counter counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum CounterKey {
     /// Operations that rules applied to.
     Operation(Operation, Action),
@@ -169,11 +170,8 @@ impl Network {
     /// rules with counters of their own.
     fn count(&self, key: CounterKey, metrics: &Metrics) {
         let mut counters = self.counters.borrow_mut();
-        let known = counters.iter().find(|(known, _)| *known == key).map(|(_, id)| *id);
-        let id = known.unwrap_or_else(|| {
-            let id = abi::define_counter(&self.counter_name(key)).map_err(|error| metrics.failed(error)).ok();
-            counters.push((key, id));
-            id
+        let id = *counters.entry(key).or_insert_with(|| {
+            abi::define_counter(&self.counter_name(key)).map_err(|error| metrics.failed(error)).ok()
         });
         if let Some(Err(error)) = id.map(|id| abi::increment_counter(id, 1)) {
             metrics.failed(error);

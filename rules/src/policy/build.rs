@@ -16,7 +16,7 @@ use crate::seclang::{self, Document, Options};
 
 /// The policy in the model. What is wrong with any part of it is reported; the result then lacks that part.
 pub(super) fn policy(
-    form: &PolicyForm,
+    form: &mut PolicyForm,
     text: &[u8],
     files: &Files,
     sources: &mut Sources,
@@ -44,8 +44,8 @@ pub(super) fn policy(
             .collect(),
         network: form
             .network
-            .as_ref()
-            .map(|network| network_build::network(&network.value, sources, reporter))
+            .as_mut()
+            .map(|network| network_build::network(&mut network.value, sources, reporter))
             .unwrap_or_default(),
     }
 }

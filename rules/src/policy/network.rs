@@ -1,10 +1,11 @@
 //! The shape of the policy's network part.
 
 use super::json::{Kind, Value};
+use super::network_build::{Names, RulesBuilder};
 use super::read::{Form, Named, OneOrMany, choice, form};
 use super::report::{Reporter, Spanned};
 use crate::diagnostic::{Code, did_you_mean};
-use crate::net::{Action, Direction, EventFormat, HttpRequests, Severity};
+use crate::net::{Action, Direction, EventFormat, HttpRequests, Rule, Severity};
 
 /// What a rule governs, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +82,7 @@ form! {
         /// Caps the events of each rule, per worker. Default: no cap.
         optional event_flow: EventFlowForm,
         /// The rules, in order.
-        list rules: Spanned<NetworkRuleForm>,
+        default rules: NetworkRules = NetworkRules::default(),
         /// Rules as ARMR text, one or several, after `rules` in order.
         optional armr: OneOrMany<ArmrForm>,
         /// What an ARMR app with an error in it leads to.
@@ -134,6 +135,30 @@ form! {
         default app_version: Whole = Whole(1),
         /// Further keys of events with their values.
         optional log: Named<Spanned<String>>,
+    }
+}
+
+/// The rules in the model, with the names they have per app. Each is built when it has been read: a policy
+/// may hold very many, and their forms would take much more memory.
+#[derive(Debug, Default)]
+pub(super) struct NetworkRules {
+    pub(super) rules: Vec<Rule>,
+    pub(super) names: Names,
+}
+
+impl Form for NetworkRules {
+    fn read(value: &Value<'_>, reporter: &mut Reporter<'_>) -> Option<Self> {
+        let Kind::Array(items) = &value.kind else {
+            reporter.wrong_type(value, "an array");
+            return None;
+        };
+        let mut builder = RulesBuilder::with_capacity(items.len());
+        for item in items {
+            if let Some(form) = Spanned::<NetworkRuleForm>::read(item, reporter) {
+                builder.add(&form, reporter);
+            }
+        }
+        Some(builder.finish())
     }
 }
 

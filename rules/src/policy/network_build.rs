@@ -5,7 +5,8 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::network::{
-    ApiForm, ArmrForm, BindSideForm, InvalidApps, KindName, NetworkForm, NetworkRuleForm, PortNumber, Whole,
+    ApiForm, ArmrForm, BindSideForm, InvalidApps, KindName, NetworkForm, NetworkRuleForm, NetworkRules,
+    PortNumber, Whole,
 };
 use super::report::{Reporter, Spanned};
 use crate::diagnostic::{Code, Diagnostic, Level, SourceId, Sources, Span};
@@ -20,25 +21,11 @@ const DEFAULT_APP: &str = "portcullis";
 
 /// The network part in the model. What is wrong with any part of it is reported.
 pub(super) fn network(
-    form: &NetworkForm,
+    form: &mut NetworkForm,
     sources: &mut Sources,
     reporter: &mut Reporter<'_>,
 ) -> NetworkPolicy {
-    let mut rules = Vec::with_capacity(form.rules.len());
-    let mut names = Names::default();
-    let mut apps = Apps::default();
-    for rule in &form.rules {
-        if let Some(name) = &rule.value.name {
-            let app = rule.value.app.as_ref().map_or(DEFAULT_APP, |app| &app.value);
-            if let Some(first) = names.first(app, &name.value, name.span) {
-                let message = format!("two network rules of `{app}` are named `{}`", name.value);
-                let diagnostic =
-                    reporter.at(Code::E0514, name.span, message).help("give each rule its own name");
-                reporter.push(reporter.also(diagnostic, first, "first here"));
-            }
-        }
-        rules.extend(network_rule(rule, &mut apps, reporter));
-    }
+    let NetworkRules { mut rules, names } = std::mem::take(&mut form.rules.value);
     for (index, text) in form.armr.iter().flat_map(|texts| &texts.value.0).enumerate() {
         let name = text.name.clone().unwrap_or_else(|| format!("network.armr[{index}]"));
         add_armr(text, &name, form.invalid_apps.value, &names, &mut rules, sources, reporter);
@@ -73,9 +60,39 @@ fn at_least_one(number: Option<&Spanned<Whole>>, reporter: &mut Reporter<'_>) ->
     Some(number.value.0)
 }
 
+/// Builds rules one by one.
+pub(super) struct RulesBuilder {
+    built: NetworkRules,
+    apps: Apps,
+}
+
+impl RulesBuilder {
+    pub(super) fn with_capacity(rules: usize) -> Self {
+        let rules = Vec::with_capacity(rules.min(limits::NETWORK_ADDRESSES));
+        Self { built: NetworkRules { rules, names: Names::default() }, apps: Apps::default() }
+    }
+
+    pub(super) fn add(&mut self, form: &Spanned<NetworkRuleForm>, reporter: &mut Reporter<'_>) {
+        if let Some(name) = &form.value.name {
+            let app = form.value.app.as_ref().map_or(DEFAULT_APP, |app| &app.value);
+            if let Some(first) = self.built.names.first(app, &name.value, name.span) {
+                let message = format!("two network rules of `{app}` are named `{}`", name.value);
+                let diagnostic = reporter.at(Code::E0514, name.span, message);
+                let diagnostic = diagnostic.help("give each rule its own name");
+                reporter.push(reporter.also(diagnostic, first, "first here"));
+            }
+        }
+        self.built.rules.extend(network_rule(form, &mut self.apps, reporter));
+    }
+
+    pub(super) fn finish(self) -> NetworkRules {
+        self.built
+    }
+}
+
 /// The names of the rules in JSON, per app, with their places.
-#[derive(Default)]
-struct Names(FxHashMap<String, FxHashMap<String, Span>>);
+#[derive(Debug, Default)]
+pub(super) struct Names(FxHashMap<String, FxHashMap<String, Span>>);
 
 impl Names {
     /// The place where the name was seen first, if it was seen before.

@@ -7,7 +7,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::forms::{ItemForm, MarkerForm, PolicyForm, RuleForm, SecLangFile, SecLangForm};
-use super::network::{ApiForm, ArmrFile, ArmrForm, NetworkSeverity, PortNumber, Whole};
+use super::network::{
+    ApiForm, ArmrFile, ArmrForm, NetworkRuleForm, NetworkRules, NetworkSeverity, PortNumber, Whole,
+};
 use super::read::{Choice, Named, OneOrMany};
 use super::report::Spanned;
 use super::values::{ByteLimit, Count, PhaseName, RuleId, SeverityName, StatusCode, Switch, Text};
@@ -117,6 +119,12 @@ impl ToJson for Switch {
 impl ToJson for Whole {
     fn to_json(&self) -> Value {
         self.0.into()
+    }
+}
+
+impl ToJson for NetworkRules {
+    fn to_json(&self) -> Value {
+        json!([])
     }
 }
 
@@ -252,6 +260,20 @@ impl JsonSchema for SecLangForm {
             "description": "SecLang as text, or with a name for reports.",
             "anyOf": [{ "type": "string" }, generator.subschema_for::<SecLangFile>()],
         })
+    }
+}
+
+impl JsonSchema for NetworkRules {
+    fn schema_name() -> Cow<'static, str> {
+        "NetworkRules".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<Vec<NetworkRuleForm>>()
     }
 }
 

@@ -3,6 +3,7 @@
 use portcullis_rules::diagnostic::{Level, Sources};
 use portcullis_rules::net::{armr, to_json};
 use portcullis_rules::policy;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const TEXTS: &str = include_str!("armr.txt");
@@ -137,5 +138,30 @@ fn no_text_is_too_deep_or_endless() {
     assert_eq!(armr::parse(&lists, Sources::default().add("x", *b"")).apps.len(), 0);
     for text in ["\"", "/*", "\\", "app", "app(", "app(\"a\"", "endapp", "\u{e4}", "app(\"a\"):code():"] {
         assert_eq!(armr::parse(text, Sources::default().add("x", *b"")).apps.len(), 0, "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_fail(pieces in prop::collection::vec(prop::sample::select(vec![
+        "app(\"a\"):", "requires(version: ARMR/2.10)", "socket(\"r\"):", "socket(\"s\", os: [linux]):",
+        "accept(\"10.0.0.1:80\")", "connect(", "bind(client: \"0.0.0.0:0\")", "api(any)", "api(\"/a*\")", "protect()",
+        "detect(message: \"\")", "allow(severity: 11)", "endsocket", "endapp", "endcode", "code(x):", "metadata(log: {a: 1})",
+        "(", ")", "[", "]", "{", "}", ":", ",", "\"", "/*", "*/", "//", "#", "\n", " ", "\u{e4}", "\\", "x", "-1", "::",
+    ]), 0..40)) {
+        let text = pieces.concat();
+        let mut sources = Sources::default();
+        let source = sources.add("x", text.as_bytes());
+        let document = armr::parse(&text, source);
+        // Every report has its place within the text.
+        for diagnostic in &document.diagnostics {
+            for label in &diagnostic.labels {
+                prop_assert!(label.span.start <= label.span.end && label.span.end <= text.len(), "{text:?} {diagnostic:?}");
+            }
+        }
+        prop_assert!(!document.apps.is_empty() || !document.diagnostics.is_empty(), "{text:?}");
+        let policy = json!({ "network": { "armr": text } }).to_string();
+        let loaded = policy::load(policy.as_bytes(), "policy");
+        prop_assert!(loaded.policy.is_some() == !document.apps.is_empty());
     }
 }
