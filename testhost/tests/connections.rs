@@ -21,6 +21,7 @@ const TESTS: &[(&str, Test)] = &[
     ("asks_the_listener_for_its_direction", direction),
     ("closes_what_it_cannot_judge_and_survives", odd_addresses),
     ("serves_both_roles_with_one_configuration", both_roles),
+    ("judges_the_services_of_requests", services),
     ("logs_once_counts_always", caps_events),
     ("a_hundred_thousand_rules_cost_little", many_rules),
 ];
@@ -155,6 +156,58 @@ fn both_roles(module: &Module) -> Outcome {
     Ok(())
 }
 
+fn services(module: &Module) -> Outcome {
+    let known = |fields: &[(&str, &str)]| -> Vec<(String, Vec<u8>)> {
+        fields.iter().map(|(path, value)| ((*path).to_owned(), value.as_bytes().to_vec())).collect()
+    };
+    // (rules, method, authority, properties, refused before the upstream, refused after it)
+    let upstream = ("upstream\0address", "10.0.0.5:443");
+    type Case<'a> = (Vec<String>, &'a str, &'a str, Vec<(String, Vec<u8>)>, bool, bool);
+    let cases: [Case<'_>; 9] = [
+        (
+            vec![rule("connect", "shop", "protect")],
+            "GET",
+            "a",
+            known(&[("xds\0cluster_name", "shop")]),
+            true,
+            false,
+        ),
+        (vec![rule("connect", "a.example", "protect")], "GET", "a.example:8080", known(&[]), true, false),
+        (vec![rule("connect", "b.example", "protect")], "GET", "a.example", known(&[]), false, false),
+        (vec![rule("connect", "10.0.0.5", "protect")], "GET", "a", known(&[upstream]), false, true),
+        (vec![rule("connect", "10.0.0.6", "protect")], "GET", "a", known(&[upstream]), false, false),
+        // An address could be spared, so the rest waits for the address.
+        (
+            vec![rule("connect", "any", "protect"), rule("connect", "10.0.0.6", "allow")],
+            "GET",
+            "a",
+            known(&[upstream]),
+            false,
+            true,
+        ),
+        (vec![rule("connect", "any", "protect")], "GET", "a", known(&[upstream]), true, false),
+        (vec![rule("connect", "10.9.9.9", "protect")], "CONNECT", "10.9.9.9:25", known(&[]), true, false),
+        (vec![rule("connect", "10.9.9.9", "protect")], "CONNECT", "10.9.9.8:25", known(&[]), false, false),
+    ];
+    for (number, (rules, method, authority, properties, before, after)) in cases.into_iter().enumerate() {
+        let mut host = start(module, &format!(r#"{{"rules":[{}]}}"#, rules.join(",")))?;
+        let mut exchange = Exchange::get("/");
+        exchange.request.method = method.to_owned();
+        exchange.request.authority = authority.to_owned();
+        if method == "CONNECT" {
+            exchange.request.target = String::new();
+        }
+        exchange.properties = properties;
+        let observed = host.exchange(&exchange);
+        let refused = observed.status() == Some(403);
+        let reached = observed.upstream.headers.is_some();
+        check((refused, reached) == (before || after, !before), &(number, &observed))?;
+        let counted = observed.metrics.contains_key("portcullis.requests.deny.network");
+        check(counted == refused && observed.log.len() == usize::from(refused), &(number, observed))?;
+    }
+    Ok(())
+}
+
 fn caps_events(module: &Module) -> Outcome {
     let rules = rule("accept", "any", "protect");
     let flow = r#""event_flow":{"max_events_per_rule":2,"pause_seconds":10}"#;
@@ -202,9 +255,8 @@ fn many_rules(module: &Module) -> Outcome {
         let middle = times.get(times.len() / 2).copied().unwrap_or_default();
         let high = times.get(times.len() * 99 / 100).copied().unwrap_or_default();
         eprintln!(
-            "{what}: loaded in {load:.1?} with {} MiB of memory; a connection takes {middle:.1?} (99 of 100 at most \
-             {high:.1?}), {fuel} fuel and {calls} host calls at most",
-            memory
+            "{what}: loaded in {load:.1?} with {memory} MiB of memory; a connection takes {middle:.1?} (99 of 100 at most \
+             {high:.1?}), {fuel} fuel and {calls} host calls at most"
         );
         // About one unit of fuel per instruction: 20 us are 40,000 and more.
         check(fuel < 20_000, &fuel)?;

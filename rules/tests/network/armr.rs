@@ -131,6 +131,20 @@ fn a_rule_of_the_json_is_not_overwritten() {
 }
 
 #[test]
+fn a_hundred_thousand_rules_are_read_in_linear_time() {
+    let mut text = "app(\"a\"):\n requires(version: ARMR/2.10)\n".to_owned();
+    for n in 0..100_000 {
+        let address = format!("10.{}.{}.{}", n >> 16, n >> 8 & 255, n & 255);
+        text += &format!("socket(\"r{n}\"):\n accept(\"{address}:0\")\n protect()\n endsocket\n");
+    }
+    text += "endapp\n";
+    let started = std::time::Instant::now();
+    let document = armr::parse(&text, Sources::default().add("x", *b""));
+    assert_eq!(document.apps[0].rules.len(), 100_000);
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+}
+
+#[test]
 fn no_text_is_too_deep_or_endless() {
     let deep = "app(\"a\"):\n".repeat(10_000);
     assert_eq!(armr::parse(&deep, Sources::default().add("x", *b"")).apps.len(), 0);

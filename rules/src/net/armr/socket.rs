@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::action::{self, Acts};
 use super::app::{Reports, metadata};
 use super::syntax::{Parameter, Statement, Value, ValueKind, Word};
@@ -19,7 +21,7 @@ const SYSTEMS: [&str; 5] = ["linux", "windows", "aix", "solaris", "any"];
 /// left out with a warning.
 pub(super) fn rules(body: &[Statement], app: &Arc<App>, reports: &mut Reports) -> Vec<(Rule, Span)> {
     let mut rules = Vec::new();
-    let mut names: Vec<(String, Span)> = Vec::new();
+    let mut names: FxHashMap<String, Span> = FxHashMap::default();
     let mut known = 0;
     for statement in body {
         let Some(inner) = &statement.body else { continue };
@@ -32,10 +34,10 @@ pub(super) fn rules(body: &[Statement], app: &Arc<App>, reports: &mut Reports) -
         }
         known += 1;
         let Some((name, span, here)) = heading(statement, reports) else { continue };
-        if let Some((_, first)) = names.iter().find(|(other, _)| *other == name) {
-            reports.again(&Word { text: name.clone(), span }, *first);
+        let first = *names.entry(name.clone()).or_insert(span);
+        if first != span {
+            reports.again(&Word { text: name.clone(), span }, first);
         }
-        names.push((name.clone(), span));
         let rule = RuleReader { app, name: &name, span, statement, body: inner, reports }.read();
         match rule {
             Some(rule) if here => rules.push((rule, span)),
