@@ -176,6 +176,6 @@ proptest! {
         prop_assert!(!document.apps.is_empty() || !document.diagnostics.is_empty(), "{text:?}");
         let policy = json!({ "network": { "armr": text } }).to_string();
         let loaded = policy::load(policy.as_bytes(), "policy");
-        prop_assert!(loaded.policy.is_some() == !document.apps.is_empty());
+        prop_assert_ne!(loaded.policy.is_some(), document.apps.is_empty());
     }
 }

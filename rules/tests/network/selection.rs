@@ -118,6 +118,9 @@ fn api_restrictions_are_no_part_of_the_order() {
     assert!(!judgement.applies);
 }
 
+/// What decides: the level, what is within it, the width of the ports, the action, the order.
+type Key = (u32, u32, u32, u8, usize);
+
 /// What the order says, by looking at every rule.
 fn scan(policy: &NetworkPolicy, operation: Operation, end: &End<'_>) -> Option<u32> {
     let address = end.address.map(|address| address.to_canonical());
@@ -126,7 +129,7 @@ fn scan(policy: &NetworkPolicy, operation: Operation, end: &End<'_>) -> Option<u
     if address.is_some_and(|address| address.is_loopback()) {
         names.push("localhost".to_owned());
     }
-    let mut best: Option<((u32, u32, u32, u8, usize), u32)> = None;
+    let mut best: Option<(Key, u32)> = None;
     let mut order = 0;
     for (number, rule) in policy.rules.iter().enumerate() {
         for binding in &rule.bindings {
