@@ -380,6 +380,12 @@ impl RuleReader<'_> {
         } else if matches!(address, Address::Host(_)) {
             self.reports.needs(Feature::HostNames, language, span);
         }
+        if let (Operation::Accept, Address::Host(name)) = (operation, &address)
+            && **name != *"localhost"
+        {
+            let message = "this matches no client: the names of clients are not looked up";
+            self.error(Code::W0602, span, message, "name the client's address or network");
+        }
         Some(Binding { operation, address, ports: ports? })
     }
 
