@@ -6,6 +6,8 @@ mod check;
 mod coverage;
 mod eval;
 mod ftw;
+mod import_armr;
+mod network;
 mod policy;
 mod reference;
 mod render;
@@ -30,6 +32,8 @@ enum Command {
     Check(check::Arguments),
     Eval(eval::Arguments),
     Ftw(ftw::Arguments),
+    ImportArmr(import_armr::Arguments),
+    Network(network::Arguments),
     Schema(schema::Arguments),
 }
 
@@ -39,6 +43,8 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Ftw(arguments) => ftw::run(&arguments),
+        Command::ImportArmr(arguments) => import_armr::run(&arguments),
+        Command::Network(arguments) => network::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -41,6 +41,7 @@ use proxy_wasm::types::{Action, BufferType, LogLevel, MapType, StreamType};
 
 use crate::abi::{self, Call, HostError};
 use crate::head::{BodyKind, RequestFields, ResponseFields, trailer_fields};
+use crate::http_network::HttpNetwork;
 use crate::metrics::{Counter, Metrics};
 use crate::properties;
 use crate::reply::{self, Asker, Format, Reply};
@@ -77,6 +78,8 @@ enum Next {
     Hold,
     /// End the exchange as the engine decided.
     End(Interruption),
+    /// Refuse the exchange, because a network rule does.
+    Refuse,
 }
 
 /// Which way a callback's data goes.
@@ -90,6 +93,7 @@ enum Side {
 struct Exchange {
     shared: Rc<Shared>,
     transaction: Transaction,
+    network: HttpNetwork,
     asker: Asker,
     protocol: Vec<u8>,
     request_body: Body,
@@ -104,6 +108,8 @@ struct Exchange {
     ended: bool,
     /// Whether the host failed us.
     failed: bool,
+    /// Whether a network rule refused it.
+    refused: bool,
 }
 
 impl Http {
@@ -124,6 +130,7 @@ impl Http {
             Ok(Next::Go) => Action::Continue,
             Ok(Next::Hold) => Action::Pause,
             Ok(Next::End(interruption)) => exchange.end(&interruption),
+            Ok(Next::Refuse) => exchange.refuse(),
             Err(error) => exchange.fail(error),
         }
     }
@@ -226,6 +233,7 @@ impl Exchange {
         };
         Self {
             transaction: Transaction::new(Arc::clone(&shared.plan), &connection, &request_id, now),
+            network: HttpNetwork::default(),
             protocol: or_default(metrics, properties::protocol()),
             asker: Asker { format: Format::from_accept(head.accept), grpc: head.grpc, request_id },
             request_body: Body::Passes,
@@ -235,6 +243,7 @@ impl Exchange {
             response_begun: false,
             ended: false,
             failed: false,
+            refused: false,
             shared: Rc::clone(shared),
         }
     }
@@ -253,6 +262,9 @@ impl Exchange {
 
     fn request_head(&mut self, head: &RequestFields<'_>, end_of_stream: bool) -> Result<Next, HostError> {
         let now = self.now();
+        if self.network.request(&self.shared, head, now)? {
+            return Ok(Next::Refuse);
+        }
         let verdict = self.transaction.request_headers(
             &RequestHead {
                 method: head.method,
@@ -332,9 +344,12 @@ impl Exchange {
                 return Ok(next);
             }
         }
+        let now = self.now();
+        if self.network.response(&self.shared, now)? {
+            return Ok(Next::Refuse);
+        }
         let pairs = abi::header_pairs(MapType::HttpResponseHeaders)?;
         let head = ResponseFields::new(&pairs);
-        let now = self.now();
         let verdict = self.transaction.response_headers(
             &ResponseHead { status: head.status, protocol: &self.protocol, headers: &head.fields },
             now,
@@ -413,8 +428,11 @@ impl Exchange {
             abi::log(LogLevel::Warn, &record.one_line());
             self.shared.metrics.count(Counter::AuditRecords);
         }
-        let counter =
-            if self.failed { Counter::Failed } else { Counter::of_outcome(&self.transaction.outcome()) };
+        let counter = match (self.failed, self.refused) {
+            (true, _) => Counter::Failed,
+            (false, true) => Counter::DenyNetwork,
+            (false, false) => Counter::of_outcome(&self.transaction.outcome()),
+        };
         self.shared.metrics.count(counter);
     }
 
@@ -457,6 +475,13 @@ impl Exchange {
     fn end(&mut self, interruption: &Interruption) -> Action {
         let answer = reply::for_interruption(interruption, &self.asker);
         self.answer(answer, &reply::details(interruption))
+    }
+
+    /// Answers in place of what a network rule refuses.
+    fn refuse(&mut self) -> Action {
+        self.refused = true;
+        let answer = reply::deny(403, &self.asker);
+        self.answer(Some(answer), "portcullis_deny[network]")
     }
 
     fn fail(&mut self, error: HostError) -> Action {

@@ -22,11 +22,14 @@
 mod abi;
 mod head;
 mod http;
+mod http_network;
 mod metrics;
+mod network;
 mod pairs;
 mod properties;
 mod reply;
 mod root;
+mod stream;
 
 use proxy_wasm::types::LogLevel;
 

@@ -46,6 +46,8 @@ counters! {
     DenyPhase3 "requests.deny.phase_3",
     /// The same in phase 4.
     DenyPhase4 "requests.deny.phase_4",
+    /// Requests refused by network rules.
+    DenyNetwork "requests.deny.network",
     /// Requests redirected in phase 1.
     RedirectPhase1 "requests.redirect.phase_1",
     /// The same in phase 2.
@@ -65,6 +67,10 @@ counters! {
     /// Requests refused because the host failed to hand over what had to be judged, or because there
     /// is no policy.
     Failed "requests.failed",
+    /// Connections refused because the host failed to hand over what had to be judged.
+    ConnectionsFailed "connections.failed",
+    /// Connections refused because their client is blocked.
+    ConnectionsBlockedClient "connections.blocked_client",
     /// Matches of rules that log.
     RuleMatches "rule_matches",
     /// Records written for the audit log.

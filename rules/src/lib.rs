@@ -14,6 +14,7 @@ pub mod http;
 pub mod limits;
 pub mod lua;
 pub mod model;
+pub mod net;
 pub mod operators;
 pub mod plan;
 pub mod policy;

@@ -149,6 +149,7 @@ pub const AUDIT_SECRETS: usize = 1_000;
 
 /// Most bytes of these values, all together; with more, everything is masked as well.
 pub const AUDIT_SECRET_BYTES: usize = 262_144;
+
 /// Bytes of a Lua script; longer ones are refused at load (`E0217`).
 pub const SCRIPT_BYTES: usize = 64 * 1024;
 
@@ -173,3 +174,16 @@ pub const SCRIPT_EVENTS: usize = 32;
 
 /// Bytes of one message of `m.log`, and of the text that `main` returns; what is longer is cut.
 pub const SCRIPT_EVENT_BYTES: usize = 1_024;
+
+/// Most addresses of all network rules of a policy together; more are error E0516.
+pub const NETWORK_ADDRESSES: usize = 1_000_000;
+
+/// Bytes of ARMR text in a policy; more are error E0516.
+pub const ARMR_BYTES: usize = 64 * 1024 * 1024;
+
+/// Most nesting of blocks and values in ARMR text; deeper is error E0501.
+pub const ARMR_DEPTH: usize = 32;
+
+/// Network rules that have counters of their own, the first ones of the policy; the others share one per
+/// action. Envoy never forgets a counter.
+pub const NETWORK_RULE_COUNTERS: usize = 200;

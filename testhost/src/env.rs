@@ -193,8 +193,12 @@ fn define_streams(linker: &mut Linker<State>) -> Result<()> {
             Ok(())
         }
         proxy_close_stream(caller, stream: u32) {
-            side(stream)?;
-            caller.data_mut().actions.push(Action::Close);
+            // 2 and 3 are the ends of a connection.
+            let action = match stream {
+                2 | 3 => Action::CloseConnection,
+                _ => side(stream).map(|_| Action::Close)?,
+            };
+            caller.data_mut().actions.push(action);
             Ok(())
         }
     }

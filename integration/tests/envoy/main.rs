@@ -20,6 +20,10 @@ mod flow;
 mod harness;
 mod logs;
 mod manifests;
+mod network;
+mod network_http;
+mod network_load;
+mod network_support;
 mod operations;
 mod phases;
 mod protocols;
@@ -134,6 +138,35 @@ const TESTS: &[Test] = tests! {
         all_workers_have_the_policy,
         the_shipped_configuration_is_valid,
         the_demo_is_as_expected,
+    }
+    Module network {
+        accept_by_each_form_and_action,
+        connect_by_each_form_and_action,
+        bind_server_by_each_form_and_action,
+        bind_client_by_the_address_that_is_used,
+        bind_client_over_ipv6_and_any,
+        a_whitelist_of_clients_and_of_services,
+        directions_choose_the_rules,
+        services_by_their_name,
+        addresses_of_real_sockets,
+        a_client_in_another_network_namespace,
+        events_have_every_key,
+        events_are_capped_and_counters_go_on,
+        armr_text_works_as_json_does,
+        bad_rules_are_refused_at_start,
+        a_new_policy_leaves_established_connections_alone,
+    }
+    Module network_http {
+        restricted_rules_act_on_their_requests,
+        unrestricted_rules_hold_for_requests_too,
+        services_by_cluster_and_authority,
+        services_by_their_address,
+        local_addresses_of_upstream_connections,
+        refused_requests_never_reach_the_rules_or_the_upstream,
+        the_shipped_configuration_is_valid,
+    }
+    Module network_load {
+        a_hundred_thousand_rules_and_many_connections,
     }
     Module manifests {
         the_wasm_plugins_policy_is_accepted,

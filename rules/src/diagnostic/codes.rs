@@ -150,6 +150,54 @@ codes! {
     N0502 Note "default maximum",
     /// A format is not written; the message says which one is.
     N0503 Note "another format",
+
+    // E05xx, W06xx: network rules
+    /// ARMR text that can't be read.
+    E0501 Error "malformed ARMR",
+    /// An app has no name, a name that another one has, no rules, or a bad version.
+    E0502 Error "bad app",
+    /// An app doesn't say which version of ARMR it requires, or uses what that version lacks.
+    E0503 Error "wrong ARMR version",
+    /// A statement, parameter or rule name stands twice.
+    E0504 Error "duplicate in ARMR",
+    /// A statement or parameter is not known here, or missing.
+    E0505 Error "unknown in ARMR",
+    /// A network rule is of no kind, or of two.
+    E0506 Error "not one kind of rule",
+    /// A network rule has no action, two, or one with bad parameters.
+    E0507 Error "bad network action",
+    /// The address of a network rule can't be used.
+    E0508 Error "bad address",
+    /// The ports of a network rule can't be used.
+    E0509 Error "bad ports",
+    /// An API restriction is malformed, or stands beside `allow`.
+    E0510 Error "bad API restriction",
+    /// The sources of input are malformed, or stand beside something else than `connect`.
+    E0511 Error "bad input",
+    /// A severity is malformed or out of range.
+    E0512 Error "bad network severity",
+    /// A rule that detects must log.
+    E0513 Error "detection without log",
+    /// Two network rules of an app have the same name.
+    E0514 Error "duplicate network rule",
+    /// ARMR text without a valid app.
+    E0515 Error "no valid app",
+    /// More addresses than a policy can have.
+    E0516 Error "too many network rules",
+    /// A key that events can't have.
+    E0517 Error "bad event key",
+    /// An ARMR app is left out because it is invalid.
+    W0601 Warning "app left out",
+    /// A network rule can match nothing.
+    W0602 Warning "network rule can't match",
+    /// A network rule, or a part of it, means nothing in a proxy.
+    W0603 Warning "network rule left out",
+    /// An ARMR app is left out because there is a higher version of it.
+    W0604 Warning "app superseded",
+    /// A refusal for all addresses covers IPv4 only.
+    W0605 Warning "IPv6 not covered",
+    /// A word is not one of those known, and taken as another.
+    W0606 Warning "unknown word",
 }
 
 impl fmt::Display for Code {

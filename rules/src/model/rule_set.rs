@@ -3,7 +3,7 @@
 use super::{AuditEngine, AuditFormat, EngineMode, Rule};
 use crate::limits;
 
-/// Everything the HTTP role judges by.
+/// Everything the module judges by.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     /// When headers are held.
@@ -12,6 +12,8 @@ pub struct Policy {
     pub client_address: ClientAddress,
     /// Evaluated in order, phase by phase.
     pub rule_sets: Vec<RuleSet>,
+    /// What holds for connections.
+    pub network: crate::net::NetworkPolicy,
 }
 
 /// When the filter holds headers back.

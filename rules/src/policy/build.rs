@@ -3,6 +3,7 @@
 use super::condition;
 use super::files::Files;
 use super::forms::{ClientAddressForm, ItemForm, PolicyForm, RuleSetForm};
+use super::network_build;
 use super::report::Reporter;
 use super::rule::{self, Defaults};
 use super::text;
@@ -15,7 +16,7 @@ use crate::seclang::{self, Document, Options};
 
 /// The policy in the model. What is wrong with any part of it is reported; the result then lacks that part.
 pub(super) fn policy(
-    form: &PolicyForm,
+    form: &mut PolicyForm,
     text: &[u8],
     files: &Files,
     sources: &mut Sources,
@@ -41,6 +42,11 @@ pub(super) fn policy(
                 built
             })
             .collect(),
+        network: form
+            .network
+            .as_mut()
+            .map(|network| network_build::network(&mut network.value, sources, reporter))
+            .unwrap_or_default(),
     }
 }
 

@@ -2,6 +2,7 @@
 //! into the JSON Schema as it is.
 
 use super::json::{Kind, Value};
+use super::network::NetworkForm;
 use super::read::{Form, Named, OneOrMany, form};
 use super::report::{Reporter, Spanned};
 use super::values::{
@@ -25,6 +26,8 @@ form! {
         optional files: Named<Spanned<FileForm>>,
         /// The rule sets in the order of evaluation. A rule id stands once in all of them.
         list rule_sets: RuleSetForm,
+        /// Who may connect, where connections may be made to, and which local addresses are used.
+        optional network: NetworkForm,
     }
 }
 
