@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod body;
+pub mod challenge;
 pub mod diagnostic;
 pub mod eval;
 pub mod exchange;

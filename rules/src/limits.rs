@@ -151,3 +151,31 @@ pub const SCRIPT_EVENTS: usize = 32;
 
 /// Bytes of one message of `m.log`, and of the text that `main` returns; what is longer is cut.
 pub const SCRIPT_EVENT_BYTES: usize = 1_024;
+
+/// Bytes that a key of interrogations has at least (`E0751`).
+pub const CHALLENGE_KEY_BYTES: usize = 32;
+
+/// Zero bits of an interrogation's proof of work, unless set: 65,536 hashes on average, a fraction of a second in
+/// a browser.
+pub const CHALLENGE_DIFFICULTY: u8 = 16;
+
+/// Most that the difficulty can be set to: 16 million hashes, about a minute.
+pub const CHALLENGE_MOST_DIFFICULTY: u8 = 24;
+
+/// Seconds for which the answer to an interrogation is taken, unless set; later ones are refused.
+pub const CHALLENGE_WINDOW_SECONDS: u32 = 120;
+
+/// Most that the window can be set to, in seconds.
+pub const CHALLENGE_MOST_WINDOW_SECONDS: u32 = 3_600;
+
+/// Seconds for which the cookie of a client that passed counts, unless set; then it is interrogated again.
+pub const CHALLENGE_COOKIE_SECONDS: u32 = 3_600;
+
+/// Most that the cookie's time can be set to, in seconds: 30 days.
+pub const CHALLENGE_MOST_COOKIE_SECONDS: u32 = 2_592_000;
+
+/// Digits of the number in an answer; longer ones are refused.
+pub const CHALLENGE_NUMBER_DIGITS: usize = 16;
+
+/// Bytes of what a browser says of itself in an answer; longer ones are refused.
+pub const CHALLENGE_WORDS_BYTES: usize = 512;
