@@ -78,6 +78,10 @@ return function(libraries, m)
   return globals
 end";
 
+/// A function of ours in place of one of the library.
+type Own = fn(&Lua, &Rc<Meter>, &[Value]) -> Result<Vec<Value>>;
+
+/// Pays for a call, or refuses it.
 type Paid = fn(&Meter, &[Value]) -> Result<()>;
 
 /// The libraries, and the function that makes a run's globals of them.
@@ -155,7 +159,7 @@ fn string(lua: &Lua, meter: &Rc<Meter>, own: &Table) -> Result<Table> {
     for name in STRING {
         library.set(*name, paid(lua, meter, own, name, by_arguments)?)?;
     }
-    let add = |name: &str, run: fn(&Lua, &Rc<Meter>, &[Value]) -> Result<Vec<Value>>| {
+    let add = |name: &str, run: Own| {
         let meter = Rc::clone(meter);
         let function = lua.create_function(move |lua, args: Variadic<Value>| {
             meter.step().map_err(failure)?;
