@@ -2,6 +2,7 @@
 //! chains of transformations are interned, store keys get fixed places, macros become parts, jumps become
 //! positions, removals become bit sets. Evaluation looks nothing up by name.
 
+mod client;
 mod features;
 mod pipeline;
 mod prefilter;
@@ -13,7 +14,9 @@ mod text;
 mod views;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+pub(crate) use client::{MarkPlan, TreePlan};
 pub(crate) use features::Features;
 pub(crate) use pipeline::Pipeline;
 pub(crate) use prefilter::{ByteSet, Prefilter, holds, meet};
@@ -26,6 +29,7 @@ pub(crate) use views::{RequestView, ResponseView, ViewId, Views};
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{self, ClientAddress, Enforcement, Item, Phase, Policy};
+use crate::risk::RiskSettings;
 use pipeline::{PipelineId, Pipelines};
 use prefilter::PrefilterBuilder;
 
@@ -43,6 +47,7 @@ pub struct Plan {
     sights: Sights,
     slots: Slots,
     views: Views,
+    risk: Option<Arc<RiskSettings>>,
 }
 
 /// What evaluation needs to know of a rule set.
@@ -50,6 +55,8 @@ pub struct Plan {
 pub(crate) struct SetPlan {
     pub(crate) engine: model::EngineMode,
     pub(crate) web_app_id: Box<str>,
+    /// Seconds that persistent collections live after their last update.
+    pub(crate) collection_timeout: u32,
     /// How the set sees bodies.
     pub(crate) view: ViewId,
 }
@@ -83,6 +90,7 @@ impl Plan {
         let sets = policy.rule_sets.iter().map(|set| SetPlan {
             engine: set.settings.engine,
             web_app_id: set.settings.web_app_id.as_str().into(),
+            collection_timeout: set.settings.collection_timeout,
             view: views.intern(&set.settings),
         });
         let sets = sets.collect();
@@ -121,6 +129,7 @@ impl Plan {
             sights,
             slots,
             views,
+            risk: policy.risk.clone(),
         })
     }
 
@@ -134,6 +143,12 @@ impl Plan {
     #[must_use]
     pub fn rule_count(&self) -> usize {
         self.rules.len()
+    }
+
+    /// What the policy says about risk, if it does.
+    #[must_use]
+    pub fn risk(&self) -> Option<&Arc<RiskSettings>> {
+        self.risk.as_ref()
     }
 
     pub(crate) fn client_address(&self) -> &ClientAddress {
