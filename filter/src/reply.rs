@@ -1,9 +1,10 @@
 //! Our own answers: what a client gets instead of the exchange.
 
-use portcullis_rules::eval::{Disruption, Interruption};
+use portcullis_rules::eval::{Disruption, Interruption, Refusal};
 
 /// Status of an answer when a rule's own can't be sent.
 const FORBIDDEN: u16 = 403;
+const UNAUTHORIZED: u16 = 401;
 
 /// What the refused client is told, and in which form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,8 +107,23 @@ pub(crate) fn for_interruption(interruption: &Interruption, asker: &Asker) -> Op
     match &interruption.disruption {
         Disruption::Deny { status } => Some(deny(*status, asker)),
         Disruption::Redirect { status, location } => Some(redirect(*status, location, asker)),
+        Disruption::Client(refusal) => Some(for_client(*refusal, asker)),
         Disruption::Drop if asker.grpc => Some(grpc(FORBIDDEN, ABORTED, asker)),
         Disruption::Drop => None,
+    }
+}
+
+/// The answer for a client that is refused. A client that is to pass a challenge and can't show one gets 401
+/// with a problem document.
+fn for_client(refusal: Refusal, asker: &Asker) -> Reply {
+    match refusal {
+        Refusal::Interrogate => {
+            let asker = Asker { format: Format::Json, ..asker.clone() };
+            let mut reply = deny(UNAUTHORIZED, &asker);
+            reply.headers.push((b"www-authenticate", b"Portcullis-Interrogation".to_vec()));
+            reply
+        }
+        _ => deny(FORBIDDEN, asker),
     }
 }
 
@@ -243,6 +259,12 @@ fn escape_json(text: &str) -> String {
 /// What the access log is told: `portcullis_deny[rule_942100_phase_2]`. Rule 0 is a body limit.
 pub(crate) fn details(interruption: &Interruption) -> String {
     let kind = match interruption.disruption {
+        Disruption::Client(refusal) => {
+            return match interruption.rule_id {
+                0 => format!("portcullis_client[{}]", refusal.name()),
+                id => format!("portcullis_client[{}_rule_{id}]", refusal.name()),
+            };
+        }
         Disruption::Deny { .. } => "deny",
         Disruption::Redirect { .. } => "redirect",
         Disruption::Drop => "drop",

@@ -27,9 +27,10 @@ pub(crate) use targets::{Keys, TargetPlan, Targets};
 pub(crate) use text::{Text, TextPart, store_of};
 pub(crate) use views::{RequestView, ResponseView, ViewId, Views};
 
+use crate::collections::StoreSettings;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{self, ClientAddress, Enforcement, Item, Phase, Policy};
-use crate::risk::RiskSettings;
+use crate::risk::{RiskAction, RiskSettings};
 use pipeline::{PipelineId, Pipelines};
 use prefilter::PrefilterBuilder;
 
@@ -48,6 +49,9 @@ pub struct Plan {
     slots: Slots,
     views: Views,
     risk: Option<Arc<RiskSettings>>,
+    /// Whether a rule opens a persistent collection.
+    opens_collections: bool,
+    slows_down: bool,
 }
 
 /// What evaluation needs to know of a rule set.
@@ -118,7 +122,16 @@ impl Plan {
         for gate in rules.iter().flat_map(RulePlan::gates) {
             sights.want(gate.sight, gate.operator, prefilter.words());
         }
+        let actions = || rules.iter().flat_map(|rule| &rule.links).flat_map(|link| &link.actions);
+        let opens_collections = actions().any(|one| matches!(one, ActionPlan::InitCollection { .. }));
+        let slowing = |mark: &MarkPlan| mark.action == RiskAction::Tarpit;
+        let slows_down = policy.risk.as_ref().is_some_and(|risk| {
+            risk.tarpit.threshold.is_some()
+                || rules.iter().any(|rule| rule.risk.as_deref().is_some_and(slowing))
+        });
         Ok(Self {
+            opens_collections,
+            slows_down,
             enforcement: policy.enforcement,
             client_address: policy.client_address.clone(),
             sets,
@@ -143,6 +156,20 @@ impl Plan {
     #[must_use]
     pub fn rule_count(&self) -> usize {
         self.rules.len()
+    }
+
+    /// How large the store is that the policy needs: for clients, or for persistent collections. `None` when
+    /// it needs none.
+    #[must_use]
+    pub fn store_settings(&self) -> Option<StoreSettings> {
+        let settings = self.risk.as_ref().map(|risk| risk.store.clone());
+        settings.or_else(|| self.opens_collections.then(StoreSettings::default))
+    }
+
+    /// Whether answers may have to be held.
+    #[must_use]
+    pub fn may_slow_down(&self) -> bool {
+        self.slows_down
     }
 
     /// What the policy says about risk, if it does.
