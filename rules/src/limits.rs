@@ -140,7 +140,7 @@ pub const STORE_MEBIBYTES_MOST: u32 = 1_024;
 
 /// How often an update of a bucket is tried when other workers keep changing it; past that the update is
 /// lost, which `store.losses` counts.
-pub const STORE_TRIES: u32 = 64;
+pub const STORE_TRIES: u32 = 256;
 
 /// Most variables of one persistent collection; further ones are not kept, which `store.oversize` counts.
 pub const COLLECTION_VARIABLES: usize = 64;
