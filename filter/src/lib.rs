@@ -20,6 +20,8 @@
 
 #[allow(unsafe_code)]
 mod abi;
+mod challenge;
+mod client;
 mod head;
 mod http;
 mod metrics;
@@ -27,6 +29,8 @@ mod pairs;
 mod properties;
 mod reply;
 mod root;
+mod shared;
+mod tarpit;
 
 use proxy_wasm::types::LogLevel;
 

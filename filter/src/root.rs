@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use portcullis_rules::collections::Store;
 use portcullis_rules::diagnostic::{Diagnostic, Level, Sources};
 use portcullis_rules::plan::Plan;
 use portcullis_rules::policy::{self, Loaded};
@@ -12,6 +13,8 @@ use proxy_wasm::types::{BufferType, ContextType, LogLevel};
 use crate::abi;
 use crate::http::Http;
 use crate::metrics::Metrics;
+use crate::shared::SharedData;
+use crate::tarpit::{Parked, TICK_MILLISECONDS};
 
 /// What all streams of a root context use.
 #[derive(Debug)]
@@ -20,6 +23,10 @@ pub(crate) struct Shared {
     pub(crate) plan: Arc<Plan>,
     /// What they count.
     pub(crate) metrics: Metrics,
+    /// Where what outlives a stream is kept; `None` when the policy keeps nothing.
+    pub(crate) store: Option<Arc<Store>>,
+    /// Answers that are held.
+    pub(crate) parked: Parked,
 }
 
 /// The root context.
@@ -63,8 +70,26 @@ impl RootContext for Root {
             abi::log(LogLevel::Critical, b"the policy is refused; its errors are logged above");
             return false;
         };
-        self.shared = Some(Rc::new(Shared { plan: Arc::new(plan), metrics: Metrics::define() }));
+        let metrics = Metrics::define();
+        let store =
+            plan.store_settings().map(|settings| Arc::new(Store::new(Arc::new(SharedData), &settings)));
+        if plan.may_slow_down()
+            && let Err(error) = abi::set_tick_period(TICK_MILLISECONDS)
+        {
+            metrics.failed(error);
+        }
+        let parked = Parked::default();
+        self.shared = Some(Rc::new(Shared { plan: Arc::new(plan), metrics, store, parked }));
         true
+    }
+
+    /// Lets held answers go on.
+    fn on_tick(&mut self) {
+        let Some(shared) = &self.shared else { return };
+        match abi::time() {
+            Ok(now) => shared.parked.tick(now, &shared.metrics),
+            Err(error) => shared.metrics.failed(error),
+        }
     }
 
     /// Never `None`: the SDK's dispatcher panics on that.

@@ -1,7 +1,9 @@
 //! What is reported: records of rule matches and their formats.
 
+mod client_event;
 mod error_line;
 
+pub(crate) use client_event::{BlockEvent, ClientMatch, ExchangeFacts, MatchEvent};
 pub(crate) use error_line::{ErrorLine, LineVerdict, MatchedValue};
 
 use crate::model::{Phase, Severity};

@@ -59,12 +59,7 @@ pub fn works(token: &[u8], number: &[u8], difficulty: u8) -> bool {
 ///
 /// # Errors
 /// When it is not an answer to a page of this client, comes too late, or proves no work.
-pub fn check_answer(
-    settings: &Settings,
-    binding: &[u8],
-    answer: &[u8],
-    now: u64,
-) -> Result<Passed, Refused> {
+pub fn check_answer(settings: &Settings, binding: &[u8], answer: &[u8], now: u64) -> Result<Passed, Refused> {
     let mut parts = answer.splitn(3, |byte| *byte == b':');
     let (Some(token), Some(number), Some(words)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(Refused::Malformed);

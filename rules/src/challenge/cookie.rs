@@ -35,9 +35,9 @@ pub fn set_cookie(settings: &Settings, binding: &[u8], passed: &Passed, now: u64
 /// The value of the cookie in a `cookie` header, if it is there; of several the first.
 #[must_use]
 pub fn find_cookie<'a>(settings: &Settings, header: &'a [u8]) -> Option<&'a [u8]> {
-    header.split(|byte| *byte == b';').find_map(|pair| {
-        pair.trim_ascii().strip_prefix(settings.cookie_name.as_bytes())?.strip_prefix(b"=")
-    })
+    header
+        .split(|byte| *byte == b';')
+        .find_map(|pair| pair.trim_ascii().strip_prefix(settings.cookie_name.as_bytes())?.strip_prefix(b"="))
 }
 
 /// Checks a cookie's value from the client `binding`, at the second `now`.

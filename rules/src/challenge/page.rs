@@ -95,7 +95,7 @@ pub fn problem(reference: &str) -> String {
         }
     }
     format!(
-        "{{\"type\":\"urn:portcullis:interrogation\",\"title\":\"Interrogation required\",\"status\":403,\
+        "{{\"type\":\"urn:portcullis:interrogation\",\"title\":\"Interrogation required\",\"status\":401,\
          \"detail\":\"This client has to show that it is a browser: open the page in one, and send the cookie \
          that it gets.\",\"request_id\":\"{escaped}\"}}\n"
     )
@@ -122,8 +122,7 @@ mod tests {
 
     #[test]
     fn what_is_put_in_is_escaped() {
-        let page =
-            Page { token: "a\"b", difficulty: 3, repeatable: false, reference: "<script>\"'&" }.html();
+        let page = Page { token: "a\"b", difficulty: 3, repeatable: false, reference: "<script>\"'&" }.html();
         assert!(page.contains("<code>&lt;script&gt;&quot;&#39;&amp;</code>"));
         assert!(page.contains("data-token=\"a&quot;b\" data-difficulty=\"3\""));
         assert!(page.contains("send your request again"));

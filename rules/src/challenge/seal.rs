@@ -47,8 +47,8 @@ pub(super) fn open<const N: usize>(
         return Err(Refused::Malformed);
     }
     // Compared in constant time.
-    let signed = keys.iter().any(|key| {
-        mac(key, domain, binding, payload).is_some_and(|mac| mac.verify_slice(signature).is_ok())
-    });
+    let signed = keys
+        .iter()
+        .any(|key| mac(key, domain, binding, payload).is_some_and(|mac| mac.verify_slice(signature).is_ok()));
     if signed { Ok(*payload) } else { Err(Refused::NotSigned) }
 }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::body::element;
+use super::client::Client;
 use super::data::{Data, Element};
 use super::gate::Horizon;
 use super::lookup::Item;
+use super::persistent::Persistent;
 use super::store::VarStore;
 use super::values::{Value, Values};
 use super::{Interruption, UnixNanos};
@@ -39,6 +41,10 @@ pub(crate) struct State {
     pub(crate) horizon: Horizon,
     /// Held here between uses for its memory.
     pub(crate) items: Vec<Item>,
+    /// Collections that outlive the transaction.
+    pub(crate) persistent: Persistent,
+    /// What is known of the client; `None` when the policy has no risk part.
+    pub(crate) client: Option<Box<Client>>,
 }
 
 /// What the current rule matched.
@@ -97,6 +103,8 @@ impl State {
             scripts: Account::default(),
             horizon: Horizon::default(),
             items: Vec::new(),
+            persistent: Persistent::default(),
+            client: None,
         }
     }
 

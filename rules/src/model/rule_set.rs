@@ -1,7 +1,10 @@
 //! Rule sets with their settings, and the policy that orders them.
 
+use std::sync::Arc;
+
 use super::{AuditEngine, EngineMode, Rule};
 use crate::limits;
+use crate::risk::RiskSettings;
 
 /// Everything the HTTP role judges by.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +15,8 @@ pub struct Policy {
     pub client_address: ClientAddress,
     /// Evaluated in order, phase by phase.
     pub rule_sets: Vec<RuleSet>,
+    /// Risk per client; `None` when nobody is watched.
+    pub risk: Option<Arc<RiskSettings>>,
 }
 
 /// When the filter holds headers back.

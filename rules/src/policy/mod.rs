@@ -12,6 +12,13 @@ mod forms;
 mod json;
 mod read;
 mod report;
+mod risk_build;
+mod risk_condition;
+mod risk_forms;
+mod risk_rule;
+#[cfg(feature = "schema")]
+mod risk_schema;
+mod risk_values;
 mod rule;
 #[cfg(feature = "schema")]
 mod schema;
@@ -77,6 +84,7 @@ pub fn load(text: &[u8], name: &str) -> Loaded {
         files = files::build(form.files.as_ref().map(|files| &files.value), &mut reporter);
         policy = Some(build::policy(&form, text, &files, &mut sources, &mut reporter));
         checks::check(&form, &mut reporter);
+        risk_rule::check(&form, &mut reporter);
     }
     let policy = policy.filter(|_| !reporter.has_errors());
     Loaded { policy, files, diagnostics: reporter.finish(root.as_ref()), sources }
