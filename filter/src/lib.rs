@@ -20,6 +20,8 @@
 
 #[allow(unsafe_code)]
 mod abi;
+mod challenge;
+mod client;
 mod head;
 mod http;
 mod http_network;
@@ -29,7 +31,9 @@ mod pairs;
 mod properties;
 mod reply;
 mod root;
+mod shared;
 mod stream;
+mod tarpit;
 
 use proxy_wasm::types::LogLevel;
 

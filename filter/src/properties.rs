@@ -57,6 +57,11 @@ pub(crate) fn protocol() -> Result<Vec<u8>, HostError> {
     Ok(abi::property("request\0protocol")?.unwrap_or_default())
 }
 
+/// The scheme of the request (`request.scheme`), as the client sees it; `None` when the host does not say.
+pub(crate) fn scheme() -> Result<Option<Vec<u8>>, HostError> {
+    Ok(abi::property("request\0scheme")?.filter(|scheme| !scheme.is_empty()))
+}
+
 /// The host's id of the request (`request.id`); `None` when it has none.
 pub(crate) fn request_id() -> Result<Option<Vec<u8>>, HostError> {
     Ok(abi::property("request\0id")?.filter(|id| !id.is_empty()))

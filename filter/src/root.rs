@@ -7,6 +7,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use portcullis_rules::collections::Store;
 use portcullis_rules::diagnostic::{Diagnostic, Level, Sources};
 use portcullis_rules::net::NetworkPolicy;
 use portcullis_rules::plan::Plan;
@@ -19,7 +20,9 @@ use crate::http::Http;
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::properties;
+use crate::shared::SharedData;
 use crate::stream::Stream;
+use crate::tarpit::{Parked, TICK_MILLISECONDS};
 
 /// What all streams of a root context use.
 #[derive(Debug)]
@@ -30,6 +33,10 @@ pub(crate) struct Shared {
     pub(crate) network: Network,
     /// What they count.
     pub(crate) metrics: Metrics,
+    /// Where what outlives a stream is kept; `None` when the policy keeps nothing.
+    pub(crate) store: Option<Arc<Store>>,
+    /// Answers that are held.
+    pub(crate) parked: Parked,
 }
 
 /// The root context.
@@ -75,9 +82,27 @@ impl RootContext for Root {
             abi::log(LogLevel::Critical, b"the policy is refused; its errors are logged above");
             return false;
         };
+        let metrics = Metrics::define();
+        let store =
+            plan.store_settings().map(|settings| Arc::new(Store::new(Arc::new(SharedData), &settings)));
+        if plan.may_slow_down()
+            && let Err(error) = abi::set_tick_period(TICK_MILLISECONDS)
+        {
+            metrics.failed(error);
+        }
+        let parked = Parked::default();
         let (plan, network) = (Arc::new(plan), Network::new(network));
-        self.shared = Some(Rc::new(Shared { plan, network, metrics: Metrics::define() }));
+        self.shared = Some(Rc::new(Shared { plan, network, metrics, store, parked }));
         true
+    }
+
+    /// Lets held answers go on.
+    fn on_tick(&mut self) {
+        let Some(shared) = &self.shared else { return };
+        match abi::time() {
+            Ok(now) => shared.parked.tick(now, &shared.metrics),
+            Err(error) => shared.metrics.failed(error),
+        }
     }
 
     /// Never `None`: the SDK's dispatcher panics on that.

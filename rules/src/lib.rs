@@ -6,6 +6,8 @@
 
 pub mod audit;
 pub mod body;
+pub mod challenge;
+pub mod collections;
 pub mod diagnostic;
 pub mod eval;
 pub mod exchange;
@@ -18,6 +20,7 @@ pub mod net;
 pub mod operators;
 pub mod plan;
 pub mod policy;
+pub mod risk;
 pub mod seclang;
 pub mod transforms;
 pub mod xpath;

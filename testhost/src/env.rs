@@ -250,12 +250,12 @@ fn define_shared_data(linker: &mut Linker<State>) -> Result<()> {
         proxy_set_shared_data(caller, key: u32, key_size: u32, data: u32, size: u32, cas: u32) {
             let (key, value) = (read(caller, key, key_size)?, read(caller, data, size)?);
             let shared = &mut caller.data_mut().shared;
-            let current = shared.get(&key).map_or(0, |(_, number)| *number);
-            // 0 sets without comparing.
-            if cas != 0 && cas != current {
+            let current = shared.get(&key).map(|(_, number)| *number);
+            // 0 sets without comparing, and so does everything where there is nothing to compare with.
+            if cas != 0 && current.is_some_and(|current| current != cas) {
                 return Err(Status::CasMismatch);
             }
-            shared.insert(key, (value, current + 1));
+            shared.insert(key, (value, current.unwrap_or(0) + 1));
             Ok(())
         }
     }

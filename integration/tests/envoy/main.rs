@@ -15,6 +15,7 @@
 
 mod bodies;
 mod bundle;
+mod challenge;
 mod conditions;
 mod flow;
 mod harness;
@@ -44,6 +45,8 @@ enum Needs {
     Envoy,
     /// Envoy and the module.
     Module,
+    /// Both, and Chromium.
+    Browser,
 }
 
 type Test = (&'static str, Needs, fn() -> Pin<Box<dyn Future<Output = ()>>>);
@@ -168,6 +171,13 @@ const TESTS: &[Test] = tests! {
     Module network_load {
         a_hundred_thousand_rules_and_many_connections,
     }
+    Module challenge {
+        an_answer_earns_a_cookie_that_only_its_client_can_use,
+        programs_get_a_problem_document,
+    }
+    Browser challenge {
+        a_browser_gets_through_by_itself,
+    }
     Module manifests {
         the_wasm_plugins_policy_is_accepted,
         the_envoy_filter_is_valid,
@@ -178,7 +188,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let envoy = find_envoy().err();
     let module = Prerequisites::find().err();
-    let mut skipped = 0;
+    let browser = challenge::find_browser();
+    let (mut skipped, mut without_browser) = (0, 0);
     let mut trials = Vec::new();
     for (name, needs, test) in TESTS {
         let missing = if *needs == Needs::Envoy { envoy } else { module };
@@ -187,10 +198,19 @@ fn main() -> ExitCode {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test());
             Ok(())
         };
-        trials.push(Trial::test(*name, run).with_ignored_flag(missing.is_some()));
+        let no_browser = *needs == Needs::Browser && browser.is_none();
+        without_browser += usize::from(no_browser);
+        trials.push(Trial::test(*name, run).with_ignored_flag(missing.is_some() || no_browser));
     }
     if let Some(missing) = envoy.or(module).filter(|_| skipped > 0) {
         eprintln!("\nSKIPPED: {skipped} of {} Envoy tests do not run: {missing}", trials.len());
+    }
+    if without_browser > 0 {
+        eprintln!(
+            "\nSKIPPED: {without_browser} of {} Envoy tests do not run: no browser: neither $CHROMIUM, nor \
+             `chromium` or the like on the PATH",
+            trials.len()
+        );
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -144,6 +144,35 @@ codes! {
     W0409 Warning "update without effect",
     /// SecLang engines disagree about what this means; the message says what it means here.
     W0410 Warning "ambiguous",
+    // E07xx, W08xx: risk per client
+    /// A number of the risk part is out of its range.
+    E0701 Error "risk value out of range",
+    /// No classification has this name.
+    E0702 Error "unknown classification",
+    /// No kill-chain state has this name.
+    E0703 Error "unknown state",
+    /// A condition of a risk rule lacks what its attribute needs, or its value can't be used.
+    E0704 Error "bad criterion",
+    /// A group has no conditions.
+    E0705 Error "empty group",
+    /// An entry of a list can't be used.
+    E0706 Error "bad list entry",
+    /// Groups are nested too deep.
+    E0707 Error "groups nested too deep",
+    /// A client would be known by nothing.
+    E0708 Error "client without marks",
+    /// A country is not two letters, or the source of countries can't be used.
+    E0709 Error "bad country",
+    /// A key of interrogations can be guessed.
+    E0751 Error "weak key",
+    /// The interrogation cookie can't have this name.
+    E0752 Error "bad cookie name",
+    /// A switch is off, so that something never happens.
+    W0801 Warning "switched off",
+    /// Something about clients is said and the policy has no risk part.
+    W0802 Warning "no risk part",
+    /// Limits exclude each other, so that one of them is never reached.
+    W0803 Warning "out of reach",
     /// A directive has no effect in a filter.
     N0501 Note "directive without effect",
     /// A limit of 0 stands for the default maximum.

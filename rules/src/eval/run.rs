@@ -8,7 +8,7 @@ use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
 use crate::limits;
 use crate::model::{AllowScope, EngineMode, Phase, Variable};
 use crate::operators::{Captures, OperatorName, leading_integer};
-use crate::plan::{ConditionPlan, Keys, LinkPlan, Plan, ResolutionPlan, RulePlan};
+use crate::plan::{ConditionPlan, Keys, LinkPlan, MarkPlan, Plan, ResolutionPlan, RulePlan, TreePlan};
 
 /// What a rule's evaluation gathers on the way.
 #[derive(Debug, Default)]
@@ -75,6 +75,14 @@ impl State {
                 return false;
             }
         }
+        if let Some(mark) = &rule.risk {
+            if let Some(tree) = &mark.tree
+                && !self.run_tree(plan, rule, mark, tree, view, &mut progress)
+            {
+                return false;
+            }
+            self.note_client_match(plan, rule, mark, mode);
+        }
         for script in &rule.scripts {
             self.run_script(plan, rule.id, view, script, None);
         }
@@ -89,6 +97,37 @@ impl State {
             self.lower_highest_severity(severity.number());
         }
         true
+    }
+
+    /// Whether a condition tree is true. Parts are tested in order, and only as long as they matter.
+    fn run_tree(
+        &mut self,
+        plan: &Plan,
+        rule: &RulePlan,
+        mark: &MarkPlan,
+        tree: &TreePlan,
+        view: usize,
+        progress: &mut Progress,
+    ) -> bool {
+        match tree {
+            TreePlan::Leaf(place) => {
+                let Some(link) = mark.leaves.get(*place) else { return false };
+                self.run_link(plan, rule, link, rule.links.len() + place, view, progress)
+            }
+            TreePlan::And(parts) => {
+                parts.iter().all(|part| self.run_tree(plan, rule, mark, part, view, progress))
+            }
+            TreePlan::Or(parts) => {
+                parts.iter().any(|part| self.run_tree(plan, rule, mark, part, view, progress))
+            }
+            TreePlan::Not(parts) => {
+                let seen = progress.items.len();
+                let found = parts.iter().any(|part| self.run_tree(plan, rule, mark, part, view, progress));
+                // What must not be there is nothing that the rule has found.
+                progress.items.truncate(seen);
+                !found
+            }
+        }
     }
 
     /// Tests each value a link looks at, and runs the link's actions for each that matches.
@@ -115,8 +154,10 @@ impl State {
         }
         let mut items = std::mem::take(&mut self.items);
         match condition.gate.filter(|_| !condition.negated) {
-            // For the first link this was asked before.
-            Some(gate) if position > 0 && !self.may_match(plan, gate, view) => items.clear(),
+            // For the first link this was asked before, as the gate of the rule.
+            Some(gate) if !(position == 0 && rule.gate.is_some()) && !self.may_match(plan, gate, view) => {
+                items.clear()
+            }
             Some(gate) => self.hot_items(plan, gate.sight, view, &mut items),
             None => self.collect(plan, &condition.targets, view, &mut items),
         }
@@ -291,7 +332,7 @@ impl State {
 
     /// Carries a matched rule's resolution out; `true` when it disrupts the exchange.
     fn resolve(&mut self, plan: &Plan, rule: &RulePlan, mode: EngineMode) -> bool {
-        if mode != EngineMode::On || rule.phase == Phase::Logging {
+        if mode != EngineMode::On || rule.phase == Phase::Logging || self.is_exempt() {
             return false;
         }
         let disruption = match &rule.resolution {
@@ -340,7 +381,8 @@ impl State {
         let mut log_line = None;
         if rule.log || audited {
             let found = progress.first.and_then(|(position, item)| {
-                let condition = rule.links.get(position)?.condition.as_ref()?;
+                let mut links = rule.links.iter().chain(rule.risk.iter().flat_map(|mark| &mark.leaves));
+                let condition = links.nth(position)?.condition.as_ref()?;
                 Some((condition, item))
             });
             let name = found.map(|(_, item)| self.name_of(&item)).unwrap_or_default();

@@ -3,6 +3,7 @@
 use super::lookup::Item;
 use super::state::State;
 use super::store::Address;
+use crate::collections::Change;
 use crate::lua::{Ended, Host, Named, Script, ScriptEvent};
 use crate::model::{Selector, Store, Variable};
 use crate::plan::{Keys, Plan, TargetPlan, store_of};
@@ -91,7 +92,8 @@ impl Host for Access<'_> {
     }
 
     fn set(&mut self, variable: &[u8], value: Option<&[u8]>) -> Result<(), String> {
-        let (store, key) = stored(variable).ok_or_else(|| {
+        let stored = stored(variable).filter(|(store, _)| *store != Store::Client);
+        let (store, key) = stored.ok_or_else(|| {
             let name = String::from_utf8_lossy(variable);
             format!(
                 "`{name}` can't be set: write `tx.NAME`, or a key of ip, global, resource, session or user"
@@ -99,6 +101,9 @@ impl Host for Access<'_> {
         })?;
         let address = Address::of(self.plan.slots(), store, key);
         let entry = value.map(|value| (self.state.values.add(key), self.state.values.add(value)));
+        let name = self.state.values.add(key);
+        let change = value.map_or(Change::Remove, |value| Change::Set(value.to_vec()));
+        self.state.note_change(store, name, |_| change);
         if let Some(store) = self.state.stores.get_mut(store as usize) {
             match entry {
                 Some((key, value)) => store.set(address, key, value),
@@ -142,6 +147,7 @@ fn plain(variable: Variable, keys: Keys) -> TargetPlan {
 
 const fn store_variable(store: Store) -> Variable {
     match store {
+        Store::Client => Variable::Client,
         Store::Tx => Variable::Tx,
         Store::Global => Variable::Global,
         Store::Ip => Variable::Ip,

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::body::element;
+use super::client::Client;
 use super::data::{Data, Element};
 use super::gate::Horizon;
 use super::lookup::Item;
 use super::memory::Memory;
+use super::persistent::Persistent;
 use super::store::VarStore;
 use super::values::{Value, Values};
 use super::{Interruption, UnixNanos};
@@ -53,6 +55,10 @@ pub(crate) struct State {
     pub(crate) horizon: Horizon,
     /// Held here between uses for its memory.
     pub(crate) items: Vec<Item>,
+    /// Collections that outlive the transaction.
+    pub(crate) persistent: Persistent,
+    /// What is known of the client; `None` when the policy has no risk part.
+    pub(crate) client: Option<Box<Client>>,
 }
 
 /// What the current rule matched.
@@ -123,6 +129,8 @@ impl State {
             secret_values: Vec::new(),
             matched_raw: None,
             scripts: Account::default(),
+            persistent: Persistent::default(),
+            client: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Target, Template, XmlArguments};
+use super::{RiskMark, Target, Template, XmlArguments};
 use crate::lua::Script;
 use crate::operators::Operator;
 use crate::transforms::Transformation;
@@ -82,6 +82,8 @@ pub struct Rule {
     pub audit: bool,
     /// What is reported.
     pub meta: Metadata,
+    /// What a match says of the client.
+    pub risk: Option<Box<RiskMark>>,
 }
 
 /// What a rule says about itself in logs.
@@ -262,6 +264,8 @@ pub enum Store {
     Session,
     /// Persistent, of a user.
     User,
+    /// What is known of the client: `RISK`, `STATE`, `STATUS`, `BLOCKS`. Rules can change `RISK` only.
+    Client,
 }
 
 /// `setvar:collection.key=value`.

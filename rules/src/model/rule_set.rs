@@ -1,7 +1,10 @@
 //! Rule sets with their settings, and the policy that orders them.
 
+use std::sync::Arc;
+
 use super::{AuditEngine, AuditFormat, EngineMode, Rule};
 use crate::limits;
+use crate::risk::RiskSettings;
 
 /// Everything the module judges by.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +17,8 @@ pub struct Policy {
     pub rule_sets: Vec<RuleSet>,
     /// What holds for connections.
     pub network: crate::net::NetworkPolicy,
+    /// Risk per client; `None` when nobody is watched.
+    pub risk: Option<Arc<RiskSettings>>,
 }
 
 /// When the filter holds headers back.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::client::MarkPlan;
 use super::pipeline::{PipelineId, Pipelines};
 use super::prefilter::{PrefilterBuilder, Screened};
 use super::sights::{SightId, Sights};
@@ -39,12 +40,15 @@ pub(crate) struct RulePlan {
     pub(crate) log: bool,
     pub(crate) audit: bool,
     pub(crate) meta: MetaPlan,
+    /// What a match says of the client, with the condition tree of a risk rule.
+    pub(crate) risk: Option<Box<MarkPlan>>,
 }
 
 impl RulePlan {
     /// The gates of its conditions.
     pub(crate) fn gates(&self) -> impl Iterator<Item = Gate> + '_ {
-        self.links.iter().filter_map(|link| link.condition.as_ref()?.gate)
+        let leaves = self.risk.iter().flat_map(|mark| mark.leaves.iter());
+        self.links.iter().chain(leaves).filter_map(|link| link.condition.as_ref()?.gate)
     }
 }
 
@@ -104,6 +108,7 @@ pub(crate) struct Gate {
 pub(crate) enum ActionPlan {
     SetVar { key: KeyPlan, change: ChangePlan },
     InitCollection { collection: Store, key: Text },
+    ExpireVar { collection: Store, key: Text, seconds: Text },
     SetEnv { name: Text, value: Text },
     Sanitise(model::Secret),
     Ctl(CtlPlan),
@@ -205,6 +210,7 @@ impl Compiler<'_> {
             log: rule.log,
             audit: rule.audit,
             meta: self.meta(&rule.meta),
+            risk: rule.risk.as_ref().map(|mark| Box::new(self.mark(mark))),
         }
     }
 
@@ -241,7 +247,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn link(&mut self, link: &model::Link) -> LinkPlan {
+    pub(super) fn link(&mut self, link: &model::Link) -> LinkPlan {
         LinkPlan {
             condition: link.condition.as_ref().map(|condition| self.condition(condition)),
             script: link.script.clone(),
@@ -298,9 +304,13 @@ impl Compiler<'_> {
                     Change::Subtract(text) => ChangePlan::Subtract(self.text(text)),
                 },
             },
-            // Stores last as long as their transaction: nothing in them can outlive an expiry. Scripts run
-            // once for the whole rule.
-            Action::ExpireVar { .. } | Action::Exec(_) => return None,
+            Action::ExpireVar { collection, key, seconds } => ActionPlan::ExpireVar {
+                collection: *collection,
+                key: self.text(key),
+                seconds: self.text(seconds),
+            },
+            // Scripts run once for the whole rule.
+            Action::Exec(_) => return None,
             Action::InitCollection { collection, key } => {
                 ActionPlan::InitCollection { collection: *collection, key: self.text(key) }
             }

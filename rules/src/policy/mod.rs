@@ -14,6 +14,13 @@ mod network;
 mod network_build;
 mod read;
 mod report;
+mod risk_build;
+mod risk_condition;
+mod risk_forms;
+mod risk_rule;
+#[cfg(feature = "schema")]
+mod risk_schema;
+mod risk_values;
 mod rule;
 #[cfg(feature = "schema")]
 mod schema;
@@ -79,6 +86,7 @@ pub fn load(text: &[u8], name: &str) -> Loaded {
         files = files::build(form.files.as_ref().map(|files| &files.value), &mut reporter);
         policy = Some(build::policy(&mut form, text, &files, &mut sources, &mut reporter));
         checks::check(&form, &mut reporter);
+        risk_rule::check(&form, &mut reporter);
     }
     let policy = policy.filter(|_| !reporter.has_errors());
     Loaded { policy, files, diagnostics: reporter.finish(root.as_ref()), sources }

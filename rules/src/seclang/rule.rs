@@ -298,6 +298,7 @@ impl Parser<'_> {
             log: merged.log.unwrap_or(true),
             audit: merged.audit.unwrap_or(true),
             meta: merged.meta,
+            risk: None,
         };
         fit_status(&mut rule);
         self.entries.push(Entry::Rule(Draft { rule: Box::new(rule), default, skip_after: skip_label }));

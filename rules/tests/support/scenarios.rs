@@ -143,6 +143,7 @@ impl Found {
                         ("redirect", Some(*status), Some(String::from_utf8_lossy(location).into_owned()))
                     }
                     Disruption::Drop => ("drop", None, None),
+                    Disruption::Client(refusal) => (refusal.name(), None, None),
                 };
                 Self {
                     action,
