@@ -8,6 +8,7 @@ mod ftw;
 mod policy;
 mod reference;
 mod render;
+mod risk;
 mod schema;
 mod source;
 
@@ -29,6 +30,7 @@ enum Command {
     Check(check::Arguments),
     Eval(eval::Arguments),
     Ftw(ftw::Arguments),
+    Risk(risk::Arguments),
     Schema(schema::Arguments),
 }
 
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Ftw(arguments) => ftw::run(&arguments),
+        Command::Risk(arguments) => risk::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
     };
     result.unwrap_or_else(|error| {
