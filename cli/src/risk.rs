@@ -229,20 +229,21 @@ fn svg(points: &[Point], threshold: f32) -> String {
             );
         }
     }
+    let right = left + width;
     for mark in [0.0, 25.0, 50.0, 75.0, 100.0_f32] {
+        let at = y(mark);
+        let text = at + 4.0;
         let _ = writeln!(
             out,
-            "<text x=\"42\" y=\"{:.1}\" text-anchor=\"end\">{mark}</text><line x1=\"{left}\" x2=\"{:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\" stroke=\"#ddd\"/>",
-            y(mark) + 4.0,
-            y(mark),
-            left + width
+            "<text x=\"42\" y=\"{text:.1}\" text-anchor=\"end\">{mark}</text>\
+             <line x1=\"{left}\" x2=\"{right}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#ddd\"/>"
         );
     }
+    let at = y(threshold);
     let _ = writeln!(
         out,
-        "<line x1=\"{left}\" x2=\"{:.1}\" y1=\"{1:.1}\" y2=\"{1:.1}\" stroke=\"#c0392b\" stroke-dasharray=\"4 3\"/>",
-        left + width,
-        y(threshold)
+        "<line x1=\"{left}\" x2=\"{right}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"#c0392b\" \
+         stroke-dasharray=\"4 3\"/>"
     );
     let line: Vec<String> =
         points.iter().map(|point| format!("{:.1},{:.1}", x(point), y(point.score))).collect();
