@@ -235,7 +235,7 @@ fn committed_reference_is_current() {
 /// Every whole policy in the documentation is one that the module takes.
 #[test]
 fn policies_in_the_documentation_are_valid() {
-    for file in ["README.md", "docs/configuration.md"] {
+    for file in ["README.md", "docs/configuration.md", "docs/risk.md"] {
         let text =
             std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap();
         let blocks = text.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());

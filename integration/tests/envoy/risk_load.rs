@@ -110,7 +110,7 @@ fn slow(seconds: u32, delay: u32, more: Value) -> Value {
 
 pub(crate) async fn a_thousand_answers_are_held_and_others_pass() {
     const STREAMS: usize = 1_000;
-    const DELAY: u32 = 6_000;
+    const DELAY: u32 = 8_000;
     let gateway = Scenario::new(slow(60, DELAY, json!({}))).concurrency(2).start().await.unwrap();
     let address = gateway.envoy().listener();
     latencies(&gateway, 500).await;
@@ -118,6 +118,8 @@ pub(crate) async fn a_thousand_answers_are_held_and_others_pass() {
     let mut held = JoinSet::new();
     for n in 0..STREAMS {
         held.spawn(async move {
+            // One after the other, so that what is measured is Envoy and not this process.
+            sleep(Duration::from_millis(3 * n as u64)).await;
             let mut client = Http1::connect(address).await.unwrap();
             let source = format!("10.0.{}.{}", n / 250, n % 250 + 1);
             let started = Instant::now();
@@ -154,16 +156,19 @@ pub(crate) async fn a_thousand_answers_are_held_and_others_pass() {
     assert_eq!(stat(&gateway, "risk.tarpit.held").await, STREAMS as u64);
     assert_eq!(stat(&gateway, "risk.tarpit.resumed").await, STREAMS as u64);
     assert!(times[0] >= f64::from(DELAY), "none is early");
-    // Two ticks, and what a client of this process itself takes while a thousand answers come at once.
-    assert!(at(&times, 0.5) <= f64::from(DELAY) + 100.0 + 900.0, "{}", at(&times, 0.5));
+    // Two ticks, and a little for this process.
+    let most = f64::from(DELAY) + 100.0 + 50.0;
+    assert!(at(&times, 0.99) <= most, "{}", at(&times, 0.99));
+    // 20 % is the aim; a busy machine moves this more than what is held does.
+    assert!(at(&busy, 0.99) <= at(&calm, 0.99) * 1.2 + 2.0);
 }
 
 pub(crate) async fn who_hangs_up_leaves_nothing_behind() {
     let gateway = Scenario::new(slow(60, 2_000, json!({}))).concurrency(2).start().await.unwrap();
     let mut clients = Vec::new();
-    for _ in 0..100 {
+    for n in 0..100 {
         let mut client = Http1::connect(gateway.envoy().listener()).await.unwrap();
-        client.send(&from("192.0.2.1", "slow")).await.unwrap();
+        client.send(&from(&format!("192.0.2.{n}"), "slow")).await.unwrap();
         clients.push(client);
     }
     let waiting = Instant::now();
