@@ -36,6 +36,7 @@ use portcullis_rules::eval::{
     BodyDemand, Connection, Interruption, RequestHead, ResponseHead, Transaction, UnixNanos, Verdict,
 };
 use portcullis_rules::model::Enforcement;
+use portcullis_rules::risk::ClientFacts;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, LogLevel, MapType, StreamType};
 
@@ -243,6 +244,10 @@ impl Exchange {
         let mut transaction = Transaction::new(Arc::clone(&shared.plan), &connection, &request_id, now);
         if let Some(store) = &shared.store {
             transaction = transaction.with_store(Arc::clone(store));
+        }
+        if shared.plan.risk().is_some() {
+            let ssl = properties::encrypted().map_err(|error| metrics.failed(error)).ok();
+            transaction.client_facts(ClientFacts { ssl, ..ClientFacts::default() });
         }
         Self {
             transaction,

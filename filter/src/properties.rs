@@ -57,6 +57,11 @@ pub(crate) fn protocol() -> Result<Vec<u8>, HostError> {
     Ok(abi::property("request\0protocol")?.unwrap_or_default())
 }
 
+/// Whether the client's connection is encrypted (`connection.tls_version`).
+pub(crate) fn encrypted() -> Result<bool, HostError> {
+    Ok(abi::property("connection\0tls_version")?.is_some_and(|version| !version.is_empty()))
+}
+
 /// The host's id of the request (`request.id`); `None` when it has none.
 pub(crate) fn request_id() -> Result<Option<Vec<u8>>, HostError> {
     Ok(abi::property("request\0id")?.filter(|id| !id.is_empty()))

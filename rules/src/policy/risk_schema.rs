@@ -122,9 +122,7 @@ impl JsonSchema for Group {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let condition = generator.subschema_for::<ConditionForm>();
-        let parts = |description: &str| {
-            json!({ "description": description, "type": "array", "items": condition, "minItems": 1 })
-        };
+        let parts = |description: &str| json!({ "description": description, "type": "array", "items": condition, "minItems": 1 });
         json_schema!({
             "description": "A group of conditions. It has exactly one of the fields.",
             "type": "object",
