@@ -11,6 +11,7 @@ mod network;
 mod policy;
 mod reference;
 mod render;
+mod risk;
 mod schema;
 mod source;
 
@@ -34,6 +35,7 @@ enum Command {
     Ftw(ftw::Arguments),
     ImportArmr(import_armr::Arguments),
     Network(network::Arguments),
+    Risk(risk::Arguments),
     Schema(schema::Arguments),
 }
 
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Ftw(arguments) => ftw::run(&arguments),
         Command::ImportArmr(arguments) => import_armr::run(&arguments),
         Command::Network(arguments) => network::run(&arguments),
+        Command::Risk(arguments) => risk::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -37,6 +37,7 @@ use portcullis_rules::eval::{
     Verdict,
 };
 use portcullis_rules::model::Enforcement;
+use portcullis_rules::risk::ClientFacts;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, LogLevel, MapType, StreamType};
 
@@ -253,8 +254,11 @@ impl Exchange {
         if let Some(store) = &shared.store {
             transaction = transaction.with_store(Arc::clone(store));
         }
-        if let Some(facts) = challenge::facts(&shared.plan, metrics) {
-            transaction.client_facts(facts);
+        if shared.plan.risk().is_some() {
+            transaction.client_facts(challenge::facts(&shared.plan, metrics).unwrap_or_else(|| {
+                let ssl = properties::encrypted().map_err(|error| metrics.failed(error)).ok();
+                ClientFacts { ssl, ..ClientFacts::default() }
+            }));
         }
         Self {
             transaction,

@@ -62,6 +62,11 @@ pub(crate) fn scheme() -> Result<Option<Vec<u8>>, HostError> {
     Ok(abi::property("request\0scheme")?.filter(|scheme| !scheme.is_empty()))
 }
 
+/// Whether the client's connection is encrypted (`connection.tls_version`).
+pub(crate) fn encrypted() -> Result<bool, HostError> {
+    Ok(abi::property("connection\0tls_version")?.is_some_and(|version| !version.is_empty()))
+}
+
 /// The host's id of the request (`request.id`); `None` when it has none.
 pub(crate) fn request_id() -> Result<Option<Vec<u8>>, HostError> {
     Ok(abi::property("request\0id")?.filter(|id| !id.is_empty()))

@@ -29,6 +29,8 @@ mod operations;
 mod phases;
 mod protocols;
 mod resolutions;
+mod risk;
+mod risk_load;
 mod support;
 
 use std::future::Future;
@@ -177,6 +179,21 @@ const TESTS: &[Test] = tests! {
     }
     Browser challenge {
         a_browser_gets_through_by_itself,
+    }
+    Module risk {
+        the_ladder_goes_up_over_all_workers,
+        a_client_that_behaves_recovers,
+        lists_hold_in_their_order,
+        each_switch_is_its_own,
+        a_client_is_what_the_policy_says,
+        rules_block_tarpit_and_interrogate,
+    }
+    Module risk_load {
+        increments_of_all_workers_are_counted,
+        many_sources_fit_and_a_blocked_one_stays,
+        a_thousand_answers_are_held_and_others_pass,
+        who_hangs_up_leaves_nothing_behind,
+        past_the_cap_the_fallback_holds,
     }
     Module manifests {
         the_wasm_plugins_policy_is_accepted,

@@ -34,10 +34,12 @@ pub fn parse_rfc3339(text: &str) -> Option<u64> {
         let digits = bytes.get(from..to).filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
         std::str::from_utf8(digits).ok()?.parse().ok()
     };
-    let mark = |at: usize, mark: &[u8]| bytes.get(at).filter(|byte| mark.contains(byte)).map(|_| ());
+    let is = |at: usize, marks: &[u8]| bytes.get(at).is_some_and(|byte| marks.contains(byte));
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
     let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    (mark(4, b"-")?, mark(7, b"-")?, mark(10, b"Tt ")?, mark(13, b":")?, mark(16, b":")?);
+    if !(is(4, b"-") && is(7, b"-") && is(10, b"Tt ") && is(13, b":") && is(16, b":")) {
+        return None;
+    }
     if year < 1970 || !(1..=12).contains(&month) || hour > 23 || minute > 59 || second > 60 {
         return None;
     }
@@ -65,8 +67,7 @@ pub fn parse_rfc3339(text: &str) -> Option<u64> {
     }
     let seconds = match (bytes.get(at)?, bytes.len() - at) {
         (b'Z' | b'z', 1) => seconds,
-        (sign @ (b'+' | b'-'), 6) => {
-            mark(at + 3, b":")?;
+        (sign @ (b'+' | b'-'), 6) if is(at + 3, b":") => {
             let (hours, minutes) = (number(at + 1, at + 3)?, number(at + 4, at + 6)?);
             let offset = hours * 3_600 + minutes * 60;
             if *sign == b'+' { seconds.checked_sub(offset)? } else { seconds.checked_add(offset)? }
@@ -154,6 +155,27 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn rfc3339() {
+        for (text, expected) in [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("2026-03-01T12:00:00Z", Some(1_772_366_400_000_000_000)),
+            ("2026-03-01T13:00:00.5+01:00", Some(1_772_366_400_500_000_000)),
+            ("2024-02-29t13:14:15.123456789z", Some(1_709_212_455_123_456_789)),
+            ("2024-02-29 08:14:15-05:00", Some(1_709_212_455_000_000_000)),
+            ("2023-02-29T00:00:00Z", None),
+            ("2026-13-01T00:00:00Z", None),
+            ("2026-03-01T24:00:00Z", None),
+            ("2026-03-01", None),
+            ("2026-03-01T12:00:00", None),
+            ("2026-03-01T12:00:00.Z", None),
+            ("1969-12-31T23:59:59Z", None),
+            ("", None),
+        ] {
+            assert_eq!(super::parse_rfc3339(text), expected, "{text}");
+        }
+    }
 
     fn text(epoch: u64, variable: Variable) -> String {
         let mut out = Vec::new();

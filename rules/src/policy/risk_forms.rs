@@ -164,7 +164,7 @@ form! {
         required address: String,
         /// Blocks that began before this time, as `2026-03-01T12:00:00Z`, are lifted, and the score is 0.
         required before: String,
-        /// Why.
+        /// Why it is done.
         optional reason: String,
     }
 }

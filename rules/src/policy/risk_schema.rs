@@ -101,25 +101,39 @@ impl JsonSchema for ConditionForm {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let this = generator.subschema_for::<ConditionForm>();
-        let group = |name: &str, description: &str| {
-            json!({
-                "description": description,
-                "type": "object",
-                "properties": { name: { "type": "array", "items": this, "minItems": 1 } },
-                "required": [name],
-                "additionalProperties": false,
-            })
-        };
         json_schema!({
             "description": "A condition of a risk rule: a group of conditions, a criterion, or variables and an operator of the engine.",
             "anyOf": [
-                group("and", "All of these are true."),
-                group("or", "Any of these is true."),
-                group("not", "None of these is true."),
+                generator.subschema_for::<Group>(),
                 generator.subschema_for::<CriterionForm>(),
                 generator.subschema_for::<MatchForm>(),
             ],
+        })
+    }
+}
+
+/// What the groups among conditions look like.
+struct Group;
+
+impl JsonSchema for Group {
+    fn schema_name() -> Cow<'static, str> {
+        "Group".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let condition = generator.subschema_for::<ConditionForm>();
+        let parts = |description: &str| json!({ "description": description, "type": "array", "items": condition, "minItems": 1 });
+        json_schema!({
+            "description": "A group of conditions. It has exactly one of the fields.",
+            "type": "object",
+            "properties": {
+                "and": parts("All of these are true."),
+                "or": parts("Any of these is true."),
+                "not": parts("None of these is true."),
+            },
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": false,
         })
     }
 }

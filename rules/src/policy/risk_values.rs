@@ -141,12 +141,7 @@ impl Form for StateName {
             reporter.wrong_type(value, "the name of a state");
             return None;
         };
-        let bare: String = text.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).collect();
-        let found = match bare.to_ascii_lowercase().as_str() {
-            "recon" => Some(KillChain::Reconnaissance),
-            "bruteforce" => Some(KillChain::BruteForceAttack),
-            _ => KillChain::ALL.iter().copied().find(|one| one.name().eq_ignore_ascii_case(&bare)),
-        };
+        let found = KillChain::from_name(text);
         if found.is_none() {
             let names: Vec<&str> = KillChain::ALL.iter().map(|one| one.name()).collect();
             let mut diagnostic = reporter.at(Code::E0703, value.span, format!("no state is named `{text}`"));

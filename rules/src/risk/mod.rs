@@ -24,6 +24,7 @@ mod geo;
 mod lists;
 mod rate;
 mod settings;
+mod simulate;
 mod state_format;
 mod vocabulary;
 
@@ -36,4 +37,5 @@ pub use settings::{
     BlockSettings, EntitySettings, Fallback, GeoSource, InterrogateSettings, ListSettings, Reset,
     RiskSettings, ScoreSettings, Switches, Tarpit, TarpitSettings,
 };
+pub use simulate::{Point, curve};
 pub use vocabulary::{Classification, KillChain, RiskAction, Standing};

@@ -140,6 +140,17 @@ impl KillChain {
         }
     }
 
+    /// Looks a name up in either spelling, regardless of case; `Recon` and `BruteForce` are known as well.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let bare: String = name.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).collect();
+        match bare.to_ascii_lowercase().as_str() {
+            "recon" => Some(Self::Reconnaissance),
+            "bruteforce" => Some(Self::BruteForceAttack),
+            _ => Self::ALL.iter().copied().find(|one| one.name().eq_ignore_ascii_case(&bare)),
+        }
+    }
+
     /// 1 to 7.
     #[must_use]
     pub const fn rank(self) -> u8 {
