@@ -79,6 +79,8 @@ impl From<Entry> for Recorded {
         Self {
             attack: entry.attack,
             exchange: Exchange {
+                time: None,
+                interrogation: None,
                 id: serde_json::Value::String(entry.id.clone()),
                 client: endpoint(entry.client),
                 server: endpoint(entry.server),

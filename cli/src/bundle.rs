@@ -20,8 +20,8 @@ use crate::source::{Recorder, expand};
 
 /// Make one policy of SecLang files and all files that they refer to
 ///
-/// The module has no files: what `Include`, `@pmFromFile` and `@ipMatchFromFile` name becomes part of the
-/// policy. The files are one rule set, behind those of the policy that is given. Nothing is written
+/// The module has no files: what `Include`, `@pmFromFile`, `@ipMatchFromFile`, `exec` and the like name becomes
+/// part of the policy. The files are one rule set, behind those of the policy that is given. Nothing is written
 /// unless the policy is valid and its rules are those of the files.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

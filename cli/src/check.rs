@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use portcullis_rules::diagnostic::Level;
+use portcullis_rules::diagnostic::{Level, has_errors};
 use portcullis_rules::model::Item;
 use portcullis_rules::plan::Plan;
 use portcullis_rules::policy::{self, Loaded};
 use portcullis_rules::seclang::modsecurity_style;
 
+use crate::import_armr;
 use crate::policy::{self as given, SECLANG};
 use crate::render::{self, plural};
 use crate::source::{self, Disk};
@@ -34,7 +35,8 @@ Exit status:
   1  at least one is not
   2  wrong usage, or a file can't be read")]
 pub(crate) struct Arguments {
-    /// Policies to check; `-` is the standard input. Names that end in `.conf` or `.conf.example` are SecLang
+    /// Policies to check; `-` is the standard input. Names that end in `.conf` or `.conf.example` are SecLang,
+    /// those that end in `.armr` are ARMR
     #[arg(required_unless_present = "seclang", value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -79,7 +81,14 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     seclang.extend_from_slice(&arguments.seclang);
     for path in &policies {
         let (name, text) = read(path)?;
-        checked.push((name.clone(), policy::load(&text, &name)));
+        let loaded = if name.ends_with(".armr") {
+            let mut loaded = import_armr::load(&text, &name);
+            loaded.policy = loaded.policy.filter(|_| !has_errors(&loaded.diagnostics));
+            loaded
+        } else {
+            policy::load(&text, &name)
+        };
+        checked.push((name, loaded));
     }
     if !seclang.is_empty() {
         let mut loaded = given::nothing();
@@ -142,8 +151,8 @@ fn is_seclang(path: &Path) -> bool {
     name.ends_with(".conf") || name.ends_with(".conf.example")
 }
 
-/// A policy's name for reports, and its text.
-fn read(path: &Path) -> anyhow::Result<(String, Vec<u8>)> {
+/// A file's name for reports, and its text.
+pub(crate) fn read(path: &Path) -> anyhow::Result<(String, Vec<u8>)> {
     if path == Path::new("-") {
         let mut text = Vec::new();
         std::io::stdin().lock().read_to_end(&mut text).context("can't read the standard input")?;
@@ -163,6 +172,9 @@ fn summary(loaded: &Loaded) -> String {
             let rules = items.filter(|item| matches!(item, Item::Rule(_))).count();
             let sets = policy.rule_sets.len();
             parts.push(format!("valid, {} with {}", plural(sets, "rule set"), plural(rules, "rule")));
+            if !policy.network.rules.is_empty() {
+                parts.push(plural(policy.network.rules.len(), "network rule"));
+            }
         }
         None => parts.push(format!("refused, {}", plural(count(Level::Error), "error"))),
     }

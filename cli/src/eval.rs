@@ -9,10 +9,12 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use portcullis_rules::audit::{AuditRecord, MatchRecord};
+use portcullis_rules::collections::{MemoryValues, Store};
 use portcullis_rules::diagnostic::Sources;
-use portcullis_rules::eval::{Disruption, Outcome, Transaction, UnixNanos};
+use portcullis_rules::eval::{ClientView, Disruption, Outcome, Transaction, UnixNanos};
 use portcullis_rules::exchange::Exchange;
 use portcullis_rules::plan::Plan;
+use portcullis_rules::risk::{Standing, Tarpit};
 use serde_json::{Map, Value, json};
 
 use crate::policy::Rules;
@@ -28,13 +30,16 @@ use crate::policy::Rules;
   echo '{"id":"1","request":{"method":"GET","uri":"/?q=1","headers":[["Host","a"]]}}' \
     | portcullis eval --policy policy.json | jq .outcome
 
-An exchange: {"id", "client": {"address", "port"}, "server": {"address", "port"},
+An exchange: {"id", "time", "interrogation", "client": {"address", "port"}, "server": {"address", "port"},
   "request": {"method", "uri", "protocol", "headers": [[name, value], …], "body" | "body_base64"},
   "response": {"status", "protocol", "headers", "body" | "body_base64"}}
-The response is optional. A value that isn't UTF-8 is given as {"base64": "…"}.
+The response is optional, as is the time (seconds since 1970, or RFC 3339): clients are known from one line to
+the next, so that hours can be played. A value that isn't UTF-8 is given as {"base64": "…"}.
 
 A verdict: {"id", "outcome": {"action": "pass|allow|deny|redirect|drop", "status", "location", "phase",
   "rule_id"}, "matched": [{"rule_id", "phase", "message", "data", "severity", "tags", "variables"}], "tx": {…}}
+  and, when the policy has a risk part, "client": {"key", "risk", "status", "action", "blocks", "blocked_until",
+  "delay_ms"} and "events" (its MatchEvent and BlockEvent records)
 
 Exit status:
   0  every line was judged
@@ -63,6 +68,10 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
+    // What is known of clients, and persistent collections, from one exchange to the next.
+    let store = plan
+        .store_settings()
+        .map(|settings| Arc::new(Store::new(Arc::new(MemoryValues::default()), &settings)));
     let (stdin, mut stdout) = (std::io::stdin().lock(), std::io::stdout().lock());
     let mut complete = ExitCode::SUCCESS;
     for (number, line) in stdin.lines().enumerate() {
@@ -70,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         if line.trim().is_empty() {
             continue;
         }
-        match judge(&plan, &line) {
+        match judge(&plan, store.as_ref(), &line) {
             Ok((_, record)) if arguments.audit => {
                 if let Some(record) = record {
                     stdout.write_all(&record.render())?;
@@ -87,23 +96,63 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(complete)
 }
 
-fn judge(plan: &Arc<Plan>, line: &str) -> anyhow::Result<(Value, Option<AuditRecord>)> {
+fn judge(
+    plan: &Arc<Plan>,
+    store: Option<&Arc<Store>>,
+    line: &str,
+) -> anyhow::Result<(Value, Option<AuditRecord>)> {
     let exchange: Exchange = serde_json::from_str(line).context("not an exchange")?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = UnixNanos(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX));
+    let now = exchange.time(UnixNanos(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)));
     let mut transaction =
         Transaction::new(Arc::clone(plan), &exchange.connection(), exchange.unique_id().as_bytes(), now);
+    if let Some(store) = store {
+        transaction = transaction.with_store(Arc::clone(store));
+    }
     transaction.record_all();
     let outcome = exchange.run(&mut transaction, now);
+    let slowed = transaction.slow_down(now);
     let matched: Vec<Value> = transaction.take_matches().iter().map(matched).collect();
     let tx: Map<String, Value> = transaction
         .tx()
         .into_iter()
         .map(|(name, value)| (String::from_utf8_lossy(&name).into_owned(), text(&value)))
         .collect();
-    let verdict =
+    let mut verdict =
         json!({ "id": exchange.id, "outcome": outcome_json(&outcome), "matched": matched, "tx": tx });
+    if let (Some(client), Some(object)) = (transaction.client(), verdict.as_object_mut()) {
+        object.insert("client".to_owned(), client_json(&client, slowed));
+        let events = transaction.take_client_lines();
+        let events = events.iter().filter_map(|line| serde_json::from_slice(line).ok());
+        object.insert("events".to_owned(), events.collect::<Vec<Value>>().into());
+    }
     Ok((verdict, transaction.take_audit_record()))
+}
+
+/// What is known of the client after the exchange.
+fn client_json(client: &ClientView, slowed: Option<Tarpit>) -> Value {
+    let until =
+        client.blocked_until.map(|until| if until == u32::MAX { json!("never") } else { json!(until) });
+    let action = if matches!(client.standing, Standing::AllowListed) {
+        "none"
+    } else if client.standing != Standing::Watched {
+        "block"
+    } else if client.challenged {
+        "interrogate"
+    } else if slowed.is_some() {
+        "tarpit"
+    } else {
+        "track"
+    };
+    json!({
+        "key": client.key,
+        "risk": (f64::from(client.risk) * 10.0).round() / 10.0,
+        "status": client.standing.name(),
+        "action": action,
+        "blocks": client.blocks,
+        "blocked_until": until,
+        "delay_ms": slowed.map(|tarpit| tarpit.delay),
+    })
 }
 
 fn matched(record: &MatchRecord) -> Value {
@@ -129,6 +178,7 @@ fn outcome_json(outcome: &Outcome) -> Value {
                     ("redirect", Some(*status), Some(text(location)))
                 }
                 Disruption::Drop => ("drop", None, None),
+                Disruption::Client(refusal) => (refusal.name(), Some(403), None),
             };
             (action, status, location, Some(interruption.phase.number()), Some(interruption.rule_id))
         }

@@ -6,9 +6,12 @@ mod check;
 mod coverage;
 mod eval;
 mod ftw;
+mod import_armr;
+mod network;
 mod policy;
 mod reference;
 mod render;
+mod risk;
 mod schema;
 mod source;
 
@@ -30,6 +33,9 @@ enum Command {
     Check(check::Arguments),
     Eval(eval::Arguments),
     Ftw(ftw::Arguments),
+    ImportArmr(import_armr::Arguments),
+    Network(network::Arguments),
+    Risk(risk::Arguments),
     Schema(schema::Arguments),
 }
 
@@ -39,6 +45,9 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Ftw(arguments) => ftw::run(&arguments),
+        Command::ImportArmr(arguments) => import_armr::run(&arguments),
+        Command::Network(arguments) => network::run(&arguments),
+        Command::Risk(arguments) => risk::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
     };
     result.unwrap_or_else(|error| {

@@ -193,7 +193,7 @@ fn wrong_usage() {
 
 #[test]
 fn help_has_examples() {
-    for command in ["bundle", "check", "eval", "schema"] {
+    for command in ["bundle", "check", "eval", "import-armr", "network", "schema"] {
         let (code, out, _) = run(&[command, "--help"], "");
         assert_eq!(code, 0);
         assert!(out.contains("Examples:") && out.contains(&format!("portcullis {command}")), "{out}");
@@ -270,11 +270,12 @@ fn errors_in_the_words_of_libmodsecurity() {
 /// Every whole policy in the documentation is one that the module takes.
 #[test]
 fn policies_in_the_documentation_are_valid() {
-    for file in ["README.md", "docs/configuration.md"] {
+    for file in ["README.md", "docs/configuration.md", "docs/network.md", "docs/risk.md"] {
         let text =
             std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap();
         let blocks = text.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-        let policies: Vec<&str> = blocks.filter(|block| block.contains("rule_sets")).collect();
+        let policies: Vec<&str> =
+            blocks.filter(|block| block.contains("\"rule_sets\"") || block.contains("\"risk\": {")).collect();
         assert!(!policies.is_empty(), "{file}");
         for policy in policies {
             let (code, out, err) = run(&["check", "-"], policy);

@@ -20,6 +20,7 @@ const NOT_FOUND: u32 = 1;
 const PARSE_FAILURE: u32 = 4;
 /// Nothing there.
 pub(crate) const EMPTY: u32 = 7;
+const CAS_MISMATCH: u32 = 8;
 /// What the native stand-ins return.
 #[cfg(not(target_arch = "wasm32"))]
 const INTERNAL_FAILURE: u32 = 10;
@@ -43,6 +44,10 @@ pub(crate) enum Call {
     CloseStream,
     /// Defining or incrementing a counter.
     Metric,
+    /// Reading or setting shared data.
+    SharedData,
+    /// Acting for another context, or setting the timer.
+    Context,
 }
 
 impl Call {
@@ -56,7 +61,9 @@ impl Call {
             Self::SendLocalResponse => "proxy_send_local_response",
             Self::ContinueStream => "proxy_continue_stream",
             Self::CloseStream => "proxy_close_stream",
-            Self::Metric => "proxy_define_metric or proxy_increment_metric",
+            Self::Metric => "proxy_define_metric, proxy_increment_metric or proxy_record_metric",
+            Self::SharedData => "proxy_get_shared_data or proxy_set_shared_data",
+            Self::Context => "proxy_set_effective_context or proxy_set_tick_period_milliseconds",
         }
     }
 }
@@ -134,6 +141,15 @@ imports! {
     fn proxy_close_stream(stream: u32);
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32);
     fn proxy_increment_metric(id: u32, offset: i64);
+    fn proxy_record_metric(id: u32, value: u64);
+    fn proxy_get_shared_data(
+        key: *const u8, key_size: usize, data: *mut *mut u8, size: *mut usize, number: *mut u32,
+    );
+    fn proxy_set_shared_data(
+        key: *const u8, key_size: usize, value: *const u8, value_size: usize, number: u32,
+    );
+    fn proxy_set_effective_context(context: u32);
+    fn proxy_set_tick_period_milliseconds(period: u32);
 }
 
 fn check(call: Call, status: u32) -> Result<(), HostError> {
@@ -244,14 +260,67 @@ pub(crate) fn close_stream(stream: StreamType) -> Result<(), HostError> {
     check(Call::CloseStream, unsafe { proxy_close_stream(stream as u32) })
 }
 
-/// The id of the counter with this name, which is made if need be.
-pub(crate) fn define_counter(name: &str) -> Result<u32, HostError> {
+/// The id of the metric with this name, which is made if need be.
+pub(crate) fn define_metric(kind: MetricType, name: &str) -> Result<u32, HostError> {
     let mut id = 0;
     // SAFETY: the name outlives the call and is only read; `id` is valid for writes.
-    let status =
-        unsafe { proxy_define_metric(MetricType::Counter as u32, name.as_ptr(), name.len(), &raw mut id) };
+    let status = unsafe { proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut id) };
     check(Call::Metric, status)?;
     Ok(id)
+}
+
+/// The id of the counter with this name, which is made if need be.
+pub(crate) fn define_counter(name: &str) -> Result<u32, HostError> {
+    define_metric(MetricType::Counter, name)
+}
+
+/// Adds to a gauge, or takes away from it.
+pub(crate) fn change_gauge(id: u32, by: i64) -> Result<(), HostError> {
+    // SAFETY: no memory is passed.
+    check(Call::Metric, unsafe { proxy_increment_metric(id, by) })
+}
+
+/// Puts a value into a histogram.
+pub(crate) fn record_value(id: u32, value: u64) -> Result<(), HostError> {
+    // SAFETY: no memory is passed.
+    check(Call::Metric, unsafe { proxy_record_metric(id, value) })
+}
+
+/// The value under a key of the shared data, with its number; `None` when the key was never set.
+pub(crate) fn shared_data(key: &[u8]) -> Result<Option<(Vec<u8>, u32)>, HostError> {
+    let mut number = 0;
+    let result = read(Call::SharedData, |data, size| {
+        // SAFETY: the key outlives the call and is only read; the others are valid for writes.
+        unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut number) }
+    });
+    match result {
+        Ok(value) => Ok(Some((value, number))),
+        Err(HostError { status: NOT_FOUND, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Sets a key of the shared data if its number is still this one; whether it was.
+pub(crate) fn set_shared_data(key: &[u8], value: &[u8], number: u32) -> Result<bool, HostError> {
+    // SAFETY: key and value outlive the call and are only read.
+    let status =
+        unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), number) };
+    if status == CAS_MISMATCH {
+        return Ok(false);
+    }
+    check(Call::SharedData, status).map(|()| true)
+}
+
+/// Makes the calls that follow, in this callback, be about another context.
+pub(crate) fn set_effective_context(context: u32) -> Result<(), HostError> {
+    // SAFETY: no memory is passed.
+    check(Call::Context, unsafe { proxy_set_effective_context(context) })
+}
+
+/// Lets the root context's timer fire each so many milliseconds.
+pub(crate) fn set_tick_period(milliseconds: u32) -> Result<(), HostError> {
+    // SAFETY: no memory is passed.
+    check(Call::Context, unsafe { proxy_set_tick_period_milliseconds(milliseconds) })
 }
 
 /// Adds to a counter.

@@ -33,18 +33,24 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use portcullis_rules::eval::{
-    BodyDemand, Connection, Interruption, RequestHead, ResponseHead, Transaction, UnixNanos, Verdict,
+    BodyDemand, Connection, Disruption, Interruption, RequestHead, ResponseHead, Transaction, UnixNanos,
+    Verdict,
 };
 use portcullis_rules::model::Enforcement;
+use portcullis_rules::risk::ClientFacts;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, LogLevel, MapType, StreamType};
 
 use crate::abi::{self, Call, HostError};
+use crate::challenge;
+use crate::client::{self, Slowing};
 use crate::head::{BodyKind, RequestFields, ResponseFields, trailer_fields};
+use crate::http_network::HttpNetwork;
 use crate::metrics::{Counter, Metrics};
 use crate::properties;
 use crate::reply::{self, Asker, Format, Reply};
 use crate::root::Shared;
+use crate::tarpit::Admission;
 
 /// The context of one HTTP stream.
 #[derive(Debug)]
@@ -77,6 +83,8 @@ enum Next {
     Hold,
     /// End the exchange as the engine decided.
     End(Interruption),
+    /// Refuse the exchange, because a network rule does.
+    Refuse,
 }
 
 /// Which way a callback's data goes.
@@ -90,6 +98,7 @@ enum Side {
 struct Exchange {
     shared: Rc<Shared>,
     transaction: Transaction,
+    network: HttpNetwork,
     asker: Asker,
     protocol: Vec<u8>,
     request_body: Body,
@@ -104,6 +113,12 @@ struct Exchange {
     ended: bool,
     /// Whether the host failed us.
     failed: bool,
+    /// Whether a network rule refused it.
+    refused: bool,
+    /// The stream's context.
+    stream: u32,
+    /// How the answer is slowed down.
+    slowing: Slowing,
 }
 
 impl Http {
@@ -120,10 +135,15 @@ impl Http {
             // The answer is ours. What is left of the request goes nowhere.
             return if side == Side::Response { Action::Continue } else { Action::Pause };
         }
+        if side == Side::Response && exchange.shared.parked.holds(exchange.stream) {
+            return Action::Pause;
+        }
         match step(exchange) {
+            Ok(Next::Go) if side == Side::Response => exchange.begin_answer(),
             Ok(Next::Go) => Action::Continue,
             Ok(Next::Hold) => Action::Pause,
             Ok(Next::End(interruption)) => exchange.end(&interruption),
+            Ok(Next::Refuse) => exchange.refuse(),
             Err(error) => exchange.fail(error),
         }
     }
@@ -164,6 +184,9 @@ impl HttpContext for Http {
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if let Some(action) = self.exchange.as_ref().and_then(|exchange| exchange.slow_body(size)) {
+            return action;
+        }
         self.step(Side::Response, |exchange| exchange.response_body(size, end_of_stream))
     }
 
@@ -173,6 +196,9 @@ impl HttpContext for Http {
 
     fn on_log(&mut self) {
         if let Some(mut exchange) = self.exchange.take() {
+            if exchange.shared.parked.release(exchange.stream) {
+                exchange.shared.metrics.count(Counter::TarpitAbandoned);
+            }
             exchange.finish();
         }
     }
@@ -224,8 +250,19 @@ impl Exchange {
             server_address: &destination.address,
             server_port: destination.port,
         };
+        let mut transaction = Transaction::new(Arc::clone(&shared.plan), &connection, &request_id, now);
+        if let Some(store) = &shared.store {
+            transaction = transaction.with_store(Arc::clone(store));
+        }
+        if shared.plan.risk().is_some() {
+            transaction.client_facts(challenge::facts(&shared.plan, metrics).unwrap_or_else(|| {
+                let ssl = properties::encrypted().map_err(|error| metrics.failed(error)).ok();
+                ClientFacts { ssl, ..ClientFacts::default() }
+            }));
+        }
         Self {
-            transaction: Transaction::new(Arc::clone(&shared.plan), &connection, &request_id, now),
+            transaction,
+            network: HttpNetwork::default(),
             protocol: or_default(metrics, properties::protocol()),
             asker: Asker { format: Format::from_accept(head.accept), grpc: head.grpc, request_id },
             request_body: Body::Passes,
@@ -235,8 +272,34 @@ impl Exchange {
             response_begun: false,
             ended: false,
             failed: false,
+            refused: false,
+            stream: context_id,
+            slowing: Slowing::default(),
             shared: Rc::clone(shared),
         }
+    }
+
+    /// The answer would go to the client now: it does, unless its client is slowed down.
+    fn begin_answer(&mut self) -> Action {
+        let now = if self.shared.plan.may_slow_down() { self.now() } else { return Action::Continue };
+        let Shared { parked, metrics, .. } = &*self.shared;
+        match self.slowing.begin(&mut self.transaction, parked, metrics, self.stream, now) {
+            Admission::Pass => Action::Continue,
+            Admission::Parked => Action::Pause,
+            Admission::Refuse => {
+                let answer = reply::deny(403, &self.asker);
+                self.answer(Some(answer), "portcullis_client[tarpit_full]")
+            }
+        }
+    }
+
+    /// What happens to a piece of body of a client that is slowed down; `None` when it is as usual.
+    fn slow_body(&self, size: usize) -> Option<Action> {
+        if self.ended || self.response_body != Body::Passes || !self.shared.plan.may_slow_down() {
+            return None;
+        }
+        let now = self.now().0;
+        self.slowing.holds_body(&self.shared.parked, self.stream, size, now).then_some(Action::Pause)
     }
 
     fn now(&self) -> UnixNanos {
@@ -253,6 +316,9 @@ impl Exchange {
 
     fn request_head(&mut self, head: &RequestFields<'_>, end_of_stream: bool) -> Result<Next, HostError> {
         let now = self.now();
+        if self.network.request(&self.shared, head, now)? {
+            return Ok(Next::Refuse);
+        }
         let verdict = self.transaction.request_headers(
             &RequestHead {
                 method: head.method,
@@ -332,9 +398,12 @@ impl Exchange {
                 return Ok(next);
             }
         }
+        let now = self.now();
+        if self.network.response(&self.shared, now)? {
+            return Ok(Next::Refuse);
+        }
         let pairs = abi::header_pairs(MapType::HttpResponseHeaders)?;
         let head = ResponseFields::new(&pairs);
-        let now = self.now();
         let verdict = self.transaction.response_headers(
             &ResponseHead { status: head.status, protocol: &self.protocol, headers: &head.fields },
             now,
@@ -409,12 +478,18 @@ impl Exchange {
         let now = self.now();
         self.transaction.finish(now);
         self.report();
+        if self.shared.store.is_some() {
+            client::report(&mut self.transaction, self.shared.store.as_deref(), &self.shared.metrics);
+        }
         if let Some(record) = self.transaction.take_audit_record() {
             abi::log(LogLevel::Warn, &record.one_line());
             self.shared.metrics.count(Counter::AuditRecords);
         }
-        let counter =
-            if self.failed { Counter::Failed } else { Counter::of_outcome(&self.transaction.outcome()) };
+        let counter = match (self.failed, self.refused) {
+            (true, _) => Counter::Failed,
+            (false, true) => Counter::DenyNetwork,
+            (false, false) => Counter::of_outcome(&self.transaction.outcome()),
+        };
         self.shared.metrics.count(counter);
     }
 
@@ -428,6 +503,18 @@ impl Exchange {
     }
 
     fn report(&mut self) {
+        for event in self.transaction.take_script_events() {
+            let level = match event.level {
+                1 => LogLevel::Error,
+                2 => LogLevel::Warn,
+                3 | 4 => LogLevel::Info,
+                _ => LogLevel::Debug,
+            };
+            abi::log(level, &event.line());
+            if event.stopped {
+                self.shared.metrics.count(Counter::ScriptStopped);
+            }
+        }
         let matches = self.transaction.take_matches();
         if matches.is_empty() {
             return;
@@ -443,8 +530,19 @@ impl Exchange {
     }
 
     fn end(&mut self, interruption: &Interruption) -> Action {
-        let answer = reply::for_interruption(interruption, &self.asker);
+        let challenge = match interruption.disruption {
+            Disruption::Client(refusal) => challenge::answer(refusal, &self.transaction, &self.asker),
+            _ => None,
+        };
+        let answer = challenge.or_else(|| reply::for_interruption(interruption, &self.asker));
         self.answer(answer, &reply::details(interruption))
+    }
+
+    /// Answers in place of what a network rule refuses.
+    fn refuse(&mut self) -> Action {
+        self.refused = true;
+        let answer = reply::deny(403, &self.asker);
+        self.answer(Some(answer), "portcullis_deny[network]")
     }
 
     fn fail(&mut self, error: HostError) -> Action {

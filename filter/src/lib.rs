@@ -20,13 +20,20 @@
 
 #[allow(unsafe_code)]
 mod abi;
+mod challenge;
+mod client;
 mod head;
 mod http;
+mod http_network;
 mod metrics;
+mod network;
 mod pairs;
 mod properties;
 mod reply;
 mod root;
+mod shared;
+mod stream;
+mod tarpit;
 
 use proxy_wasm::types::LogLevel;
 

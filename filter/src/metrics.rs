@@ -3,9 +3,9 @@
 
 use std::cell::Cell;
 
-use portcullis_rules::eval::{Disruption, Outcome};
+use portcullis_rules::eval::{Disruption, Interruption, Outcome, Refusal};
 use portcullis_rules::model::Phase;
-use proxy_wasm::types::LogLevel;
+use proxy_wasm::types::{LogLevel, MetricType};
 
 use crate::abi::{self, Call, HostError};
 
@@ -46,6 +46,8 @@ counters! {
     DenyPhase3 "requests.deny.phase_3",
     /// The same in phase 4.
     DenyPhase4 "requests.deny.phase_4",
+    /// Requests refused by network rules.
+    DenyNetwork "requests.deny.network",
     /// Requests redirected in phase 1.
     RedirectPhase1 "requests.redirect.phase_1",
     /// The same in phase 2.
@@ -65,10 +67,16 @@ counters! {
     /// Requests refused because the host failed to hand over what had to be judged, or because there
     /// is no policy.
     Failed "requests.failed",
+    /// Connections refused because the host failed to hand over what had to be judged.
+    ConnectionsFailed "connections.failed",
+    /// Connections refused because their client is blocked.
+    ConnectionsBlockedClient "connections.blocked_client",
     /// Matches of rules that log.
     RuleMatches "rule_matches",
     /// Records written for the audit log.
     AuditRecords "audit_records",
+    /// Runs of scripts that an error or a budget stopped.
+    ScriptStopped "script.stopped",
     /// Request bodies that reached the inspection limit.
     RequestBodyLimit "limit.request_body",
     /// Response bodies that reached the inspection limit.
@@ -79,6 +87,42 @@ counters! {
     UninspectedGrpc "uninspected.grpc",
     /// Response bodies not inspected because they are event streams or gRPC messages.
     UninspectedStream "uninspected.response_stream",
+    /// Matches of rules that say something of their client.
+    ClientMatches "risk.matches",
+    /// Blocks of clients for a time that began.
+    ClientsBlocked "risk.blocks.timed",
+    /// Blocks of clients for good that began.
+    ClientsBlockedForGood "risk.blocks.permanent",
+    /// Requests refused because of what is known of their client.
+    ClientRefused "risk.refused",
+    /// Requests that came during a block of their client.
+    ClientPostBlock "risk.post_block",
+    /// Challenges sent.
+    ClientChallenged "risk.challenged",
+    /// Requests of clients that were to be challenged and had passed.
+    ClientPassed "risk.passed",
+    /// Answers that were held.
+    TarpitHeld "risk.tarpit.held",
+    /// Answers that went on after being held.
+    TarpitResumed "risk.tarpit.resumed",
+    /// Answers held whose stream ended before they were due.
+    TarpitAbandoned "risk.tarpit.abandoned",
+    /// Answers that were to be held when the most were.
+    TarpitFull "risk.tarpit.full",
+    /// Entries of the store that went for others before their time.
+    StoreEvictions "store.evictions",
+    /// Updates of the store that were done again because another worker was faster.
+    StoreContention "store.contention",
+    /// Updates of the store that were lost to other workers.
+    StoreLosses "store.losses",
+    /// New entries of the store not kept because all others in their place are protected.
+    StoreRefused "store.refused",
+    /// Entries of the store, or parts of them, too large to keep.
+    StoreOversize "store.oversize",
+    /// Places of the store that held bytes which make no sense.
+    StoreCorrupt "store.corrupt",
+    /// Failures of the host's shared data.
+    StoreFailures "store.failures",
     /// `proxy_get_header_map_pairs` failed.
     ErrorGetHeaders "host_errors.get_header_map_pairs",
     /// `proxy_get_buffer_bytes` failed.
@@ -95,6 +139,10 @@ counters! {
     ErrorCloseStream "host_errors.close_stream",
     /// Defining or incrementing another counter failed.
     ErrorMetric "host_errors.metric",
+    /// `proxy_get_shared_data` or `proxy_set_shared_data` failed.
+    ErrorSharedData "host_errors.shared_data",
+    /// `proxy_set_effective_context` or `proxy_set_tick_period_milliseconds` failed.
+    ErrorContext "host_errors.context",
 }
 
 impl Counter {
@@ -108,6 +156,8 @@ impl Counter {
             Call::ContinueStream => Self::ErrorContinueStream,
             Call::CloseStream => Self::ErrorCloseStream,
             Call::Metric => Self::ErrorMetric,
+            Call::SharedData => Self::ErrorSharedData,
+            Call::Context => Self::ErrorContext,
         }
     }
 
@@ -122,9 +172,13 @@ impl Counter {
                 Phase::ResponseHeaders => Self::AllowPhase3,
                 Phase::ResponseBody | Phase::Logging => Self::AllowPhase4,
             },
+            // A client that hands in the answer to its challenge is not refused.
+            Outcome::Interrupted(Interruption {
+                disruption: Disruption::Client(Refusal::Answered), ..
+            }) => Self::Pass,
             Outcome::Interrupted(interruption) => {
                 let [one, two, three, four] = match interruption.disruption {
-                    Disruption::Deny { .. } => {
+                    Disruption::Deny { .. } | Disruption::Client(_) => {
                         [Self::DenyPhase1, Self::DenyPhase2, Self::DenyPhase3, Self::DenyPhase4]
                     }
                     Disruption::Redirect { .. } => [
@@ -148,11 +202,20 @@ impl Counter {
     }
 }
 
+/// The gauge of clients in the store.
+const CLIENTS: &str = "portcullis.risk.clients";
+/// The histogram of scores.
+const SCORES: &str = "portcullis.risk.score";
+
 /// The counters of a VM, defined once, and the memory of which host failures were logged.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     /// By discriminant; `None` where the host would not define one.
     ids: Vec<Option<u32>>,
+    /// Clients in the store.
+    clients: Option<u32>,
+    /// Scores of clients after a change.
+    scores: Option<u32>,
     logged: Cell<u32>,
 }
 
@@ -164,7 +227,9 @@ impl Metrics {
             .iter()
             .map(|counter| abi::define_counter(counter.name()).map_err(|error| failure = Some(error)).ok())
             .collect();
-        let metrics = Self { ids, logged: Cell::new(0) };
+        let clients = abi::define_metric(MetricType::Gauge, CLIENTS).ok();
+        let scores = abi::define_metric(MetricType::Histogram, SCORES).ok();
+        let metrics = Self { ids, clients, scores, logged: Cell::new(0) };
         if let Some(error) = failure {
             metrics.failed(error);
         }
@@ -181,6 +246,24 @@ impl Metrics {
         let Some(Some(id)) = self.ids.get(counter as usize) else { return };
         if let Err(error) = abi::increment_counter(*id, by) {
             self.log_once(error);
+        }
+    }
+
+    /// Notes that clients came into the store or went.
+    pub(crate) fn change_clients(&self, by: i64) {
+        if let Some(id) = self.clients.filter(|_| by != 0)
+            && let Err(error) = abi::change_gauge(id, by)
+        {
+            self.failed(error);
+        }
+    }
+
+    /// Notes a client's score.
+    pub(crate) fn record_score(&self, score: u8) {
+        if let Some(id) = self.scores
+            && let Err(error) = abi::record_value(id, score.into())
+        {
+            self.failed(error);
         }
     }
 

@@ -57,9 +57,49 @@ pub(crate) fn protocol() -> Result<Vec<u8>, HostError> {
     Ok(abi::property("request\0protocol")?.unwrap_or_default())
 }
 
+/// The scheme of the request (`request.scheme`), as the client sees it; `None` when the host does not say.
+pub(crate) fn scheme() -> Result<Option<Vec<u8>>, HostError> {
+    Ok(abi::property("request\0scheme")?.filter(|scheme| !scheme.is_empty()))
+}
+
+/// Whether the client's connection is encrypted (`connection.tls_version`).
+pub(crate) fn encrypted() -> Result<bool, HostError> {
+    Ok(abi::property("connection\0tls_version")?.is_some_and(|version| !version.is_empty()))
+}
+
 /// The host's id of the request (`request.id`); `None` when it has none.
 pub(crate) fn request_id() -> Result<Option<Vec<u8>>, HostError> {
     Ok(abi::property("request\0id")?.filter(|id| !id.is_empty()))
+}
+
+/// The upstream connection's remote end (`upstream.address`); `None` while there is none.
+pub(crate) fn upstream() -> Result<Option<Endpoint>, HostError> {
+    Ok(abi::property("upstream\0address")?.filter(|text| !text.is_empty()).map(Endpoint::parse))
+}
+
+/// The upstream connection's local end (`upstream.local_address`); `None` while there is none.
+pub(crate) fn upstream_local() -> Result<Option<Endpoint>, HostError> {
+    Ok(abi::property("upstream\0local_address")?.filter(|text| !text.is_empty()).map(Endpoint::parse))
+}
+
+/// The name that the client asked for by TLS (`connection.requested_server_name`); empty without.
+pub(crate) fn requested_server_name() -> Result<Vec<u8>, HostError> {
+    text("connection\0requested_server_name")
+}
+
+/// The cluster that the request is routed to (`xds.cluster_name`); empty when it is not known.
+pub(crate) fn cluster_name() -> Result<Vec<u8>, HostError> {
+    text("xds\0cluster_name")
+}
+
+/// A property that is text; empty when the host has none.
+pub(crate) fn text(path: &str) -> Result<Vec<u8>, HostError> {
+    Ok(abi::property(path)?.unwrap_or_default())
+}
+
+/// A property that is a number; `None` when the host has none.
+pub(crate) fn number(path: &str) -> Result<Option<u64>, HostError> {
+    Ok(abi::property(path)?.and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes))
 }
 
 #[cfg(test)]

@@ -106,6 +106,7 @@ pub(crate) fn for_interruption(interruption: &Interruption, asker: &Asker) -> Op
     match &interruption.disruption {
         Disruption::Deny { status } => Some(deny(*status, asker)),
         Disruption::Redirect { status, location } => Some(redirect(*status, location, asker)),
+        Disruption::Client(_) => Some(deny(FORBIDDEN, asker)),
         Disruption::Drop if asker.grpc => Some(grpc(FORBIDDEN, ABORTED, asker)),
         Disruption::Drop => None,
     }
@@ -243,6 +244,12 @@ fn escape_json(text: &str) -> String {
 /// What the access log is told: `portcullis_deny[rule_942100_phase_2]`. Rule 0 is a body limit.
 pub(crate) fn details(interruption: &Interruption) -> String {
     let kind = match interruption.disruption {
+        Disruption::Client(refusal) => {
+            return match interruption.rule_id {
+                0 => format!("portcullis_client[{}]", refusal.name()),
+                id => format!("portcullis_client[{}_rule_{id}]", refusal.name()),
+            };
+        }
         Disruption::Deny { .. } => "deny",
         Disruption::Redirect { .. } => "redirect",
         Disruption::Drop => "drop",

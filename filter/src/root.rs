@@ -1,25 +1,42 @@
-//! The root context: reads the policy once per VM and makes the contexts of the HTTP streams.
+//! The root context: reads the policy once per VM and makes the contexts of HTTP streams and connections.
+//!
+//! The same module and the same policy serve both roles, `envoy.filters.http.wasm` and
+//! `envoy.filters.network.wasm`. Nothing says beforehand which one a root context is for; when a context
+//! is made, a stream of HTTP has a protocol already and a new connection has none.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
+use portcullis_rules::collections::Store;
 use portcullis_rules::diagnostic::{Diagnostic, Level, Sources};
+use portcullis_rules::net::NetworkPolicy;
 use portcullis_rules::plan::Plan;
 use portcullis_rules::policy::{self, Loaded};
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::traits::{Context, HttpContext, RootContext, StreamContext};
 use proxy_wasm::types::{BufferType, ContextType, LogLevel};
 
 use crate::abi;
 use crate::http::Http;
 use crate::metrics::Metrics;
+use crate::network::Network;
+use crate::properties;
+use crate::shared::SharedData;
+use crate::stream::Stream;
+use crate::tarpit::{Parked, TICK_MILLISECONDS};
 
 /// What all streams of a root context use.
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// What they judge by.
     pub(crate) plan: Arc<Plan>,
+    /// What holds for connections.
+    pub(crate) network: Network,
     /// What they count.
     pub(crate) metrics: Metrics,
+    /// Where what outlives a stream is kept; `None` when the policy keeps nothing.
+    pub(crate) store: Option<Arc<Store>>,
+    /// Answers that are held.
+    pub(crate) parked: Parked,
 }
 
 /// The root context.
@@ -30,11 +47,13 @@ pub(crate) struct Root {
 }
 
 /// A policy's text as a plan, with everything that is to be said about it; no plan when it is refused.
-fn compile(text: &[u8]) -> (Option<Plan>, Vec<Diagnostic>, Sources) {
+fn compile(text: &[u8]) -> (Option<(Plan, NetworkPolicy)>, Vec<Diagnostic>, Sources) {
     let Loaded { policy, mut diagnostics, sources, .. } = policy::load(text, "policy");
-    let plan =
-        policy.and_then(|policy| Plan::new(&policy).map_err(|problems| diagnostics.extend(problems)).ok());
-    (plan, diagnostics, sources)
+    let plans = policy.and_then(|policy| {
+        let plan = Plan::new(&policy).map_err(|problems| diagnostics.extend(problems)).ok()?;
+        Some((plan, policy.network))
+    });
+    (plans, diagnostics, sources)
 }
 
 impl Context for Root {}
@@ -50,7 +69,7 @@ impl RootContext for Root {
                 return false;
             }
         };
-        let (plan, diagnostics, sources) = compile(&text);
+        let (plans, diagnostics, sources) = compile(&text);
         for diagnostic in &diagnostics {
             let level = match diagnostic.code.level() {
                 Level::Error => LogLevel::Error,
@@ -59,12 +78,31 @@ impl RootContext for Root {
             };
             abi::log(level, diagnostic.one_line(&sources).as_bytes());
         }
-        let Some(plan) = plan else {
+        let Some((plan, network)) = plans else {
             abi::log(LogLevel::Critical, b"the policy is refused; its errors are logged above");
             return false;
         };
-        self.shared = Some(Rc::new(Shared { plan: Arc::new(plan), metrics: Metrics::define() }));
+        let metrics = Metrics::define();
+        let store =
+            plan.store_settings().map(|settings| Arc::new(Store::new(Arc::new(SharedData), &settings)));
+        if plan.may_slow_down()
+            && let Err(error) = abi::set_tick_period(TICK_MILLISECONDS)
+        {
+            metrics.failed(error);
+        }
+        let parked = Parked::default();
+        let (plan, network) = (Arc::new(plan), Network::new(network));
+        self.shared = Some(Rc::new(Shared { plan, network, metrics, store, parked }));
         true
+    }
+
+    /// Lets held answers go on.
+    fn on_tick(&mut self) {
+        let Some(shared) = &self.shared else { return };
+        match abi::time() {
+            Ok(now) => shared.parked.tick(now, &shared.metrics),
+            Err(error) => shared.metrics.failed(error),
+        }
     }
 
     /// Never `None`: the SDK's dispatcher panics on that.
@@ -72,7 +110,17 @@ impl RootContext for Root {
         Some(Box::new(Http::new(self.shared.clone(), context_id)))
     }
 
+    /// Never `None`, for the same reason.
+    fn create_stream_context(&self, _: u32) -> Option<Box<dyn StreamContext>> {
+        Some(Box::new(Stream::new(self.shared.clone())))
+    }
+
+    /// Asked for each new context. A guess that is wrong would trap the VM at the context's first callback:
+    /// nothing passes unjudged.
     fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
+        Some(match properties::protocol() {
+            Ok(protocol) if protocol.is_empty() => ContextType::StreamContext,
+            _ => ContextType::HttpContext,
+        })
     }
 }

@@ -84,6 +84,12 @@ impl Drop for Envoy {
 }
 
 impl Envoy {
+    /// The number of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Starts Envoy and waits until it takes traffic.
     ///
     /// # Errors
@@ -173,12 +179,6 @@ impl Envoy {
         }
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
         Err(StartError::Exited { status: output.status, log })
-    }
-
-    /// The number of its process.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// Where clients connect.

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use crate::eval::{
     BodyDemand, Connection, Field, Outcome, RequestHead, ResponseHead, Transaction, UnixNanos, Verdict,
 };
+use crate::http::time::parse_rfc3339;
+use crate::risk::ClientFacts;
 
 /// One HTTP exchange with the connection it came over.
 #[derive(Clone, Debug, Deserialize)]
@@ -15,6 +17,13 @@ pub struct Exchange {
     /// Named in the verdict, and the transaction's unique id.
     #[serde(default)]
     pub id: serde_json::Value,
+    /// When it happens: seconds since 1970, or RFC 3339 text. Default: now.
+    #[serde(default)]
+    pub time: Option<Moment>,
+    /// What a verified interrogation cookie says that the client is; without it the client has not passed a
+    /// challenge.
+    #[serde(default)]
+    pub interrogation: Option<String>,
     /// The client's end of the connection.
     #[serde(default)]
     pub client: Endpoint,
@@ -25,6 +34,28 @@ pub struct Exchange {
     pub request: Request,
     /// The response; without one, phases 3 and 4 don't run.
     pub response: Option<Response>,
+}
+
+/// A moment: nanoseconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment(pub UnixNanos);
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Seconds(f64),
+            Text(String),
+        }
+        match Form::deserialize(deserializer)? {
+            // A cast saturates and takes NaN as 0.
+            Form::Seconds(seconds) => Ok(Self(UnixNanos((seconds * 1e3).round() as u64 * 1_000_000))),
+            Form::Text(text) => parse_rfc3339(&text).map(|nanos| Self(UnixNanos(nanos))).ok_or_else(|| {
+                serde::de::Error::custom("a time is seconds since 1970 or text such as 2026-03-01T12:00:00Z")
+            }),
+        }
+    }
 }
 
 /// One end of a connection.
@@ -156,7 +187,17 @@ impl Exchange {
         transaction.outcome()
     }
 
+    /// When it happens; `now` unless it says so itself.
+    #[must_use]
+    pub fn time(&self, now: UnixNanos) -> UnixNanos {
+        self.time.map_or(now, |moment| moment.0)
+    }
+
     fn run_request(&self, transaction: &mut Transaction, now: UnixNanos) -> Verdict {
+        if let Some(identity) = &self.interrogation {
+            let interrogation = Some(identity.clone().into_bytes());
+            transaction.client_facts(ClientFacts { interrogation, verified: true, ..ClientFacts::default() });
+        }
         let request = &self.request;
         let headers = fields(&request.headers);
         let head = RequestHead {

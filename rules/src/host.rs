@@ -102,6 +102,43 @@ fn byte_set(rest: &[u8], byte: u8) -> Option<usize> {
     (found != negated && byte != b'/').then_some(end + 2)
 }
 
+/// Values by key that all workers of a host share, such as Envoy's shared data.
+///
+/// There is no deletion and no listing: a key that was ever set stays, so the engine uses a fixed number of
+/// keys (see [`collections`](crate::collections)).
+pub trait KeyValue: std::fmt::Debug + Send + Sync {
+    /// The value of a key with the number that its next [`KeyValue::set`] is compared with; `None` for a key
+    /// that was never set.
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn get(&self, key: &[u8]) -> Result<Option<Held>, KeyValueError>;
+
+    /// Sets a key if its number is still `expected`, or, with `None`, if it was never set. `false` when
+    /// somebody else was faster: nothing was changed then.
+    ///
+    /// # Errors
+    /// When the host fails.
+    fn set(&self, key: &[u8], value: &[u8], expected: Option<u32>) -> Result<bool, KeyValueError>;
+}
+
+/// A value as it was when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The value.
+    pub value: Vec<u8>,
+    /// Changes each time the value is set.
+    pub number: u32,
+}
+
+/// The host failed to read or to set a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the host's shared values are not available (status {status})")]
+pub struct KeyValueError {
+    /// The host's own number for what happened.
+    pub status: u32,
+}
+
 /// A file could not be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("can't read `{name}`: {reason}")]

@@ -6,16 +6,21 @@
 
 pub mod audit;
 pub mod body;
+pub mod challenge;
+pub mod collections;
 pub mod diagnostic;
 pub mod eval;
 pub mod exchange;
 pub mod host;
 pub mod http;
 pub mod limits;
+pub mod lua;
 pub mod model;
+pub mod net;
 pub mod operators;
 pub mod plan;
 pub mod policy;
+pub mod risk;
 pub mod seclang;
 pub mod transforms;
 pub mod xpath;

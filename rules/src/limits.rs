@@ -149,3 +149,107 @@ pub const AUDIT_SECRETS: usize = 1_000;
 
 /// Most bytes of these values, all together; with more, everything is masked as well.
 pub const AUDIT_SECRET_BYTES: usize = 262_144;
+
+/// Bytes of a Lua script; longer ones are refused at load (`E0217`).
+pub const SCRIPT_BYTES: usize = 64 * 1024;
+
+/// Instructions that one run of a script may execute, and steps that the library functions it calls may
+/// take: a byte that a pattern looks at, an element moved, 16 bytes copied. Past either the run is stopped:
+/// it matches nothing, a warning says so, and `script.stopped` counts it.
+pub const SCRIPT_INSTRUCTIONS: u64 = 100_000;
+
+/// Instructions that all runs of scripts in one transaction may execute; past it they are stopped, as above.
+pub const SCRIPT_TRANSACTION_INSTRUCTIONS: u64 = 500_000;
+
+/// Bytes of memory that one run of a script may hold, the strings it reads among them; past it the run is
+/// stopped, as above. It is checked every few instructions: one of them may go past it by a few times as much.
+pub const SCRIPT_MEMORY_BYTES: usize = 1024 * 1024;
+
+/// Values that `string.byte` and `table.unpack` return at most; more are an error of the script.
+pub const SCRIPT_RESULTS: usize = 4_096;
+
+/// What the scripts of one transaction may say with `m.log`, and how often they may be stopped, before the
+/// rest is left out.
+pub const SCRIPT_EVENTS: usize = 32;
+
+/// Bytes of one message of `m.log`, and of the text that `main` returns; what is longer is cut.
+pub const SCRIPT_EVENT_BYTES: usize = 1_024;
+
+/// Most addresses of all network rules of a policy together; more are error E0516.
+pub const NETWORK_ADDRESSES: usize = 1_000_000;
+
+/// Bytes of ARMR text in a policy; more are error E0516.
+pub const ARMR_BYTES: usize = 64 * 1024 * 1024;
+
+/// Most nesting of blocks and values in ARMR text; deeper is error E0501.
+pub const ARMR_DEPTH: usize = 32;
+
+/// Network rules that have counters of their own, the first ones of the policy; the others share one per
+/// action. Envoy never forgets a counter.
+pub const NETWORK_RULE_COUNTERS: usize = 200;
+
+/// Bytes that a key of interrogations has at least (`E0751`).
+pub const CHALLENGE_KEY_BYTES: usize = 32;
+
+/// Zero bits of an interrogation's proof of work, unless set: 65,536 hashes on average, a fraction of a second in
+/// a browser.
+pub const CHALLENGE_DIFFICULTY: u8 = 16;
+
+/// Most that the difficulty can be set to: 16 million hashes, about a minute.
+pub const CHALLENGE_MOST_DIFFICULTY: u8 = 24;
+
+/// Seconds for which the answer to an interrogation is taken, unless set; later ones are refused.
+pub const CHALLENGE_WINDOW_SECONDS: u32 = 120;
+
+/// Most that the window can be set to, in seconds.
+pub const CHALLENGE_MOST_WINDOW_SECONDS: u32 = 3_600;
+
+/// Seconds for which the cookie of a client that passed counts, unless set; then it is interrogated again.
+pub const CHALLENGE_COOKIE_SECONDS: u32 = 3_600;
+
+/// Most that the cookie's time can be set to, in seconds: 30 days.
+pub const CHALLENGE_MOST_COOKIE_SECONDS: u32 = 2_592_000;
+
+/// Digits of the number in an answer; longer ones are refused.
+pub const CHALLENGE_NUMBER_DIGITS: usize = 16;
+
+/// Bytes of what a browser says of itself in an answer; longer ones are refused.
+pub const CHALLENGE_WORDS_BYTES: usize = 512;
+
+/// Bytes of one bucket of the shared store: what one read or write moves. An entry that does not fit is not
+/// kept, which `store.oversize` counts.
+pub const STORE_BUCKET_BYTES: usize = 4_096;
+
+/// Mebibytes that the shared store may take, when the policy does not say. Where it is full the least
+/// valuable entry goes, which `store.evictions` counts.
+pub const STORE_MEBIBYTES: u32 = 32;
+
+/// Most mebibytes that a policy can give the shared store: 2^18 buckets.
+pub const STORE_MEBIBYTES_MOST: u32 = 1_024;
+
+/// How often an update of a bucket is tried when other workers keep changing it; past that the update is
+/// lost, which `store.losses` counts.
+pub const STORE_TRIES: u32 = 256;
+
+/// Most variables of one persistent collection; further ones are not kept, which `store.oversize` counts.
+pub const COLLECTION_VARIABLES: usize = 64;
+
+/// Bytes that the name of a variable of a persistent collection may have; a longer one is not kept.
+pub const COLLECTION_NAME_BYTES: usize = 128;
+
+/// Bytes that the variables of one persistent collection may take together; those beyond are not kept. Half
+/// a bucket, so that two always fit.
+pub const COLLECTION_BYTES: usize = STORE_BUCKET_BYTES / 2 - 64;
+
+/// Most rate rules whose windows are kept for one client; with more, the window that was still for longest
+/// is forgotten.
+pub const CLIENT_WINDOWS: usize = 16;
+
+/// Bytes of a header, cookie or user agent that take part in a client's identity; what follows does not.
+pub const IDENTITY_BYTES: usize = 1_024;
+
+/// Most nesting of the groups of a risk rule; deeper is error E0707.
+pub const GROUP_DEPTH: usize = 16;
+
+/// Most risk matches of one transaction that count; later ones are neither scored nor recorded.
+pub const CLIENT_MATCHES: usize = 64;

@@ -289,7 +289,10 @@ fn every_name_of_an_operator() {
     for operator in OperatorName::ALL {
         // These need a file or database, or an argument of their own.
         let operand = match operator {
-            OperatorName::GeoLookup | OperatorName::PmFromFile | OperatorName::IpMatchFromFile => continue,
+            OperatorName::GeoLookup
+            | OperatorName::InspectFile
+            | OperatorName::PmFromFile
+            | OperatorName::IpMatchFromFile => continue,
             OperatorName::IpMatch => "10.0.0.0/8",
             OperatorName::ValidateNid => "cl [0-9]+",
             OperatorName::RestPath => "/a/{b}",

@@ -17,11 +17,22 @@ use scenarios::{Case, Differences, Found, NOW, Scenario};
 
 fn main() {
     let arguments = Arguments::from_args();
-    let trials = scenarios::load().into_iter().flat_map(trials).collect();
+    let (run, left_out): (Vec<_>, Vec<_>) =
+        scenarios::load().into_iter().partition(|scenario| cfg!(feature = "lua") || !scenario.lua);
+    let left_out: Vec<Trial> = left_out.into_iter().map(ignored).collect();
+    let trials = run.into_iter().flat_map(trials).chain(left_out).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
 
-fn trials(Scenario { name, policy, cases }: Scenario) -> impl Iterator<Item = Trial> {
+/// Stands for a scenario with scripts in a build without Lua.
+#[expect(clippy::print_stderr, reason = "what is not run is to be seen")]
+fn ignored(scenario: Scenario) -> Trial {
+    let (name, cases) = (scenario.name, scenario.cases.len());
+    eprintln!("\n{name}: {cases} cases are not run: add `--features lua`\n");
+    Trial::test(format!("{name}/NOT_RUN_without_the_feature_lua"), || Ok(())).with_ignored_flag(true)
+}
+
+fn trials(Scenario { name, policy, cases, .. }: Scenario) -> impl Iterator<Item = Trial> {
     let policy = serde_json::to_vec_pretty(&policy).expect("JSON again");
     let loaded = policy::load(&policy, &name);
     let Some(policy) = loaded.policy else {
@@ -46,10 +57,12 @@ fn check(plan: Arc<Plan>, case: &Case) -> Result<(), String> {
         Some((record.rule_id, String::from_utf8_lossy(line).into_owned()))
     };
     let (logged, lines) = matches.iter().filter_map(line).unzip();
+    let events = transaction.take_script_events();
+    let scripts = events.iter().map(|event| String::from_utf8_lossy(&event.line()).into_owned()).collect();
     let mut differences = Differences::default();
     let audit = transaction.take_audit_record().map(|record| record.one_line());
     let audit = audit.map(|record| String::from_utf8_lossy(&record).into_owned());
-    differences.check(&case.expect, &Found { logged, lines, audit, ..Found::of_outcome(&outcome) });
+    differences.check(&case.expect, &Found { logged, lines, audit, scripts, ..Found::of_outcome(&outcome) });
     let matched: Vec<u64> = matches.iter().map(|record| record.rule_id).collect();
     differences.compare("matched", case.expect.matched.as_ref(), Some(&matched));
     if let Some(id) = case.expect.head_as_sent.iter().find(|id| !matched.contains(id)) {

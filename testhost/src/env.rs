@@ -193,8 +193,12 @@ fn define_streams(linker: &mut Linker<State>) -> Result<()> {
             Ok(())
         }
         proxy_close_stream(caller, stream: u32) {
-            side(stream)?;
-            caller.data_mut().actions.push(Action::Close);
+            // 2 and 3 are the ends of a connection.
+            let action = match stream {
+                2 | 3 => Action::CloseConnection,
+                _ => side(stream).map(|_| Action::Close)?,
+            };
+            caller.data_mut().actions.push(action);
             Ok(())
         }
     }
@@ -246,12 +250,12 @@ fn define_shared_data(linker: &mut Linker<State>) -> Result<()> {
         proxy_set_shared_data(caller, key: u32, key_size: u32, data: u32, size: u32, cas: u32) {
             let (key, value) = (read(caller, key, key_size)?, read(caller, data, size)?);
             let shared = &mut caller.data_mut().shared;
-            let current = shared.get(&key).map_or(0, |(_, number)| *number);
-            // 0 sets without comparing.
-            if cas != 0 && cas != current {
+            let current = shared.get(&key).map(|(_, number)| *number);
+            // 0 sets without comparing, and so does everything where there is nothing to compare with.
+            if cas != 0 && current.is_some_and(|current| current != cas) {
                 return Err(Status::CasMismatch);
             }
-            shared.insert(key, (value, current + 1));
+            shared.insert(key, (value, current.unwrap_or(0) + 1));
             Ok(())
         }
     }

@@ -415,6 +415,8 @@ impl Run<'_> {
             match action {
                 Action::Continue(side) => self.resume(side),
                 Action::Close => self.verdict = Some(Verdict::Closed { during }),
+                // There is no such end here.
+                Action::CloseConnection => {}
                 Action::Reply { status, headers, body, grpc_status, details } => {
                     if self.downstream.status.is_some() {
                         // Too late for an answer: Envoy resets the stream.

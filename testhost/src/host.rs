@@ -5,6 +5,7 @@ use std::fmt;
 
 use wasmtime::{Error, Instance, Result, Store, WasmParams, WasmResults};
 
+use crate::connection::{self, Connection, ObservedConnection};
 use crate::exchange::Exchange;
 use crate::flow;
 use crate::module::Module;
@@ -133,6 +134,11 @@ impl Host {
     /// Runs one exchange from the first callback to the last.
     pub fn exchange(&mut self, exchange: &Exchange) -> Observed {
         flow::run(self, exchange)
+    }
+
+    /// Runs one connection, in the network role, from the first callback to the last.
+    pub fn connection(&mut self, connection: &Connection) -> ObservedConnection {
+        connection::run(self, connection)
     }
 
     /// Lets the root context's timer fire once, after its period has passed.

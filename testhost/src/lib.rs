@@ -28,6 +28,7 @@
 //! work is counted in fuel: the same exchange with the same module costs the same each time.
 
 mod codec;
+mod connection;
 mod env;
 mod exchange;
 mod flow;
@@ -37,6 +38,7 @@ mod observed;
 mod state;
 mod wasi;
 
+pub use connection::{Connection, ConnectionFate, Moment, ObservedConnection};
 pub use exchange::{Exchange, Fields, Request, Response, When};
 pub use host::{ConfigureError, Host, Options};
 pub use module::{Module, ModuleFile, portcullis_module};

@@ -27,8 +27,16 @@ pub(crate) enum Side {
 /// What a callback asked for; it is done once the callback has returned.
 #[derive(Clone, Debug)]
 pub(crate) enum Action {
-    Reply { status: u16, headers: Fields, body: Vec<u8>, grpc_status: Option<u8>, details: String },
+    Reply {
+        status: u16,
+        headers: Fields,
+        body: Vec<u8>,
+        grpc_status: Option<u8>,
+        details: String,
+    },
     Close,
+    /// Of the connection, in the network role: downstream or upstream.
+    CloseConnection,
     Continue(Side),
 }
 

@@ -69,6 +69,13 @@ fn tests(report: &mut Report, arguments: &Arguments) {
         built = Some(file);
         Ok(Outcome::Passed)
     });
+    let mut built_with_lua = None;
+    report.step("module with Lua", || {
+        let file = module::build_with_lua()?;
+        dist::check_with_lua(&file)?;
+        built_with_lua = Some(file);
+        Ok(Outcome::Passed)
+    });
     let mut found = None;
     report.step("Envoy", || {
         if arguments.without_envoy {
@@ -80,6 +87,7 @@ fn tests(report: &mut Report, arguments: &Arguments) {
     report.step("tests", || {
         let mut command = workspace::cargo(["test", "--locked", "--workspace", "--no-fail-fast"]);
         provide(&mut command, "PORTCULLIS_WASM", built.clone());
+        provide(&mut command, "PORTCULLIS_LUA_WASM", built_with_lua);
         provide(&mut command, "ENVOY", found.clone());
         if let Some(filter) = &arguments.filter {
             command.args(["--", filter]);

@@ -48,6 +48,7 @@ impl Native {
                         let headers = vec![(b"Location".to_vec(), location)];
                         Some(reply(status, &Answer { headers, ..empty }))
                     }
+                    Disruption::Client(_) => Some(reply(403, &empty)),
                     Disruption::Drop => None,
                 }
             }
@@ -101,6 +102,8 @@ fn exchange(request: &Parsed, answer: &Answer) -> Exchange {
     };
     let local = |port| Endpoint { address: "127.0.0.1".to_owned(), port };
     Exchange {
+        time: None,
+        interrogation: None,
         id: serde_json::Value::Null,
         client: local(40_000),
         server: local(80),

@@ -28,13 +28,31 @@ fn main() {
     let trials = match portcullis_module() {
         ModuleFile::Found(path) => {
             let module = Module::from_file(&path).expect("the module compiles");
-            let trials = vector_tests::trials(&module).into_iter();
-            let trials = trials.chain(scenario_tests::trials(&module)).chain(libinjection::trials(&module));
-            trials.chain(core_rule_set::trials(&module)).collect()
+            let mut trials = vector_tests::trials(&module);
+            trials.extend(scenario_tests::trials(&module));
+            trials.extend(scenario_tests::refusals(&module));
+            trials.extend(libinjection::trials(&module));
+            trials.extend(core_rule_set::trials(&module));
+            trials.extend(lua_trials());
+            trials
         }
         ModuleFile::Missing(help) => vec![missing(&help)],
     };
     libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// The scenarios with scripts, in the module that has Lua in it: `$PORTCULLIS_LUA_WASM`.
+#[expect(clippy::print_stderr, reason = "what is not run is to be seen")]
+fn lua_trials() -> Vec<Trial> {
+    let file = std::env::var_os("PORTCULLIS_LUA_WASM").map(std::path::PathBuf::from);
+    if let Some(file) = file.filter(|file| file.is_file()) {
+        return scenario_tests::lua_trials(&Module::from_file(&file).expect("the module compiles"));
+    }
+    eprintln!(
+        "\n$PORTCULLIS_LUA_WASM names no module: no script runs in one. `cargo xtask dist` builds it\n"
+    );
+    let trial = Trial::test("NO_LUA_MODULE_so_no_scripts_in_it", || Err("there is no module".into()));
+    vec![trial.with_ignored_flag(true)]
 }
 
 #[expect(clippy::print_stderr, reason = "what is not run is to be seen")]

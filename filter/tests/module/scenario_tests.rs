@@ -21,6 +21,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use libtest_mimic::Trial;
+use portcullis_rules::diagnostic::Code;
 use portcullis_rules::eval::{Outcome, Transaction};
 use portcullis_rules::exchange::{Base64, Bytes, Endpoint, Exchange, Response};
 use portcullis_rules::plan::Plan;
@@ -33,10 +34,34 @@ use crate::scenarios::{self, Case, Differences, Found, NOW, Scenario};
 
 /// Two tests for each case.
 pub(crate) fn trials(module: &Module) -> Vec<Trial> {
-    scenarios::load().into_iter().flat_map(|scenario| scenario_trials(module, scenario)).collect()
+    let without = scenarios::load().into_iter().filter(|scenario| !scenario.lua);
+    without.flat_map(|scenario| scenario_trials(module, scenario)).collect()
 }
 
-fn scenario_trials(module: &Module, Scenario { name, mut policy, cases }: Scenario) -> Vec<Trial> {
+/// The same for the scenarios with scripts, in the module that has Lua in it.
+pub(crate) fn lua_trials(module: &Module) -> Vec<Trial> {
+    let with = scenarios::load().into_iter().filter(|scenario| scenario.lua);
+    with.flat_map(|scenario| scenario_trials(module, scenario)).collect()
+}
+
+/// That the module without Lua refuses the policies of scenarios with scripts, and says what to use.
+pub(crate) fn refusals(module: &Module) -> Vec<Trial> {
+    let with = scenarios::load().into_iter().filter(|scenario| scenario.lua);
+    let trials = with.map(|Scenario { name, policy, .. }| {
+        let module = module.clone();
+        Trial::test(format!("module/without_lua/{name}"), move || {
+            let policy = serde_json::to_vec(&policy).map_err(|error| error.to_string())?;
+            match Host::start(&module, &policy, Options::default()) {
+                Err(error) if error.to_string().contains("E0215") => Ok(()),
+                Err(error) => Err(error.to_string().into()),
+                Ok(_) => Err("the module runs scripts".into()),
+            }
+        })
+    });
+    trials.collect()
+}
+
+fn scenario_trials(module: &Module, Scenario { name, mut policy, cases, .. }: Scenario) -> Vec<Trial> {
     let cases: Vec<Arc<Case>> = cases.into_iter().map(Arc::new).collect();
     let mut trials = Vec::new();
     for enforcement in ["strict", "streaming"] {
@@ -61,18 +86,23 @@ fn check(module: &Module, policy: &Value, case: &Case, strict: bool) -> Result<(
     let mut host = Host::start(module, &policy, options).map_err(|error| error.to_string())?;
     let observed = host.exchange(&for_host(&exchange)?);
 
-    let loaded = policy::load(&policy, "policy").policy.ok_or("the policy is refused")?;
-    let plan = Arc::new(Plan::new(&loaded).map_err(|problems| format!("{problems:?}"))?);
-    let native = run_natively(plan, &exchange, &id);
     let mut differences = Differences::default();
-    let mut matched = case.expect.matched.clone();
-    matched.iter_mut().for_each(|ids| ids.retain(|id| !case.expect.head_as_sent.contains(id)));
-    differences.compare("matched natively", matched.as_ref(), Some(&native.matched));
-    let found = found(&observed)?;
-    differences.compare("log lines", Some(&native.lines), Some(&found.lines));
-    let record = found.audit.as_deref();
-    if record != native.audit.as_deref() {
-        differences.say(format!("audit record: natively {:?}, found {record:?}", native.audit));
+    let mut found = found(&observed)?;
+    let is_script = |line: &String| line.starts_with("portcullis: script ");
+    (found.scripts, found.lines) = std::mem::take(&mut found.lines).into_iter().partition(is_script);
+    let stopped = found.scripts.iter().filter(|line| line.contains(" was stopped: ")).count();
+    let counted = observed.metrics.get("portcullis.script.stopped").copied().unwrap_or(0);
+    differences.compare("script.stopped", Some(&stopped), usize::try_from(counted).ok().as_ref());
+    // A build of this test without Lua has nothing to compare scripts with but what is expected.
+    if let Some(native) = natively(&policy, &exchange, &id)? {
+        let mut matched = case.expect.matched.clone();
+        matched.iter_mut().for_each(|ids| ids.retain(|id| !case.expect.head_as_sent.contains(id)));
+        differences.compare("matched natively", matched.as_ref(), Some(&native.matched));
+        differences.compare("log lines", Some(&native.lines), Some(&found.lines));
+        let record = found.audit.as_deref();
+        if record != native.audit.as_deref() {
+            differences.say(format!("audit record: natively {:?}, found {record:?}", native.audit));
+        }
     }
     let counted = observed.metrics.get("portcullis.rule_matches").copied().unwrap_or(0);
     differences.compare("rule_matches", Some(&found.lines.len()), usize::try_from(counted).ok().as_ref());
@@ -173,6 +203,17 @@ pub(crate) struct Native {
     pub(crate) lines: Vec<String>,
     audit: Option<String>,
     pub(crate) outcome: Outcome,
+}
+
+/// Runs an exchange under a policy; `None` where this build can't run its scripts.
+fn natively(policy: &[u8], exchange: &Exchange, id: &str) -> Result<Option<Native>, String> {
+    let loaded = policy::load(policy, "policy");
+    if loaded.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::E0215) {
+        return Ok(None);
+    }
+    let policy = loaded.policy.ok_or("the policy is refused")?;
+    let plan = Plan::new(&policy).map_err(|problems| format!("{problems:?}"))?;
+    Ok(Some(run_natively(Arc::new(plan), exchange, id)))
 }
 
 pub(crate) fn run_natively(plan: Arc<Plan>, exchange: &Exchange, id: &str) -> Native {

@@ -15,15 +15,22 @@
 
 mod bodies;
 mod bundle;
+mod challenge;
 mod conditions;
 mod flow;
 mod harness;
 mod logs;
 mod manifests;
+mod network;
+mod network_http;
+mod network_load;
+mod network_support;
 mod operations;
 mod phases;
 mod protocols;
 mod resolutions;
+mod risk;
+mod risk_load;
 mod support;
 
 use std::future::Future;
@@ -40,6 +47,8 @@ enum Needs {
     Envoy,
     /// Envoy and the module.
     Module,
+    /// Both, and Chromium.
+    Browser,
 }
 
 type Test = (&'static str, Needs, fn() -> Pin<Box<dyn Future<Output = ()>>>);
@@ -135,6 +144,57 @@ const TESTS: &[Test] = tests! {
         the_shipped_configuration_is_valid,
         the_demo_is_as_expected,
     }
+    Module network {
+        accept_by_each_form_and_action,
+        connect_by_each_form_and_action,
+        bind_server_by_each_form_and_action,
+        bind_client_by_the_address_that_is_used,
+        bind_client_over_ipv6_and_any,
+        a_whitelist_of_clients_and_of_services,
+        directions_choose_the_rules,
+        services_by_their_name,
+        addresses_of_real_sockets,
+        a_client_in_another_network_namespace,
+        events_have_every_key,
+        events_are_capped_and_counters_go_on,
+        armr_text_works_as_json_does,
+        bad_rules_are_refused_at_start,
+        a_new_policy_leaves_established_connections_alone,
+    }
+    Module network_http {
+        restricted_rules_act_on_their_requests,
+        unrestricted_rules_hold_for_requests_too,
+        services_by_cluster_and_authority,
+        services_by_their_address,
+        local_addresses_of_upstream_connections,
+        refused_requests_never_reach_the_rules_or_the_upstream,
+        the_shipped_configuration_is_valid,
+    }
+    Module network_load {
+        a_hundred_thousand_rules_and_many_connections,
+    }
+    Module challenge {
+        an_answer_earns_a_cookie_that_only_its_client_can_use,
+        programs_get_a_problem_document,
+    }
+    Browser challenge {
+        a_browser_gets_through_by_itself,
+    }
+    Module risk {
+        the_ladder_goes_up_over_all_workers,
+        a_client_that_behaves_recovers,
+        lists_hold_in_their_order,
+        each_switch_is_its_own,
+        a_client_is_what_the_policy_says,
+        rules_block_tarpit_and_interrogate,
+    }
+    Module risk_load {
+        increments_of_all_workers_are_counted,
+        many_sources_fit_and_a_blocked_one_stays,
+        a_thousand_answers_are_held_and_others_pass,
+        who_hangs_up_leaves_nothing_behind,
+        past_the_cap_the_fallback_holds,
+    }
     Module manifests {
         the_wasm_plugins_policy_is_accepted,
         the_envoy_filter_is_valid,
@@ -145,7 +205,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let envoy = find_envoy().err();
     let module = Prerequisites::find().err();
-    let mut skipped = 0;
+    let browser = challenge::find_browser();
+    let (mut skipped, mut without_browser) = (0, 0);
     let mut trials = Vec::new();
     for (name, needs, test) in TESTS {
         let missing = if *needs == Needs::Envoy { envoy } else { module };
@@ -154,10 +215,19 @@ fn main() -> ExitCode {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(test());
             Ok(())
         };
-        trials.push(Trial::test(*name, run).with_ignored_flag(missing.is_some()));
+        let no_browser = *needs == Needs::Browser && browser.is_none();
+        without_browser += usize::from(no_browser);
+        trials.push(Trial::test(*name, run).with_ignored_flag(missing.is_some() || no_browser));
     }
     if let Some(missing) = envoy.or(module).filter(|_| skipped > 0) {
         eprintln!("\nSKIPPED: {skipped} of {} Envoy tests do not run: {missing}", trials.len());
+    }
+    if without_browser > 0 {
+        eprintln!(
+            "\nSKIPPED: {without_browser} of {} Envoy tests do not run: no browser: neither $CHROMIUM, nor \
+             `chromium` or the like on the PATH",
+            trials.len()
+        );
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -1,5 +1,6 @@
 //! What is reported: records of rule matches and of whole transactions, and their formats.
 
+mod client_event;
 mod error_line;
 mod json;
 mod native;
@@ -7,6 +8,7 @@ mod parts;
 mod record;
 mod secrets;
 
+pub(crate) use client_event::{BlockEvent, ClientMatch, ExchangeFacts, MatchEvent};
 pub(crate) use error_line::{ErrorLine, LineVerdict, MatchedValue, escape};
 pub(crate) use parts::{Parts, PartsEdit};
 pub use record::AuditRecord;

@@ -77,6 +77,18 @@ codes! {
     E0212 Error "missing rule id",
     /// A disabled rule does not exist.
     W0213 Warning "no such rule",
+    /// This module has no Lua in it.
+    E0215 Error "scripts not available",
+    /// What is to be run is no Lua script.
+    E0216 Error "not a script",
+    /// A script is longer than scripts may be.
+    E0217 Error "script too long",
+    /// A script is not Lua.
+    E0218 Error "script syntax",
+    /// A script fails when it is loaded.
+    E0219 Error "script fails",
+    /// A script has no function to call.
+    E0220 Error "script without main",
     // E03xx, W04xx, N05xx: SecLang
     /// No directive has this name.
     E0301 Error "unknown directive",
@@ -132,12 +144,89 @@ codes! {
     W0409 Warning "update without effect",
     /// SecLang engines disagree about what this means; the message says what it means here.
     W0410 Warning "ambiguous",
+    // E07xx, W08xx: risk per client
+    /// A number of the risk part is out of its range.
+    E0701 Error "risk value out of range",
+    /// No classification has this name.
+    E0702 Error "unknown classification",
+    /// No kill-chain state has this name.
+    E0703 Error "unknown state",
+    /// A condition of a risk rule lacks what its attribute needs, or its value can't be used.
+    E0704 Error "bad criterion",
+    /// A group has no conditions.
+    E0705 Error "empty group",
+    /// An entry of a list can't be used.
+    E0706 Error "bad list entry",
+    /// Groups are nested too deep.
+    E0707 Error "groups nested too deep",
+    /// A client would be known by nothing.
+    E0708 Error "client without marks",
+    /// A country is not two letters, or the source of countries can't be used.
+    E0709 Error "bad country",
+    /// A key of interrogations can be guessed.
+    E0751 Error "weak key",
+    /// The interrogation cookie can't have this name.
+    E0752 Error "bad cookie name",
+    /// A switch is off, so that something never happens.
+    W0801 Warning "switched off",
+    /// Something about clients is said and the policy has no risk part.
+    W0802 Warning "no risk part",
+    /// Limits exclude each other, so that one of them is never reached.
+    W0803 Warning "out of reach",
     /// A directive has no effect in a filter.
     N0501 Note "directive without effect",
     /// A limit of 0 stands for the default maximum.
     N0502 Note "default maximum",
     /// A format is not written; the message says which one is.
     N0503 Note "another format",
+
+    // E05xx, W06xx: network rules
+    /// ARMR text that can't be read.
+    E0501 Error "malformed ARMR",
+    /// An app has no name, a name that another one has, no rules, or a bad version.
+    E0502 Error "bad app",
+    /// An app doesn't say which version of ARMR it requires, or uses what that version lacks.
+    E0503 Error "wrong ARMR version",
+    /// A statement, parameter or rule name stands twice.
+    E0504 Error "duplicate in ARMR",
+    /// A statement or parameter is not known here, or missing.
+    E0505 Error "unknown in ARMR",
+    /// A network rule is of no kind, or of two.
+    E0506 Error "not one kind of rule",
+    /// A network rule has no action, two, or one with bad parameters.
+    E0507 Error "bad network action",
+    /// The address of a network rule can't be used.
+    E0508 Error "bad address",
+    /// The ports of a network rule can't be used.
+    E0509 Error "bad ports",
+    /// An API restriction is malformed, or stands beside `allow`.
+    E0510 Error "bad API restriction",
+    /// The sources of input are malformed, or stand beside something else than `connect`.
+    E0511 Error "bad input",
+    /// A severity is malformed or out of range.
+    E0512 Error "bad network severity",
+    /// A rule that detects must log.
+    E0513 Error "detection without log",
+    /// Two network rules of an app have the same name.
+    E0514 Error "duplicate network rule",
+    /// ARMR text without a valid app.
+    E0515 Error "no valid app",
+    /// More addresses than a policy can have.
+    E0516 Error "too many network rules",
+    /// A key that events can't have.
+    E0517 Error "bad event key",
+    /// An ARMR app is left out because it is invalid.
+    W0601 Warning "app left out",
+    /// A network rule can match nothing.
+    W0602 Warning "network rule can't match",
+    /// A network rule, or a part of it, means nothing in a proxy.
+    W0603 Warning "network rule left out",
+    /// An ARMR app is left out because there is a higher version of it.
+    W0604 Warning "app superseded",
+    /// A refusal for all addresses covers IPv4 only.
+    W0605 Warning "IPv6 not covered",
+    /// A word is not one of those known, and taken as another.
+    W0606 Warning "unknown word",
 }
 
 impl fmt::Display for Code {

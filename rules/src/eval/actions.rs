@@ -5,6 +5,7 @@ use super::data::Element;
 use super::state::State;
 use super::store::Address;
 use super::values::Value;
+use crate::collections::Change;
 use crate::model::{Store, Variable};
 use crate::operators::{Captures, leading_integer};
 use crate::plan::{ActionPlan, ChangePlan, CtlPlan, KeyPlan, Plan, RulePlan, Slot};
@@ -25,6 +26,12 @@ impl State {
                 ActionPlan::InitCollection { collection, key } => {
                     self.open_collection(plan, rule, *collection, key);
                 }
+                ActionPlan::ExpireVar { collection, key, seconds } => {
+                    let name = self.expand_value(plan, key, rule.set);
+                    let seconds = self.number(plan, rule, seconds);
+                    let seconds = u32::try_from(seconds.max(0)).unwrap_or(u32::MAX);
+                    self.note_change(*collection, name, |_| Change::ExpireIn(seconds));
+                }
             }
         }
     }
@@ -41,21 +48,31 @@ impl State {
                 (*store, Address::of(plan.slots(), *store, &name), self.values.add(&name))
             }
         };
+        if store == Store::Client {
+            return self.set_client_risk(plan, rule, change);
+        }
         let value = match change {
             ChangePlan::Remove => {
                 if let Some(store) = self.stores.get_mut(store as usize) {
                     store.remove(&address);
                 }
+                self.note_change(store, name, |_| Change::Remove);
                 return;
             }
-            ChangePlan::Set(text) => self.expand_value(plan, text, rule.set),
+            ChangePlan::Set(text) => {
+                let value = self.expand_value(plan, text, rule.set);
+                self.note_change(store, name, |state| Change::Set(state.values.get(value).to_vec()));
+                value
+            }
             ChangePlan::Add(text) => {
                 let delta = self.number(plan, rule, text);
+                self.note_change(store, name, |_| Change::Add(delta));
                 self.sum(store, &address, delta)
             }
             ChangePlan::Subtract(text) => {
-                let delta = self.number(plan, rule, text);
-                self.sum(store, &address, delta.saturating_neg())
+                let delta = self.number(plan, rule, text).saturating_neg();
+                self.note_change(store, name, |_| Change::Add(delta));
+                self.sum(store, &address, delta)
             }
         };
         if let Some(store) = self.stores.get_mut(store as usize) {
@@ -63,7 +80,7 @@ impl State {
         }
     }
 
-    fn number(&mut self, plan: &Plan, rule: &RulePlan, text: &crate::plan::Text) -> i64 {
+    pub(crate) fn number(&mut self, plan: &Plan, rule: &RulePlan, text: &crate::plan::Text) -> i64 {
         let value = self.expand_value(plan, text, rule.set);
         leading_integer(self.values.get(value))
     }
@@ -74,14 +91,15 @@ impl State {
         self.values.add_number(old.saturating_add(delta))
     }
 
-    /// `initcol`, `setsid`, `setuid`, `setrsc`. What the collection holds lasts as long as the transaction.
+    /// `initcol`, `setsid`, `setuid`, `setrsc`.
     fn open_collection(&mut self, plan: &Plan, rule: &RulePlan, collection: Store, key: &crate::plan::Text) {
         let name = self.expand(plan, key, rule.set);
         match collection {
             Store::Session => self.set_scalar(Variable::SessionId, &name),
             Store::User => self.set_scalar(Variable::UserId, &name),
-            _ => return,
+            _ => Value::EMPTY,
         };
+        self.open_record(plan, rule.set, collection, &name);
     }
 
     fn control(&mut self, ctl: &CtlPlan) {

@@ -1,9 +1,9 @@
 //! The audit record: whether a transaction gets one, and what goes into it.
 
-use super::Disruption;
 use super::data::Element;
 use super::state::State;
 use super::values::Value;
+use super::{Disruption, Refusal};
 use crate::audit::{AuditFile, AuditRecord, Parts, Secrets};
 use crate::http::percent::{self, Plus};
 use crate::http::time::CivilTime;
@@ -68,6 +68,8 @@ impl State {
     fn final_status(&self) -> u16 {
         match self.decision.interruption.as_ref().map(|end| &end.disruption) {
             Some(Disruption::Deny { status } | Disruption::Redirect { status, .. }) => *status,
+            Some(Disruption::Client(Refusal::Answered)) => 204,
+            Some(Disruption::Client(_)) => 403,
             Some(Disruption::Drop) => 0,
             None => {
                 let view = self.data.view(0);

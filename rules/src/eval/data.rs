@@ -37,6 +37,7 @@ pub(crate) struct Data {
     /// Elements of `ARGS_PATH`, `GEO` and `ENV`, which rules fill.
     pub(crate) path_args: Vec<Element>,
     pub(crate) env: Vec<Element>,
+    pub(crate) geo: Vec<Element>,
     /// What depends on how a rule set sees bodies; one per view of the plan.
     pub(crate) views: Vec<ViewData>,
 }
@@ -96,6 +97,7 @@ impl Data {
             response_headers: Vec::new(),
             path_args: Vec::new(),
             env: Vec::new(),
+            geo: Vec::new(),
             views: vec![view; views.max(1)],
         }
     }
@@ -136,7 +138,8 @@ impl Data {
             Variable::FilesNames => (&seen.files, &[], true),
             Variable::FilesSizes => (&seen.files_sizes, &[], false),
             Variable::FilesTmpContent => (&seen.files_contents, &[], false),
-            Variable::FilesTmpNames | Variable::Geo => (&[], &[], false),
+            Variable::FilesTmpNames => (&[], &[], false),
+            Variable::Geo => (&self.geo, &[], false),
             Variable::MultipartFilename => (&seen.part_filenames, &[], false),
             Variable::MultipartName => (&seen.part_names, &[], false),
             Variable::MultipartPartHeaders => (&seen.part_headers, &[], false),

@@ -3,14 +3,18 @@
 mod actions;
 mod audit;
 mod body;
+mod client;
 mod data;
 mod gate;
+mod interrogation;
 mod lookup;
 mod memory;
 mod parse;
+mod persistent;
 mod request;
 mod response;
 mod run;
+mod script;
 mod state;
 mod store;
 mod text;
@@ -20,8 +24,14 @@ mod xml;
 use std::sync::Arc;
 
 use crate::audit::{AuditRecord, MatchRecord};
-use crate::model::{Phase, Store};
+use crate::collections::Store;
+use crate::lua::ScriptEvent;
+use crate::model::{self, Phase};
 use crate::plan::Plan;
+use crate::risk::{ClientFacts, Tarpit};
+pub use client::{ClientCounts, ClientView, Refusal};
+pub use interrogation::Interrogation;
+
 use body::Intake;
 use state::State;
 
@@ -106,6 +116,8 @@ pub enum Disruption {
     },
     /// No answer: the stream or connection is closed.
     Drop,
+    /// An answer with 403, or a challenge, because of what is known of the client.
+    Client(Refusal),
 }
 
 /// Whether more of a body is wanted.
@@ -154,6 +166,44 @@ impl Transaction {
         state.auditing = plan.audits();
         state.begin(connection, unique_id);
         Self { plan, state, request: Intake::default(), response: Intake::default() }
+    }
+
+    /// Keeps what outlives the transaction in this store: what is known of clients, and persistent collections.
+    /// Without one, both last as long as the transaction.
+    #[must_use]
+    pub fn with_store(mut self, store: Arc<Store>) -> Self {
+        self.state.persistent.store = Some(store);
+        self
+    }
+
+    /// What the host knows of the client beside its request. To be told before the request head.
+    pub fn client_facts(&mut self, facts: ClientFacts) {
+        if self.plan.risk().is_some() {
+            self.state.client_facts(&self.plan, facts);
+        }
+    }
+
+    /// How the answer is to be slowed down, asked once when it is about to go to the client.
+    pub fn slow_down(&mut self, now: UnixNanos) -> Option<Tarpit> {
+        self.state.now = now;
+        self.state.slow_down()
+    }
+
+    /// What is known of the client, for reports; `None` when the policy has no risk part.
+    #[must_use]
+    pub fn client(&self) -> Option<ClientView> {
+        self.state.client_view()
+    }
+
+    /// What happened to the client since the last call, for counters.
+    pub fn take_client_counts(&mut self) -> ClientCounts {
+        self.state.take_client_counts()
+    }
+
+    /// The lines about the client since the last call: one JSON object each, MatchEvent or BlockEvent. They
+    /// are made when the transaction ends.
+    pub fn take_client_lines(&mut self) -> Vec<Vec<u8>> {
+        self.state.take_client_lines()
     }
 
     /// Keeps a record of every match from now on, also of rules that don't log.
@@ -228,7 +278,12 @@ impl Transaction {
 
     fn run(&mut self, phase: Phase, now: UnixNanos) -> Verdict {
         self.state.now = now;
+        if phase == Phase::RequestHeaders {
+            self.state.meet_client(&self.plan);
+        }
         self.state.run_phase(&self.plan, phase);
+        self.state.write_collections(&self.plan);
+        self.state.judge_client(&self.plan, phase);
         self.state.decision.interruption.clone().map_or(Verdict::Continue, Verdict::Interrupt)
     }
 
@@ -255,11 +310,16 @@ impl Transaction {
         self.state.audit_record(&self.plan)
     }
 
+    /// What scripts said since the last call, and which of them were stopped, in order.
+    pub fn take_script_events(&mut self) -> Vec<ScriptEvent> {
+        std::mem::take(&mut self.state.scripts.events)
+    }
+
     /// What `TX` holds, in order of insertion: name, value.
     #[must_use]
     pub fn tx(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let values = &self.state.values;
-        let store = self.state.stores.get(Store::Tx as usize);
+        let store = self.state.stores.get(model::Store::Tx as usize);
         let entries = store.into_iter().flat_map(store::VarStore::iter);
         entries.map(|(key, value)| (values.get(key).to_vec(), values.get(value).to_vec())).collect()
     }

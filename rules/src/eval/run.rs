@@ -8,7 +8,7 @@ use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
 use crate::limits;
 use crate::model::{AllowScope, EngineMode, Phase, Variable};
 use crate::operators::{Captures, OperatorName, leading_integer};
-use crate::plan::{ConditionPlan, Keys, LinkPlan, Plan, ResolutionPlan, RulePlan};
+use crate::plan::{ConditionPlan, Keys, LinkPlan, MarkPlan, Plan, ResolutionPlan, RulePlan, TreePlan};
 
 /// What a rule's evaluation gathers on the way.
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ struct Progress {
     first: Option<(usize, Item)>,
     /// Message and data of a rule without chain, as they were at the first match.
     texts: Option<(Vec<u8>, Vec<u8>)>,
+    /// What the script that decided returned: the message of a rule that has none.
+    said: Option<Vec<u8>>,
 }
 
 impl State {
@@ -73,6 +75,17 @@ impl State {
                 return false;
             }
         }
+        if let Some(mark) = &rule.risk {
+            if let Some(tree) = &mark.tree
+                && !self.run_tree(plan, rule, mark, tree, view, &mut progress)
+            {
+                return false;
+            }
+            self.note_client_match(plan, rule, mark, mode);
+        }
+        for script in &rule.scripts {
+            self.run_script(plan, rule.id, view, script, None);
+        }
         let disrupted = self.resolve(plan, rule, mode);
         if rule.audit {
             self.mark_audited(rule.set);
@@ -86,6 +99,37 @@ impl State {
         true
     }
 
+    /// Whether a condition tree is true. Parts are tested in order, and only as long as they matter.
+    fn run_tree(
+        &mut self,
+        plan: &Plan,
+        rule: &RulePlan,
+        mark: &MarkPlan,
+        tree: &TreePlan,
+        view: usize,
+        progress: &mut Progress,
+    ) -> bool {
+        match tree {
+            TreePlan::Leaf(place) => {
+                let Some(link) = mark.leaves.get(*place) else { return false };
+                self.run_link(plan, rule, link, rule.links.len() + place, view, progress)
+            }
+            TreePlan::And(parts) => {
+                parts.iter().all(|part| self.run_tree(plan, rule, mark, part, view, progress))
+            }
+            TreePlan::Or(parts) => {
+                parts.iter().any(|part| self.run_tree(plan, rule, mark, part, view, progress))
+            }
+            TreePlan::Not(parts) => {
+                let seen = progress.items.len();
+                let found = parts.iter().any(|part| self.run_tree(plan, rule, mark, part, view, progress));
+                // What must not be there is nothing that the rule has found.
+                progress.items.truncate(seen);
+                !found
+            }
+        }
+    }
+
     /// Tests each value a link looks at, and runs the link's actions for each that matches.
     fn run_link(
         &mut self,
@@ -97,6 +141,10 @@ impl State {
         progress: &mut Progress,
     ) -> bool {
         let Some(condition) = &link.condition else {
+            if let Some(script) = &link.script {
+                let Some(text) = self.run_script(plan, rule.id, view, script, None) else { return false };
+                progress.said = Some(text);
+            }
             self.run_actions(plan, rule, &link.actions);
             self.keep_texts(plan, rule, progress);
             return true;
@@ -106,8 +154,10 @@ impl State {
         }
         let mut items = std::mem::take(&mut self.items);
         match condition.gate.filter(|_| !condition.negated) {
-            // For the first link this was asked before.
-            Some(gate) if position > 0 && !self.may_match(plan, gate, view) => items.clear(),
+            // For the first link this was asked before, as the gate of the rule.
+            Some(gate) if !(position == 0 && rule.gate.is_some()) && !self.may_match(plan, gate, view) => {
+                items.clear()
+            }
             Some(gate) => self.hot_items(plan, gate.sight, view, &mut items),
             None => self.collect(plan, &condition.targets, view, &mut items),
         }
@@ -229,11 +279,22 @@ impl State {
         let possible = condition.gate.is_none_or(|gate| {
             plan.prefilter().holds(self.values.candidates(value, plan.prefilter()), gate.operator)
         });
-        let found = possible && operator.matches(self.values.get(value), argument, None);
+        let found = possible
+            && match operator.script() {
+                None => operator.matches(self.values.get(value), argument, None),
+                Some(script) => {
+                    let view = plan.set(rule.set).map_or(0, |set| set.view.0 as usize);
+                    let text = self.values.get(value).to_vec();
+                    let said = self.run_script(plan, rule.id, view, script, Some(&text));
+                    let found = said.is_some();
+                    progress.said = said.or(progress.said.take());
+                    found
+                }
+            };
         if found == condition.negated {
             return false;
         }
-        if found && (link.capture || path) {
+        if found && (link.capture || path) && operator.script().is_none() {
             let mut captures = Captures::default();
             let _ = operator.matches(self.values.get(value), argument, Some(&mut captures));
             if !captures.is_empty() {
@@ -271,7 +332,7 @@ impl State {
 
     /// Carries a matched rule's resolution out; `true` when it disrupts the exchange.
     fn resolve(&mut self, plan: &Plan, rule: &RulePlan, mode: EngineMode) -> bool {
-        if mode != EngineMode::On || rule.phase == Phase::Logging {
+        if mode != EngineMode::On || rule.phase == Phase::Logging || self.is_exempt() {
             return false;
         }
         let disruption = match &rule.resolution {
@@ -303,10 +364,13 @@ impl State {
     }
 
     fn record(&mut self, plan: &Plan, rule: &RulePlan, progress: Progress, disrupted: bool) {
-        let (message, data) = match progress.texts {
+        let (mut message, data) = match progress.texts {
             Some(texts) => texts,
             None => self.texts(plan, rule),
         };
+        if rule.meta.message.is_none() {
+            message = progress.said.unwrap_or(message);
+        }
         let tags: Vec<Vec<u8>> = rule.meta.tags.iter().map(|tag| self.expand(plan, tag, rule.set)).collect();
         let variables: Vec<Vec<u8>> = progress.items.iter().map(|item| self.name_of(item)).collect();
         let scalar = |state: &mut Self, variable| {
@@ -317,7 +381,8 @@ impl State {
         let mut log_line = None;
         if rule.log || audited {
             let found = progress.first.and_then(|(position, item)| {
-                let condition = rule.links.get(position)?.condition.as_ref()?;
+                let mut links = rule.links.iter().chain(rule.risk.iter().flat_map(|mark| &mark.leaves));
+                let condition = links.nth(position)?.condition.as_ref()?;
                 Some((condition, item))
             });
             let name = found.map(|(_, item)| self.name_of(&item)).unwrap_or_default();

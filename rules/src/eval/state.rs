@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use super::body::element;
+use super::client::Client;
 use super::data::{Data, Element};
 use super::gate::Horizon;
 use super::lookup::Item;
 use super::memory::Memory;
+use super::persistent::Persistent;
 use super::store::VarStore;
 use super::values::{Value, Values};
 use super::{Interruption, UnixNanos};
 use crate::audit::{AuditMessage, MatchRecord, PartsEdit};
 use crate::http::time::CivilTime;
+use crate::lua::Account;
 use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Secret, Store, Variable, XmlArguments};
 use crate::plan::{Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, SetPlan};
 
@@ -46,10 +49,16 @@ pub(crate) struct State {
     pub(crate) secret_values: Vec<Value>,
     /// The last match before transformations.
     pub(crate) matched_raw: Option<Value>,
+    /// What scripts have left and what they said.
+    pub(crate) scripts: Account,
     /// What the current phase knows of sights.
     pub(crate) horizon: Horizon,
     /// Held here between uses for its memory.
     pub(crate) items: Vec<Item>,
+    /// Collections that outlive the transaction.
+    pub(crate) persistent: Persistent,
+    /// What is known of the client; `None` when the policy has no risk part.
+    pub(crate) client: Option<Box<Client>>,
 }
 
 /// What the current rule matched.
@@ -119,6 +128,9 @@ impl State {
             secret_names: Vec::new(),
             secret_values: Vec::new(),
             matched_raw: None,
+            scripts: Account::default(),
+            persistent: Persistent::default(),
+            client: None,
         }
     }
 

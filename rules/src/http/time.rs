@@ -25,6 +25,58 @@ pub struct CivilTime {
     pub second: u8,
 }
 
+/// A moment as RFC 3339 text (`2026-03-01T12:00:00Z`, `…T13:00:00.5+01:00`), in nanoseconds since 1970. `None`
+/// when it is no such text, or before 1970.
+#[must_use]
+pub fn parse_rfc3339(text: &str) -> Option<u64> {
+    let bytes = text.as_bytes();
+    let number = |from: usize, to: usize| -> Option<u64> {
+        let digits = bytes.get(from..to).filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
+        std::str::from_utf8(digits).ok()?.parse().ok()
+    };
+    let is = |at: usize, marks: &[u8]| bytes.get(at).is_some_and(|byte| marks.contains(byte));
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    if !(is(4, b"-") && is(7, b"-") && is(10, b"Tt ") && is(13, b":") && is(16, b":")) {
+        return None;
+    }
+    if year < 1970 || !(1..=12).contains(&month) || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let length = match month {
+        2 => 28 + u64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    if day == 0 || day > length {
+        return None;
+    }
+    // Days from 1970-01-01, with years that begin in March.
+    let (shifted, from_march) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    let days =
+        365 * shifted + shifted / 4 - shifted / 100 + shifted / 400 + (153 * from_march + 2) / 5 + day - 1;
+    let seconds = (days - 719_468) * DAY + hour * 3_600 + minute * 60 + second;
+    let mut at = 19;
+    let mut fraction = 0;
+    if bytes.get(at) == Some(&b'.') {
+        let end = bytes.iter().skip(at + 1).take_while(|byte| byte.is_ascii_digit()).count() + at + 1;
+        let digits = text.get(at + 1..end.min(at + 10)).filter(|digits| !digits.is_empty())?;
+        fraction = format!("{digits:0<9}").parse().ok()?;
+        at = end;
+    }
+    let seconds = match (bytes.get(at)?, bytes.len() - at) {
+        (b'Z' | b'z', 1) => seconds,
+        (sign @ (b'+' | b'-'), 6) if is(at + 3, b":") => {
+            let (hours, minutes) = (number(at + 1, at + 3)?, number(at + 4, at + 6)?);
+            let offset = hours * 3_600 + minutes * 60;
+            if *sign == b'+' { seconds.checked_sub(offset)? } else { seconds.checked_add(offset)? }
+        }
+        _ => return None,
+    };
+    seconds.checked_mul(1_000_000_000)?.checked_add(fraction)
+}
+
 impl CivilTime {
     /// The date and time `epoch` seconds after 1970-01-01T00:00:00Z.
     #[must_use]
@@ -103,6 +155,27 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn rfc3339() {
+        for (text, expected) in [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("2026-03-01T12:00:00Z", Some(1_772_366_400_000_000_000)),
+            ("2026-03-01T13:00:00.5+01:00", Some(1_772_366_400_500_000_000)),
+            ("2024-02-29t13:14:15.123456789z", Some(1_709_212_455_123_456_789)),
+            ("2024-02-29 08:14:15-05:00", Some(1_709_212_455_000_000_000)),
+            ("2023-02-29T00:00:00Z", None),
+            ("2026-13-01T00:00:00Z", None),
+            ("2026-03-01T24:00:00Z", None),
+            ("2026-03-01", None),
+            ("2026-03-01T12:00:00", None),
+            ("2026-03-01T12:00:00.Z", None),
+            ("1969-12-31T23:59:59Z", None),
+            ("", None),
+        ] {
+            assert_eq!(super::parse_rfc3339(text), expected, "{text}");
+        }
+    }
 
     fn text(epoch: u64, variable: Variable) -> String {
         let mut out = Vec::new();

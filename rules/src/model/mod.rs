@@ -1,12 +1,14 @@
 //! The one rule model that the JSON forms and SecLang both produce. Data only: names are resolved,
 //! defaults are applied, operators are compiled; nothing here evaluates anything.
 
+mod risk;
 mod rule;
 mod rule_set;
 mod target;
 mod template;
 mod variable;
 
+pub use risk::{RiskMark, Tree};
 pub use rule::*;
 pub use rule_set::*;
 pub use target::{Selector, Target, TargetMode};

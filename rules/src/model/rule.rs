@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Target, Template, XmlArguments};
+use super::{RiskMark, Target, Template, XmlArguments};
+use crate::lua::Script;
 use crate::operators::Operator;
 use crate::transforms::Transformation;
 use crate::xpath::Namespace;
@@ -81,6 +82,8 @@ pub struct Rule {
     pub audit: bool,
     /// What is reported.
     pub meta: Metadata,
+    /// What a match says of the client.
+    pub risk: Option<Box<RiskMark>>,
 }
 
 /// What a rule says about itself in logs.
@@ -133,8 +136,10 @@ pub enum AllowScope {
 /// One condition of a rule with the actions that run as soon as it matches a value.
 #[derive(Clone, Debug)]
 pub struct Link {
-    /// What is tested; `None` always matches once (`SecAction`).
+    /// What is tested; `None` always matches once (`SecAction`), unless there is a script.
     pub condition: Option<Condition>,
+    /// `SecRuleScript`: matches when the script returns a string, which is the message of a rule without one.
+    pub script: Option<Script>,
     /// Whether the operator's captures are stored in `TX:0` to `TX:9`.
     pub capture: bool,
     /// Run for each value that matches, in order.
@@ -227,8 +232,8 @@ pub enum Action {
     Sanitise(Secret),
     /// `ctl`: changes how the rest of the transaction is handled.
     Ctl(Ctl),
-    /// `exec`: the script with this name, from the policy.
-    Exec(Arc<str>),
+    /// `exec`: the script runs once the whole rule has matched; what it returns does not matter.
+    Exec(Script),
 }
 
 /// What the audit log masks.
@@ -259,6 +264,8 @@ pub enum Store {
     Session,
     /// Persistent, of a user.
     User,
+    /// What is known of the client: `RISK`, `STATE`, `STATUS`, `BLOCKS`. Rules can change `RISK` only.
+    Client,
 }
 
 /// `setvar:collection.key=value`.

@@ -1,9 +1,12 @@
 //! Rule sets with their settings, and the policy that orders them.
 
+use std::sync::Arc;
+
 use super::{AuditEngine, AuditFormat, EngineMode, Rule};
 use crate::limits;
+use crate::risk::RiskSettings;
 
-/// Everything the HTTP role judges by.
+/// Everything the module judges by.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     /// When headers are held.
@@ -12,6 +15,10 @@ pub struct Policy {
     pub client_address: ClientAddress,
     /// Evaluated in order, phase by phase.
     pub rule_sets: Vec<RuleSet>,
+    /// What holds for connections.
+    pub network: crate::net::NetworkPolicy,
+    /// Risk per client; `None` when nobody is watched.
+    pub risk: Option<Arc<RiskSettings>>,
 }
 
 /// When the filter holds headers back.

@@ -55,6 +55,8 @@ variables! {
     ArgsPostNames "ARGS_POST_NAMES" Collection,
     /// Scheme word of the Authorization header.
     AuthType "AUTH_TYPE" Scalar,
+    /// What is known of the client: `RISK`, `STATE`, `STATUS`, `BLOCKS`, `COUNTRY`. Empty without a `risk` part.
+    Client "CLIENT" Collection,
     /// Milliseconds since the transaction began.
     Duration "DURATION" Scalar,
     /// What `setenv` set; a filter has no process environment.
@@ -272,6 +274,7 @@ impl Variable {
                 | Self::Env
                 | Self::Geo
                 | Self::ArgsPath
+                | Self::Client
                 | Self::Global
                 | Self::Ip
                 | Self::Resource

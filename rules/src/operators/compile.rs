@@ -11,6 +11,7 @@ use super::validate::ByteRanges;
 use super::verify::{Scheme, Search};
 use super::{AddressSet, Groups, OperatorError, OperatorName, Test, numbers};
 use crate::host::Source;
+use crate::lua::{Script, ScriptError};
 use crate::model::{Template, UnknownMacro};
 
 /// What operators of one policy share: phrase lists with the same phrases and equal regular
@@ -73,6 +74,7 @@ pub(super) fn compile(
                 span: None,
             });
         }
+        OperatorName::InspectFile => Test::Script(script(argument, source, file)?),
         OperatorName::IpMatch => Test::Addresses(AddressSet::parse(argument)?),
         OperatorName::IpMatchFromFile => Test::Addresses(addresses_from_files(argument, source, file)?),
         OperatorName::NoMatch => Test::Never,
@@ -156,6 +158,21 @@ fn addresses_from_files(
         })?;
     }
     Ok(set)
+}
+
+/// The script that an argument names.
+fn script(argument: &[u8], source: &dyn Source, file: &str) -> Result<Script, OperatorError> {
+    match std::str::from_utf8(argument.trim_ascii()) {
+        Ok(name) if !name.is_empty() => match Script::load(name, source, file) {
+            Err(ScriptError::Missing(missing)) => Err(missing.into()),
+            loaded => Ok(loaded?),
+        },
+        _ => Err(OperatorError::Argument {
+            message: "the argument names no script".to_owned(),
+            help: Some("write the name of a file that ends in `.lua`".to_owned()),
+            span: Some(0..argument.len()),
+        }),
+    }
 }
 
 /// The files that an argument names, parted by white space as in ModSecurity v2: name, content.

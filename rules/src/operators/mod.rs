@@ -29,6 +29,7 @@ use std::sync::Arc;
 use regex_syntax::hir::Hir;
 
 use crate::host::Source;
+use crate::lua::{Script, ScriptError};
 use crate::model::{Template, UnknownMacro};
 use pattern::{ExpandedPatterns, Pattern};
 use phrases::Phrases;
@@ -66,6 +67,7 @@ enum Test {
     UrlEncoding,
     Utf8Encoding,
     NumberSearch(verify::Search),
+    Script(Script),
     Sqli,
     Xss,
 }
@@ -106,6 +108,9 @@ pub enum OperatorError {
     /// The data file can't be had.
     #[error(transparent)]
     File(#[from] crate::host::SourceError),
+    /// The script can't be used.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
 }
 
 impl Operator {
@@ -179,7 +184,8 @@ impl Operator {
     pub fn matches(&self, value: &[u8], argument: &[u8], captures: Option<&mut Captures>) -> bool {
         match &self.inner.test {
             Test::Always => true,
-            Test::Never => false,
+            // A script needs a transaction: see `Operator::script`.
+            Test::Never | Test::Script(_) => false,
             Test::Text(prepared) => prepared.holds(value),
             Test::ExpandedText(comparison) => comparison.holds(value, argument),
             Test::Number(comparison, number) => comparison.holds(value, *number),
@@ -248,6 +254,15 @@ impl Operator {
             Test::Utf8Encoding => Some((0x80..=0xff).collect()),
             // Tags and comments need the one, values of attributes the other.
             Test::Xss => Some(b"<=".to_vec()),
+            _ => None,
+        }
+    }
+
+    /// The script of `@inspectFile`, which a transaction runs in place of [`Operator::matches`].
+    #[must_use]
+    pub fn script(&self) -> Option<&Script> {
+        match &self.inner.test {
+            Test::Script(script) => Some(script),
             _ => None,
         }
     }

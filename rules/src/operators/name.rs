@@ -46,6 +46,8 @@ operators! {
     GeoLookup "geoLookup" [],
     /// Numerically greater.
     Gt "gt" ["intGT", "GREATER_THAN"],
+    /// A Lua script's `main`, called with the value, returns a string.
+    InspectFile "inspectFile" [],
     /// The value is an address in the list.
     IpMatch "ipMatch" [],
     /// As ipMatch, the list from a file.
@@ -122,10 +124,9 @@ impl OperatorName {
 }
 
 /// Operators of ModSecurity and Coraza that are refused, and why.
-const UNSUPPORTED: [(&str, &str); 10] = [
+const UNSUPPORTED: [(&str, &str); 9] = [
     ("fuzzyHash", "similarity hashes need a library that a filter does not have"),
     ("gsbLookup", "a filter can't ask Google Safe Browsing; ModSecurity v3 has it neither"),
-    ("inspectFile", "a filter runs no programs and has no files"),
     ("ipMatchFromDataset", "there are no datasets; use @ipMatchFromFile with a file of the policy"),
     ("pmFromDataset", "there are no datasets; use @pmFromFile with a file of the policy"),
     ("rbl", "a filter makes no DNS queries; use @ipMatchFromFile with a list of addresses"),

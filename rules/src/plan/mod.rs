@@ -3,6 +3,7 @@
 //! positions, removals become bit sets. Evaluation looks nothing up by name.
 
 mod audit;
+mod client;
 mod features;
 mod pipeline;
 mod prefilter;
@@ -14,8 +15,10 @@ mod text;
 mod views;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub(crate) use audit::AuditPlan;
+pub(crate) use client::{MarkPlan, TreePlan};
 pub(crate) use features::Features;
 pub(crate) use pipeline::Pipeline;
 pub(crate) use prefilter::{ByteSet, Prefilter, meet};
@@ -26,8 +29,10 @@ pub(crate) use targets::{Keys, TargetPlan, Targets};
 pub(crate) use text::{Text, TextPart, store_of};
 pub(crate) use views::{RequestView, ResponseView, ViewId, Views};
 
+use crate::collections::StoreSettings;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{self, ClientAddress, Enforcement, Item, Phase, Policy};
+use crate::risk::{RiskAction, RiskSettings};
 use pipeline::{PipelineId, Pipelines};
 use prefilter::PrefilterBuilder;
 
@@ -46,6 +51,11 @@ pub struct Plan {
     slots: Slots,
     views: Views,
     audits: bool,
+    risk: Option<Arc<RiskSettings>>,
+    /// Whether a rule opens a persistent collection.
+    opens_collections: bool,
+    slows_down: bool,
+    interrogates: bool,
 }
 
 /// What evaluation needs to know of a rule set.
@@ -54,6 +64,8 @@ pub(crate) struct SetPlan {
     pub(crate) engine: model::EngineMode,
     pub(crate) web_app_id: Box<str>,
     pub(crate) audit: AuditPlan,
+    /// Seconds that persistent collections live after their last update.
+    pub(crate) collection_timeout: u32,
     /// How the set sees bodies.
     pub(crate) view: ViewId,
 }
@@ -89,6 +101,7 @@ impl Plan {
             engine: set.settings.engine,
             web_app_id: set.settings.web_app_id.as_str().into(),
             audit: AuditPlan::new(&set.settings),
+            collection_timeout: set.settings.collection_timeout,
             view: views.intern(&set.settings),
         });
         let sets = sets.collect();
@@ -116,7 +129,22 @@ impl Plan {
         for gate in rules.iter().flat_map(RulePlan::gates) {
             sights.want(gate.sight, gate.operator, &prefilter);
         }
+        let actions = || rules.iter().flat_map(|rule| &rule.links).flat_map(|link| &link.actions);
+        let opens_collections = actions().any(|one| matches!(one, ActionPlan::InitCollection { .. }));
+        let slowing = |mark: &MarkPlan| mark.action == RiskAction::Tarpit;
+        let slows_down = policy.risk.as_ref().is_some_and(|risk| {
+            risk.tarpit.threshold.is_some()
+                || rules.iter().any(|rule| rule.risk.as_deref().is_some_and(slowing))
+        });
+        let challenging = |mark: &MarkPlan| mark.action == RiskAction::Interrogate;
+        let interrogates = policy.risk.as_ref().is_some_and(|risk| {
+            risk.interrogate.threshold.is_some()
+                || rules.iter().any(|rule| rule.risk.as_deref().is_some_and(challenging))
+        });
         Ok(Self {
+            opens_collections,
+            slows_down,
+            interrogates,
             enforcement: policy.enforcement,
             client_address: policy.client_address.clone(),
             sets,
@@ -128,6 +156,7 @@ impl Plan {
             slots,
             views,
             audits: audit::writes_audit_log(policy),
+            risk: policy.risk.clone(),
         })
     }
 
@@ -146,6 +175,32 @@ impl Plan {
     /// Whether a transaction can come into the audit log.
     pub(crate) fn audits(&self) -> bool {
         self.audits
+    }
+
+    /// How large the store is that the policy needs: for clients, or for persistent collections. `None` when
+    /// it needs none.
+    #[must_use]
+    pub fn store_settings(&self) -> Option<StoreSettings> {
+        let settings = self.risk.as_ref().map(|risk| risk.store.clone());
+        settings.or_else(|| self.opens_collections.then(StoreSettings::default))
+    }
+
+    /// Whether answers may have to be held.
+    #[must_use]
+    pub fn may_slow_down(&self) -> bool {
+        self.slows_down
+    }
+
+    /// Whether any client can come to be challenged.
+    #[must_use]
+    pub fn may_interrogate(&self) -> bool {
+        self.interrogates
+    }
+
+    /// What the policy says about risk, if it does.
+    #[must_use]
+    pub fn risk(&self) -> Option<&Arc<RiskSettings>> {
+        self.risk.as_ref()
     }
 
     pub(crate) fn client_address(&self) -> &ClientAddress {

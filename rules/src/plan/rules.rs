@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use super::client::MarkPlan;
 use super::pipeline::{PipelineId, Pipelines};
 use super::prefilter::{PrefilterBuilder, Screened};
 use super::sights::{SightId, Sights};
 use super::slots::{Slots, StoreKey};
 use super::targets::{Keys, Targets};
 use super::text::Text;
+use crate::lua::Script;
 use crate::model::{
     self, Action, AllowScope, AuditEngine, Change, Ctl, EngineMode, Metadata, Origin, Phase, RuleSelector,
     Severity, Store, Template, Variable,
@@ -29,6 +31,8 @@ pub(crate) struct RulePlan {
     pub(crate) links: Box<[LinkPlan]>,
     /// When the rule need not be looked at: where its first link can't match.
     pub(crate) gate: Option<Gate>,
+    /// Scripts that run when all links have matched.
+    pub(crate) scripts: Box<[Script]>,
     pub(crate) resolution: ResolutionPlan,
     /// Where evaluation goes on after a match, as a position in the phase's list: the next rule, unless
     /// `skip` or `skipAfter` say otherwise.
@@ -36,12 +40,15 @@ pub(crate) struct RulePlan {
     pub(crate) log: bool,
     pub(crate) audit: bool,
     pub(crate) meta: MetaPlan,
+    /// What a match says of the client, with the condition tree of a risk rule.
+    pub(crate) risk: Option<Box<MarkPlan>>,
 }
 
 impl RulePlan {
     /// The gates of its conditions.
     pub(crate) fn gates(&self) -> impl Iterator<Item = Gate> + '_ {
-        self.links.iter().filter_map(|link| link.condition.as_ref()?.gate)
+        let leaves = self.risk.iter().flat_map(|mark| mark.leaves.iter());
+        self.links.iter().chain(leaves).filter_map(|link| link.condition.as_ref()?.gate)
     }
 }
 
@@ -69,6 +76,8 @@ pub(crate) enum ResolutionPlan {
 #[derive(Debug)]
 pub(crate) struct LinkPlan {
     pub(crate) condition: Option<ConditionPlan>,
+    /// What decides in place of a condition.
+    pub(crate) script: Option<Script>,
     pub(crate) capture: bool,
     pub(crate) actions: Box<[ActionPlan]>,
 }
@@ -99,6 +108,7 @@ pub(crate) struct Gate {
 pub(crate) enum ActionPlan {
     SetVar { key: KeyPlan, change: ChangePlan },
     InitCollection { collection: Store, key: Text },
+    ExpireVar { collection: Store, key: Text, seconds: Text },
     SetEnv { name: Text, value: Text },
     Sanitise(model::Secret),
     Ctl(CtlPlan),
@@ -194,11 +204,13 @@ impl Compiler<'_> {
             origin: rule.origin.clone(),
             gate: first.filter(|condition| !condition.negated).and_then(|condition| condition.gate),
             links,
+            scripts: rule.links.iter().flat_map(scripts).cloned().collect(),
             resolution: self.resolution(rule),
             next,
             log: rule.log,
             audit: rule.audit,
             meta: self.meta(&rule.meta),
+            risk: rule.risk.as_ref().map(|mark| Box::new(self.mark(mark))),
         }
     }
 
@@ -235,9 +247,10 @@ impl Compiler<'_> {
         }
     }
 
-    fn link(&mut self, link: &model::Link) -> LinkPlan {
+    pub(super) fn link(&mut self, link: &model::Link) -> LinkPlan {
         LinkPlan {
             condition: link.condition.as_ref().map(|condition| self.condition(condition)),
+            script: link.script.clone(),
             capture: link.capture,
             actions: link.actions.iter().filter_map(|action| self.action(action)).collect(),
         }
@@ -255,7 +268,9 @@ impl Compiler<'_> {
         let targets = Targets::new(&condition.targets, &condition.namespaces, self.slots);
         let is_simple = matches!(&*targets.list, [target] if target.is_simple())
             && condition.transformations.is_empty()
-            && !condition.multi_match;
+            && !condition.multi_match
+            // Scripts need a transaction, and say things.
+            && condition.operator.script().is_none();
         ConditionPlan {
             targets,
             is_simple,
@@ -289,9 +304,13 @@ impl Compiler<'_> {
                     Change::Subtract(text) => ChangePlan::Subtract(self.text(text)),
                 },
             },
-            // Stores last as long as their transaction: nothing in them can outlive an expiry, and front
-            // ends refuse scripts.
-            Action::ExpireVar { .. } | Action::Exec(_) => return None,
+            Action::ExpireVar { collection, key, seconds } => ActionPlan::ExpireVar {
+                collection: *collection,
+                key: self.text(key),
+                seconds: self.text(seconds),
+            },
+            // Scripts run once for the whole rule.
+            Action::Exec(_) => return None,
             Action::InitCollection { collection, key } => {
                 ActionPlan::InitCollection { collection: *collection, key: self.text(key) }
             }
@@ -327,6 +346,14 @@ impl Compiler<'_> {
             })),
         })
     }
+}
+
+/// The scripts that a link has run when its rule matches.
+fn scripts(link: &model::Link) -> impl Iterator<Item = &Script> {
+    link.actions.iter().filter_map(|action| match action {
+        Action::Exec(script) => Some(script),
+        _ => None,
+    })
 }
 
 impl RuleSelector {

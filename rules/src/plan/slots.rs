@@ -95,5 +95,5 @@ impl Slots {
 
 impl Store {
     /// How many stores there are.
-    pub(crate) const COUNT: usize = 6;
+    pub(crate) const COUNT: usize = 7;
 }

@@ -34,6 +34,7 @@ impl Text {
 /// The store behind a variable that rules can write to.
 pub(crate) fn store_of(variable: Variable) -> Option<Store> {
     Some(match variable {
+        Variable::Client => Store::Client,
         Variable::Tx => Store::Tx,
         Variable::Global => Store::Global,
         Variable::Ip => Store::Ip,

@@ -1,9 +1,14 @@
 //! The policy and its rule sets: from their forms to the model.
 
+use std::sync::Arc;
+
 use super::condition;
 use super::files::Files;
 use super::forms::{ClientAddressForm, ItemForm, PolicyForm, RuleSetForm};
+use super::network_build;
 use super::report::Reporter;
+use super::risk_build;
+use super::risk_rule;
 use super::rule::{self, Defaults};
 use super::text;
 use super::values::{ActionName, ByteLimit};
@@ -15,22 +20,17 @@ use crate::seclang::{self, Document, Options};
 
 /// The policy in the model. What is wrong with any part of it is reported; the result then lacks that part.
 pub(super) fn policy(
-    form: &PolicyForm,
+    form: &mut PolicyForm,
     text: &[u8],
     files: &Files,
     sources: &mut Sources,
     reporter: &mut Reporter<'_>,
 ) -> Policy {
     let mut lines = Lines { text, offset: 0, line: 1 };
-    Policy {
-        enforcement: form.enforcement.value,
-        client_address: form
-            .client_address
-            .as_ref()
-            .map(|address| client_address(&address.value, reporter))
-            .unwrap_or_default(),
-        rule_sets: form
-            .rule_sets
+    let risk = form.risk.as_ref().map(|risk| risk_build::settings(risk, files, reporter));
+    let risk_rules = form.risk.as_ref().and_then(|risk| risk_rule::rule_set(&risk.value, files, reporter));
+    let mut rule_sets = |reporter: &mut Reporter<'_>| {
+        form.rule_sets
             .iter()
             .enumerate()
             .map(|(index, set)| {
@@ -40,7 +40,23 @@ pub(super) fn policy(
                 disable(&mut built, set);
                 built
             })
-            .collect(),
+            .collect::<Vec<_>>()
+    };
+    Policy {
+        enforcement: form.enforcement.value,
+        client_address: form
+            .client_address
+            .as_ref()
+            .map(|address| client_address(&address.value, reporter))
+            .unwrap_or_default(),
+        // Risk rules come first: what they see does not depend on what other rules allow or refuse.
+        rule_sets: risk_rules.into_iter().chain(rule_sets(reporter)).collect(),
+        risk: risk.map(Arc::new),
+        network: form
+            .network
+            .as_mut()
+            .map(|network| network_build::network(&mut network.value, sources, reporter))
+            .unwrap_or_default(),
     }
 }
 

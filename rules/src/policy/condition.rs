@@ -25,7 +25,7 @@ pub(super) fn link(form: &Spanned<MatchForm>, files: &Files, reporter: &mut Repo
         negated: form.not_match.value,
         namespaces: Vec::new(),
     };
-    Some(Link { condition: Some(condition), capture: form.capture.value, actions: Vec::new() })
+    Some(Link { condition: Some(condition), script: None, capture: form.capture.value, actions: Vec::new() })
 }
 
 /// A link that never matches, in place of a disabled rule's.
@@ -39,7 +39,7 @@ pub(super) fn never() -> Option<Link> {
         negated: false,
         namespaces: Vec::new(),
     };
-    Some(Link { condition: Some(condition), capture: false, actions: Vec::new() })
+    Some(Link { condition: Some(condition), script: None, capture: false, actions: Vec::new() })
 }
 
 fn targets(form: &MatchForm, reporter: &mut Reporter<'_>) -> Option<Vec<Target>> {
@@ -187,6 +187,11 @@ fn report_operator(
             let span = span.filter(|_| given).map_or(operand.span, |bytes| reporter.within(operand, bytes));
             let mut diagnostic = reporter.at(Code::E0205, span, message);
             diagnostic.help = help;
+            diagnostic
+        }
+        OperatorError::Script(error) => {
+            let mut diagnostic = reporter.at(error.code(), operand.span, error.to_string());
+            diagnostic.help = error.help().map(str::to_owned);
             diagnostic
         }
         OperatorError::File(error) => {

@@ -2,8 +2,11 @@
 //! into the JSON Schema as it is.
 
 use super::json::{Kind, Value};
+use super::network::NetworkForm;
 use super::read::{Form, Named, OneOrMany, form};
 use super::report::{Reporter, Spanned};
+use super::risk_forms::RiskForm;
+use super::risk_values::{ActionOnClient, ClassificationName, RiskNumber, StateName};
 use super::values::{
     ActionName, ByteLimit, Count, PhaseName, RuleAction, RuleId, SeverityName, StatusCode, Switch, Text,
 };
@@ -23,8 +26,12 @@ form! {
         optional client_address: ClientAddressForm,
         /// Contents of data files that operators refer to, by file name. A name is looked up as it is written.
         optional files: Named<Spanned<FileForm>>,
+        /// Risk per client: what rules say of clients adds up to a score that leads to slowing, challenging and blocking. Without it no client is watched.
+        optional risk: RiskForm,
         /// The rule sets in the order of evaluation. A rule id stands once in all of them.
         list rule_sets: RuleSetForm,
+        /// Who may connect, where connections may be made to, and which local addresses are used.
+        optional network: NetworkForm,
     }
 }
 
@@ -117,8 +124,16 @@ form! {
         optional severity: SeverityName,
         /// What is logged about the match beside the description. Macros are expanded.
         optional data: String,
-        /// Script that runs when the rule matches, by name.
+        /// Lua script that runs when the rule matches: the name of one of the policy's `files`, which ends in `.lua`. What it returns does not matter.
         optional execute: String,
+        /// What a match adds to the client's score, 0 to 100, before the gain of its band and the weight of its state.
+        optional risk: RiskNumber,
+        /// The kind of attack that a match shows. Default: `CustomerRule`.
+        optional classification: ClassificationName,
+        /// The stage of an attack that a match shows, such as `Scanning` or `Brute Force Attack`.
+        optional state: StateName,
+        /// What a match does to the client. `block` refuses the exchange if `risk.switches.rule_blocks` is on.
+        optional action: ActionOnClient,
         /// Conditions that must all apply, tested in order. Without any the rule always matches.
         list matches: Spanned<MatchForm>,
     }

@@ -10,8 +10,17 @@ mod condition;
 mod files;
 mod forms;
 mod json;
+mod network;
+mod network_build;
 mod read;
 mod report;
+mod risk_build;
+mod risk_condition;
+mod risk_forms;
+mod risk_rule;
+#[cfg(feature = "schema")]
+mod risk_schema;
+mod risk_values;
 mod rule;
 #[cfg(feature = "schema")]
 mod schema;
@@ -73,10 +82,11 @@ pub fn load(text: &[u8], name: &str) -> Loaded {
     let form = root.as_ref().and_then(|root| PolicyForm::read(root, &mut reporter));
     let mut files = Files::default();
     let mut policy = None;
-    if let Some(form) = form {
+    if let Some(mut form) = form {
         files = files::build(form.files.as_ref().map(|files| &files.value), &mut reporter);
-        policy = Some(build::policy(&form, text, &files, &mut sources, &mut reporter));
+        policy = Some(build::policy(&mut form, text, &files, &mut sources, &mut reporter));
         checks::check(&form, &mut reporter);
+        risk_rule::check(&form, &mut reporter);
     }
     let policy = policy.filter(|_| !reporter.has_errors());
     Loaded { policy, files, diagnostics: reporter.finish(root.as_ref()), sources }

@@ -3,11 +3,12 @@
 use super::condition;
 use super::files::Files;
 use super::forms::RuleForm;
-use super::report::Reporter;
+use super::report::{Reporter, Spanned};
 use super::text;
 use super::values::{ActionName, StatusCode};
-use crate::diagnostic::Code;
-use crate::model::{AllowScope, Link, Metadata, Origin, Phase, Resolution, Rule, Template};
+use crate::diagnostic::{Code, did_you_mean};
+use crate::lua::Script;
+use crate::model::{Action, AllowScope, Link, Metadata, Origin, Phase, Resolution, Rule, Template};
 
 /// What a rule set says for rules that don't.
 pub(super) struct Defaults {
@@ -32,11 +33,7 @@ pub(super) fn rule(
     let resolution = resolution(form, phase, defaults, reporter);
     let status = status(form, defaults, reporter);
     let meta = metadata(form, reporter);
-    if let Some(script) = &form.execute {
-        let message = format!("the script `{}` can't be run", script.value);
-        let help = "scripts are not available yet; leave `execute` out";
-        reporter.push(reporter.at(Code::E0210, script.span, message).help(help));
-    }
+    let script = form.execute.as_ref().and_then(|script| execute(script, files, reporter));
     if let Some(target) = form.skip_after.as_ref().filter(|_| form.skip.value.0 > 0) {
         let diagnostic = reporter.at(Code::E0107, target.span, "a rule has either `skip` or `skip_after`");
         reporter.push(reporter.also(diagnostic, form.skip.span, "here is its skip"));
@@ -45,7 +42,10 @@ pub(super) fn rule(
         form.matches.iter().map(|one| condition::link(one, files, reporter)).collect();
     let mut links: Vec<Link> = links.into_iter().collect::<Option<_>>()?;
     if links.is_empty() {
-        links.push(Link { condition: None, capture: false, actions: Vec::new() });
+        links.push(Link { condition: None, script: None, capture: false, actions: Vec::new() });
+    }
+    if let Some(last) = links.last_mut() {
+        last.actions.extend(script.map(Action::Exec));
     }
     Some(Rule {
         id: form.rule_id?.value.0,
@@ -59,7 +59,22 @@ pub(super) fn rule(
         log: form.log.and_then(|log| log.value.0).unwrap_or(defaults.log),
         audit: form.audit.value.0.unwrap_or(true),
         meta,
+        risk: super::risk_rule::mark(form, reporter).map(Box::new),
     })
+}
+
+/// The script of `execute`.
+fn execute(name: &Spanned<String>, files: &Files, reporter: &mut Reporter<'_>) -> Option<Script> {
+    Script::load(&name.value, files, "")
+        .map_err(|error| {
+            let mut diagnostic = reporter.at(error.code(), name.span, error.to_string());
+            diagnostic.help = match error.help() {
+                Some(help) => Some(help.to_owned()),
+                None => did_you_mean(&name.value, &files.names().collect::<Vec<_>>()),
+            };
+            reporter.push(diagnostic);
+        })
+        .ok()
 }
 
 fn resolution(

@@ -7,6 +7,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
 use super::forms::{ItemForm, MarkerForm, PolicyForm, RuleForm, SecLangFile, SecLangForm};
+use super::network::{
+    ApiForm, ArmrFile, ArmrForm, NetworkRuleForm, NetworkRules, NetworkSeverity, PortNumber, Whole,
+};
 use super::read::{Choice, Named, OneOrMany};
 use super::report::Spanned;
 use super::values::{ByteLimit, Count, PhaseName, RuleId, SeverityName, StatusCode, Switch, Text};
@@ -113,6 +116,18 @@ impl ToJson for Switch {
     }
 }
 
+impl ToJson for Whole {
+    fn to_json(&self) -> Value {
+        self.0.into()
+    }
+}
+
+impl ToJson for NetworkRules {
+    fn to_json(&self) -> Value {
+        json!([])
+    }
+}
+
 impl ToJson for PhaseName {
     fn to_json(&self) -> Value {
         self.0.number().into()
@@ -161,6 +176,15 @@ inline! {
         ]
     },
     Text = { "type": ["string", "integer"] },
+    PortNumber = { "type": "integer", "minimum": 0, "maximum": 65535 },
+    Whole = { "type": "integer", "minimum": 0, "maximum": (u32::MAX) },
+    NetworkSeverity = { "enum": ["low", "medium", "high", "critical", "unknown"] },
+    ApiForm = {
+        "anyOf": [
+            { "enum": ["none", "any"] },
+            { "type": "array", "items": { "type": "string" }, "minItems": 1 },
+        ]
+    },
 }
 
 /// The severities that can be written as strings.
@@ -235,6 +259,33 @@ impl JsonSchema for SecLangForm {
         json_schema!({
             "description": "SecLang as text, or with a name for reports.",
             "anyOf": [{ "type": "string" }, generator.subschema_for::<SecLangFile>()],
+        })
+    }
+}
+
+impl JsonSchema for NetworkRules {
+    fn schema_name() -> Cow<'static, str> {
+        "NetworkRules".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<Vec<NetworkRuleForm>>()
+    }
+}
+
+impl JsonSchema for ArmrForm {
+    fn schema_name() -> Cow<'static, str> {
+        "Armr".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "ARMR as text, or with a name for reports.",
+            "anyOf": [{ "type": "string" }, generator.subschema_for::<ArmrFile>()],
         })
     }
 }

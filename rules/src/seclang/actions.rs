@@ -67,6 +67,8 @@ pub(super) struct Actions {
     pub(super) multi_match: bool,
     pub(super) steps: Steps,
     pub(super) run: Vec<Action>,
+    /// Names of scripts to run, until they are loaded.
+    pub(super) scripts: Vec<Text>,
     /// Prefixes for the XPath expressions of the line.
     pub(super) namespaces: Vec<Namespace>,
     /// What does nothing after a phase: the phase, and where it stands.
@@ -277,6 +279,7 @@ fn apply(actions: &mut Actions, item: &Item, out: &mut Vec<Diagnostic>) -> Resul
         Name::Allow | Name::Block | Name::Deny | Name::Drop | Name::Pass | Name::Redirect => {
             actions.disruptive = Some(disruptive(actions, item)?);
         }
+        Name::Exec => actions.scripts.push(value.clone()),
         Name::SetVar => actions.run.push(setvar::setvar(value, out)?),
         Name::ExpireVar => actions.run.push(setvar::expirevar(value, out)?),
         Name::InitCol => actions.run.push(setvar::initcol(value)?),

@@ -38,6 +38,8 @@ pub(super) enum Check {
 pub(super) enum Role {
     Rule,
     Action,
+    /// A rule that a script decides.
+    Script,
     Marker,
     DefaultAction,
     Include {
@@ -154,7 +156,7 @@ pub(super) const DIRECTIVES: &[Directive] = directives! {
     SecRuleRemoveById Role::Remove(By::Id),
     SecRuleRemoveByMsg Role::Remove(By::Message),
     SecRuleRemoveByTag Role::Remove(By::Tag),
-    SecRuleScript Refused("a filter runs no scripts"),
+    SecRuleScript Role::Script,
     SecRuleUpdateActionById Role::UpdateAction,
     SecRuleUpdateTargetById Role::UpdateTarget(By::Id),
     SecRuleUpdateTargetByMsg Role::UpdateTarget(By::Message),

@@ -12,7 +12,6 @@ use crate::operators::{Operator, OperatorCache, OperatorError, OperatorName};
 pub(super) const UNAVAILABLE: &[(&str, &str)] = &[
     ("fuzzyHash", "there are no fuzzy hashes"),
     ("gsbLookup", "the Safe Browsing database is gone"),
-    ("inspectFile", "a filter has no files and starts no programs"),
     ("rbl", "a filter can't ask name servers"),
     ("rsub", "a filter does not rewrite bodies"),
     ("validateDTD", "XML is not validated"),
@@ -98,6 +97,7 @@ impl Operators<'_> {
         let built = Operator::with_cache(name, argument.bytes(), source, self.file, self.cache);
         built.map_err(|error| match error {
             OperatorError::Macro(unknown) => values::unknown_macro(argument, &unknown),
+            OperatorError::Script(error) => values::bad_script(argument, &error),
             OperatorError::File(missing) => argument.report(Code::E0210, missing.to_string()),
             OperatorError::Argument { message, help, span } => {
                 let message = format!("`@{}`: {message}", name.name());

@@ -9,16 +9,17 @@ use super::actions::{Actions, Disruptive, Place, parse};
 use super::directive::{By, Check, DIRECTIVES, Role, find};
 use super::lexer::{Lexer, Line};
 use super::operator::Datasets;
-use super::rule::{Chain, Draft};
+use super::rule::{Chain, Draft, Form};
 use super::settings;
 use super::text::Text;
 use super::update::{Change, Update, apply};
-use super::values::{ON_OFF, ids, one_of, targets};
+use super::values::{ON_OFF, bad_script, ids, one_of, targets};
 use super::words::Words;
 use crate::diagnostic::{Code, Diagnostic, Label, Sources, has_errors, suggest};
 use crate::host::{Source, has_wildcards};
 use crate::limits;
-use crate::model::{Item, Phase, RuleSelector, Settings};
+use crate::lua::Script;
+use crate::model::{Action, Item, Phase, RuleSelector, Settings};
 use crate::operators::OperatorCache;
 
 /// A rule or marker in order.
@@ -129,13 +130,20 @@ impl<'a> Parser<'a> {
             self.out.push(unknown(&name));
             return;
         };
-        if !matches!(directive.role, Role::Rule | Role::Action) {
+        if !matches!(directive.role, Role::Rule | Role::Action | Role::Script) {
             self.break_chain(Some(name.label("stands where the next rule of the chain should")));
         }
         let outcome = match directive.role {
-            Role::Rule | Role::Action => {
-                let tests = matches!(directive.role, Role::Rule);
-                self.rule(file, line, &name, &arguments, tests);
+            Role::Rule => {
+                self.rule(file, line, &name, &arguments, Form::Rule);
+                Ok(())
+            }
+            Role::Action => {
+                self.rule(file, line, &name, &arguments, Form::Action);
+                Ok(())
+            }
+            Role::Script => {
+                self.rule(file, line, &name, &arguments, Form::Script);
                 Ok(())
             }
             Role::Marker => one(&name, &arguments).map(|marker| {
@@ -145,7 +153,7 @@ impl<'a> Parser<'a> {
             Role::Include { optional } => self.include(file, &name, &arguments, optional),
             Role::Remove(by) => self.remove(by, &name, &arguments),
             Role::UpdateTarget(by) => self.update_target(by, &name, &arguments),
-            Role::UpdateAction => self.update_action(&name, &arguments),
+            Role::UpdateAction => self.update_action(file, &name, &arguments),
             Role::Dataset => self.dataset(line, &name, &arguments),
             Role::IgnoreErrors => one(&name, &arguments).and_then(|value| {
                 self.ignore_errors = one_of(&value, Code::E0304, directive.name, ON_OFF)?;
@@ -183,6 +191,20 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// Loads the scripts that a list names.
+    pub(super) fn with_scripts(&mut self, file: &File, mut actions: Actions) -> Actions {
+        for name in std::mem::take(&mut actions.scripts) {
+            actions.run.extend(self.script(file, &name).map(Action::Exec));
+        }
+        actions
+    }
+
+    /// Loads a script.
+    pub(super) fn script(&mut self, file: &File, name: &Text) -> Option<Script> {
+        let loaded = Script::load(&name.text(), self.host, &file.name);
+        loaded.map_err(|error| self.out.push(bad_script(name, &error))).ok()
+    }
+
     /// Says once that a directive has no effect.
     fn note(&mut self, spelling: &'static str, name: &Text, reason: &str) {
         if self.noted.insert(spelling) {
@@ -198,7 +220,7 @@ impl<'a> Parser<'a> {
     fn default_action(&mut self, file: &File, name: &Text, arguments: &Text) -> Outcome {
         let list = one(name, arguments)?;
         let start = self.out.len();
-        let actions = parse(&list, Place::Default, &mut self.out);
+        let actions = parse(&list, Place::Default, &mut self.out).map(|list| self.with_scripts(file, list));
         let failed = has_errors(self.out.get(start..).unwrap_or_default());
         let Some(mut actions) = actions.filter(|_| !failed) else { return Ok(()) };
         if !matches!(actions.disruptive, Some(Disruptive::Is(_))) {
@@ -317,10 +339,10 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn update_action(&mut self, name: &Text, arguments: &Text) -> Outcome {
+    fn update_action(&mut self, file: &File, name: &Text, arguments: &Text) -> Outcome {
         let (rules, at, list) = Self::selection(By::Id, name, arguments)?;
         let start = self.out.len();
-        let actions = parse(&list, Place::Update, &mut self.out);
+        let actions = parse(&list, Place::Update, &mut self.out).map(|list| self.with_scripts(file, list));
         let failed = has_errors(self.out.get(start..).unwrap_or_default());
         if let Some(actions) = actions.filter(|_| !failed) {
             self.update(rules, Change::Actions(Box::new(actions)), at);

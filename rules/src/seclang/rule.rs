@@ -10,6 +10,7 @@ use super::text::Text;
 use super::values;
 use super::words::Words;
 use crate::diagnostic::{Code, Diagnostic, Label, Level, has_errors};
+use crate::lua::Script;
 use crate::model::{Condition, Link, Origin, Phase, Resolution, Rule};
 
 /// Rules without a phase run in this one (Coraza; ModSecurity's manual).
@@ -39,25 +40,37 @@ pub(super) struct Chain {
     failed: bool,
 }
 
+/// What kind of line a rule, or a part of a chain, is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// `SecRule`: tests variables.
+    Rule,
+    /// `SecAction`: tests nothing.
+    Action,
+    /// `SecRuleScript`: asks a script.
+    Script,
+}
+
 /// A line's own part of a rule.
 struct Piece {
     condition: Option<Condition>,
+    script: Option<Script>,
     /// `None` when the list could not be read.
     actions: Option<Actions>,
 }
 
 impl Parser<'_> {
-    /// A `SecRule` line, or a `SecAction` line, which tests nothing.
-    pub(super) fn rule(&mut self, file: &File, line: &Line, name: &Text, arguments: &Text, tests: bool) {
+    /// A line that is a rule or a part of one.
+    pub(super) fn rule(&mut self, file: &File, line: &Line, name: &Text, arguments: &Text, form: Form) {
         let start = self.out.len();
         let place = match &self.chain {
             Some(chain) => Place::Continuation(Some(chain.phase)),
             None => Place::Rule,
         };
-        let piece = self.piece(file, name, arguments, tests, place);
+        let piece = self.piece(file, name, arguments, form, place);
         let next = match self.chain.take() {
             Some(chain) => Some(self.continued(chain, piece)),
-            None => self.started(file, line, name, piece, tests),
+            None => self.started(file, line, name, piece, form),
         };
         let Some((mut chain, open)) = next else {
             return self.close_reports(start, None);
@@ -89,22 +102,25 @@ impl Parser<'_> {
     }
 
     /// Reads the parts of a line.
-    fn piece(&mut self, file: &File, name: &Text, arguments: &Text, tests: bool, place: Place) -> Piece {
+    fn piece(&mut self, file: &File, name: &Text, arguments: &Text, form: Form, place: Place) -> Piece {
+        let tests = form == Form::Rule;
         let mut words = Words::new(arguments);
         let (variables, test) = if tests { (words.next_variables(), words.next()) } else { (None, None) };
+        let script = if form == Form::Script { words.next() } else { None };
         let list = words.next();
-        let missing = match (tests, &variables, &test, &list) {
-            (true, None, _, _) => Some("`SecRule` needs variables, an operator and actions"),
-            (true, Some(Ok(_)), None, _) => Some("`SecRule` needs an operator after its variables"),
-            (false, _, _, None) => Some("`SecAction` needs a list of actions"),
+        let missing = match (form, &variables, &test, &list) {
+            (Form::Rule, None, _, _) => Some("`SecRule` needs variables, an operator and actions"),
+            (Form::Rule, Some(Ok(_)), None, _) => Some("`SecRule` needs an operator after its variables"),
+            (Form::Action, _, _, None) => Some("`SecAction` needs a list of actions"),
+            (Form::Script, _, _, None) => Some("`SecRuleScript` needs a script and a list of actions"),
             _ => None,
         };
         let mut unreadable = missing.is_some();
         if let Some(message) = missing {
-            let form = if tests {
-                r#"`SecRule VARIABLES "@operator argument" "id:NUMBER,…"`"#
-            } else {
-                r#"`SecAction "id:NUMBER,…"`"#
+            let form = match form {
+                Form::Rule => r#"`SecRule VARIABLES "@operator argument" "id:NUMBER,…"`"#,
+                Form::Action => r#"`SecAction "id:NUMBER,…"`"#,
+                Form::Script => r#"`SecRuleScript NAME.lua "id:NUMBER,…"`"#,
             };
             self.out.push(name.report(Code::E0302, message).help(format!("write {form}")));
         }
@@ -117,6 +133,7 @@ impl Parser<'_> {
             }
         };
         let (variables, test, list) = (take(variables), take(test), take(list));
+        let script = take(script);
         if let Some(rest) = words.rest() {
             let error = rest.report(Code::E0302, "there is text after the actions");
             self.out.push(
@@ -143,19 +160,20 @@ impl Parser<'_> {
             namespaces: Vec::new(),
         });
         let actions = match list {
-            Some(list) => parse(&list, place, &mut self.out),
+            Some(list) => parse(&list, place, &mut self.out).map(|list| self.with_scripts(file, list)),
             None => (!unreadable).then(Actions::default),
         };
+        let script = script.and_then(|name| self.script(file, &name));
         if let (Some(text), Some(condition), Some(actions)) = (&variables, &condition, &actions) {
             values::check_prefixes(text, &condition.targets, &actions.namespaces, &mut self.out);
         }
         if let Some(actions) = actions.as_ref().filter(|_| !tests)
             && (actions.multi_match || !actions.steps.list.is_empty())
         {
-            let message = "`SecAction` tests nothing: its transformations do nothing";
+            let message = format!("`{}` tests nothing: its transformations do nothing", name.text());
             self.out.push(name.report(Code::W0402, message));
         }
-        Piece { condition, actions }
+        Piece { condition, script, actions }
     }
 
     /// The first line of a rule, with its `chain` action if it has one; `None` when it is not known where
@@ -166,7 +184,7 @@ impl Parser<'_> {
         line: &Line,
         name: &Text,
         piece: Piece,
-        tests: bool,
+        form: Form,
     ) -> Option<(Chain, Option<Label>)> {
         let lost = std::mem::take(&mut self.lost);
         let Some(mut actions) = piece.actions else {
@@ -181,7 +199,7 @@ impl Parser<'_> {
         }
         match &id {
             Some((id, label)) => self.register(*id, label),
-            None if tests && !actions.has_id => {
+            None if form != Form::Action && !actions.has_id => {
                 let error = name.report(Code::E0212, "the rule has no id");
                 self.out.push(error.help("add `id:NUMBER` to its actions"));
             }
@@ -189,7 +207,7 @@ impl Parser<'_> {
         }
         let open = actions.chain.take();
         let phase = actions.phase.unwrap_or(DEFAULT_PHASE);
-        let link = self.link(phase, piece.condition, &mut actions);
+        let link = self.link(phase, piece.condition, piece.script, &mut actions);
         let chain = Chain {
             id: id.map(|(id, _)| id),
             starter: actions,
@@ -210,7 +228,7 @@ impl Parser<'_> {
             return (chain, None);
         };
         let open = actions.chain.take();
-        chain.links.push(self.link(chain.phase, piece.condition, &mut actions));
+        chain.links.push(self.link(chain.phase, piece.condition, piece.script, &mut actions));
         chain.starter.complete_with(&actions);
         (chain, open)
     }
@@ -227,7 +245,13 @@ impl Parser<'_> {
     }
 
     /// A line as a link of a rule. Default transformations stand in front of its own, in every link.
-    fn link(&self, phase: Phase, condition: Option<Condition>, actions: &mut Actions) -> Link {
+    fn link(
+        &self,
+        phase: Phase,
+        condition: Option<Condition>,
+        script: Option<Script>,
+        actions: &mut Actions,
+    ) -> Link {
         let base = self.default_of(phase).map(|actions| actions.steps.list.as_slice());
         let condition = condition.map(|condition| Condition {
             transformations: actions.steps.after(base.unwrap_or_default()),
@@ -235,7 +259,7 @@ impl Parser<'_> {
             namespaces: std::mem::take(&mut actions.namespaces),
             ..condition
         });
-        Link { condition, capture: actions.capture, actions: std::mem::take(&mut actions.run) }
+        Link { condition, script, capture: actions.capture, actions: std::mem::take(&mut actions.run) }
     }
 
     /// Merges a whole rule with the default action of its phase. What the default action runs, it runs
@@ -274,6 +298,7 @@ impl Parser<'_> {
             log: merged.log.unwrap_or(true),
             audit: merged.audit.unwrap_or(true),
             meta: merged.meta,
+            risk: None,
         };
         fit_status(&mut rule);
         self.entries.push(Entry::Rule(Draft { rule: Box::new(rule), default, skip_after: skip_label }));

@@ -14,6 +14,9 @@ const STORES: &[(&str, Store)] = &[
     ("USER", Store::User),
 ];
 
+/// What `setvar` can write to besides: `client.risk`.
+const CLIENT: (&str, Store) = ("CLIENT", Store::Client);
+
 fn store(name: &Text, stores: &[(&str, Store)]) -> Result<Store, Diagnostic> {
     if let Some((_, store)) = stores.iter().find(|(n, _)| n.as_bytes().eq_ignore_ascii_case(name.bytes())) {
         return Ok(*store);
@@ -31,13 +34,23 @@ fn place(text: &Text, example: &str) -> Result<(Store, Template), Diagnostic> {
         let message = format!("`{}` names no collection", text.text());
         return Err(text.report(Code::E0315, message).help(format!("write `{example}`")));
     };
-    let collection = store(&text.slice(0..dot), STORES)?;
+    let name = text.slice(0..dot);
     let key = text.slice(dot + 1..text.len());
+    if name.bytes().eq_ignore_ascii_case(CLIENT.0.as_bytes()) {
+        if example != SETVAR || !key.bytes().eq_ignore_ascii_case(b"risk") {
+            let error = text.report(Code::E0315, "of the client only its risk can be set");
+            return Err(error.help("write `setvar:client.risk=+15`"));
+        }
+        return Ok((CLIENT.1, template(&key)?));
+    }
+    let collection = store(&name, STORES)?;
     if key.is_empty() {
         return Err(text.report(Code::E0315, "there is no name after the dot"));
     }
     Ok((collection, template(&key)?))
 }
+
+const SETVAR: &str = "setvar:tx.name=value";
 
 /// The parts before and after the first `=`.
 fn split(text: &Text) -> (Text, Option<Text>) {
@@ -49,7 +62,7 @@ fn split(text: &Text) -> (Text, Option<Text>) {
 
 /// `setvar:[!]collection.key[=[+|-]value]`. Without a value the key is set to `1` (ModSecurity).
 pub(super) fn setvar(value: &Text, out: &mut Vec<Diagnostic>) -> Result<Action, Diagnostic> {
-    const EXAMPLE: &str = "setvar:tx.name=value";
+    const EXAMPLE: &str = SETVAR;
     if value.bytes().first() == Some(&b'!') {
         let (name, assigned) = split(&value.slice(1..value.len()));
         if let Some(assigned) = assigned {

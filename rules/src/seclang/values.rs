@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use super::text::Text;
 use super::variables::parse_targets;
 use crate::diagnostic::{Code, Diagnostic, did_you_mean, suggest};
+use crate::lua::ScriptError;
 use crate::model::{Selector, Target, TargetMode, Template, UnknownMacro, Variable};
 use crate::xpath::{Namespace, XPath};
 
@@ -86,6 +87,13 @@ pub(super) fn ids(text: &Text, code: Code) -> Result<Vec<(u64, u64)>, Diagnostic
 /// Text with macros.
 pub(super) fn template(text: &Text) -> Result<Template, Diagnostic> {
     Template::parse(text.bytes()).map_err(|unknown| unknown_macro(text, &unknown))
+}
+
+/// The report of a script that can't be used, named by `text`.
+pub(super) fn bad_script(text: &Text, error: &ScriptError) -> Diagnostic {
+    let mut diagnostic = text.report(error.code(), error.to_string());
+    diagnostic.help = error.help().map(str::to_owned);
+    diagnostic
 }
 
 /// The report of a macro in `text` that names nothing.

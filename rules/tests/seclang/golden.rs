@@ -78,8 +78,10 @@ fn every_code_has_a_golden_case() {
     let root = tests("diagnostics/seclang");
     let all: String =
         names(&root, ".out").iter().map(|name| std::fs::read_to_string(root.join(name)).unwrap()).collect();
-    // E0207 is W0403 here; E0318 takes several rule sets.
-    let elsewhere = [Code::E0207, Code::E0318];
+    // E0207 is W0403 here; E0318 takes several rule sets. What is wrong with the text of a script is in the cases of policies: builds differ in
+    // what they say of that.
+    let elsewhere =
+        [Code::E0207, Code::E0318, Code::E0215, Code::E0217, Code::E0218, Code::E0219, Code::E0220];
     for code in Code::ALL {
         let name = code.to_string();
         let here = ["E02", "W02", "E03", "W04", "N05"].iter().any(|kind| name.starts_with(kind));

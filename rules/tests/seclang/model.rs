@@ -60,7 +60,7 @@ fn action(action: &Action) -> String {
         Action::InitCollection { collection, key } => format!("open {collection:?} {}", template(key)),
         Action::SetEnv { name, value } => format!("ENV {} = {}", template(name), template(value)),
         Action::Sanitise(secret) => format!("mask {secret:?}"),
-        Action::Exec(name) => format!("exec {name}"),
+        Action::Exec(script) => format!("exec {}", script.name()),
         Action::Ctl(ctl) => format!("ctl {ctl:?}"),
     }
 }

@@ -1,10 +1,11 @@
 //! Scenarios: a policy, exchanges, and what must come of them. Every file of `rules/tests/scenarios` is one.
 //! The engine's own tests run them, and `filter/tests/module` runs them through the module.
 //!
-//! A file holds `{"policy": …, "cases": [{"name", "request", "response"?, "expect"}]}`, or an array of such objects, each
-//! with a `name`. Of an expectation
+//! A file holds `{"lua"?, "policy": …, "cases": [{"name", "request", "response"?, "expect"}]}`, or an array of such
+//! objects, each with a `name`. Of an expectation
 //! only what is given is checked: `action`, `status`, `location`, `phase`, `rule_id`, `matched` (ids in
-//! order), `logged` (ids in order), `tx` (some of its keys), `log` (texts that some log line holds).
+//! order), `logged` (ids in order), `tx` (some of its keys), `log` (texts that some log line holds), `scripts`
+//! (what scripts say: texts that the lines hold, in order).
 //! `head_as_sent` names those of `matched` that need the request's head exactly as it is written, which no
 //! filter in Envoy gets to see: there names are in lower case, and there is a request id. `audit` holds texts of
 //! the audit record; `null` in their place says that there is none.
@@ -25,6 +26,9 @@ pub(crate) struct Scenario {
     /// The file's name without extension, and its own in a file with several.
     #[serde(default)]
     pub(crate) name: String,
+    /// Whether its policy has scripts: builds without Lua leave it out, and say so.
+    #[serde(default)]
+    pub(crate) lua: bool,
     pub(crate) policy: Value,
     pub(crate) cases: Vec<Case>,
 }
@@ -51,6 +55,7 @@ pub(crate) struct Expectation {
     pub(crate) logged: Option<Vec<u64>>,
     pub(crate) tx: Option<BTreeMap<String, Option<String>>>,
     pub(crate) log: Option<Vec<String>>,
+    pub(crate) scripts: Option<Vec<String>>,
     #[serde(default, deserialize_with = "given")]
     pub(crate) audit: Option<Option<Vec<String>>>,
 }
@@ -116,6 +121,8 @@ pub(crate) struct Found {
     pub(crate) lines: Vec<String>,
     /// The audit record.
     pub(crate) audit: Option<String>,
+    /// What scripts said, and that they were stopped.
+    pub(crate) scripts: Vec<String>,
 }
 
 impl Found {
@@ -136,6 +143,7 @@ impl Found {
                         ("redirect", Some(*status), Some(String::from_utf8_lossy(location).into_owned()))
                     }
                     Disruption::Drop => ("drop", None, None),
+                    Disruption::Client(refusal) => (refusal.name(), None, None),
                 };
                 Self {
                     action,
@@ -164,6 +172,12 @@ impl Differences {
         self.compare("rule_id", expect.rule_id.as_ref(), found.rule_id.as_ref());
         self.compare("logged", expect.logged.as_ref(), Some(&found.logged));
         self.check_audit(expect, found.audit.as_deref());
+        if let Some(texts) = &expect.scripts
+            && !(texts.len() == found.scripts.len()
+                && texts.iter().zip(&found.scripts).all(|(text, line)| line.contains(text)))
+        {
+            self.say(format!("scripts: {texts:?} is expected, found {:#?}", found.scripts));
+        }
         for text in expect.log.iter().flatten() {
             if !found.lines.iter().any(|line| line.contains(text)) {
                 self.say(format!("no log line holds {text:?}:\n{}", found.lines.join("\n")));

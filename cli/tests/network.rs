@@ -1,0 +1,124 @@
+//! `import-armr` and `network` as a user runs them.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+const ARMR: &str = r#"app("a"):
+  requires(version: ARMR/2.10)
+  socket("strangers"):
+    accept("0.0.0.0:0")
+    protect(message: "", severity: High)
+  endsocket
+  socket("ours"):
+    accept("10.0.0.0/8:0")
+    allow()
+  endsocket
+endapp
+"#;
+const BROKEN: &str = "app(\"b\"):\n  requires(version: ARMR/2.10)\n  socket(\"r\"):\n    accept(\"10.0.0.1\")\n    \
+                      protect()\n  endsocket\nendapp\n";
+
+fn file(name: &str, text: &str) -> String {
+    let path: PathBuf = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// Exit status, standard output, standard error.
+fn run(arguments: &[&str], input: &str) -> (i32, String, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn armr_becomes_a_policy_that_decides_the_same() {
+    let armr = file("good.armr", ARMR);
+    let (code, policy, err) = run(&["import-armr", &armr], "");
+    assert_eq!((code, err.as_str()), (0, ""));
+    let policy_file = file("imported.json", &policy);
+    assert_eq!(run(&["check", &policy_file, &armr], "").0, 0);
+    let connections = "{\"id\":1,\"kind\":\"accept\",\"address\":\"10.1.2.3\",\"port\":9}\n\
+                       {\"id\":2,\"kind\":\"accept\",\"address\":\"11.1.2.3\"}\n\n\
+                       {\"id\":3,\"kind\":\"connect\",\"address\":\"11.1.2.3\",\"host\":[\"a\",\"b\"],\"path\":\"/x\"}\n";
+    let (_, of_policy, _) = run(&["network", "--policy", &policy_file], connections);
+    let (code, of_text, _) = run(&["network", "--armr", &armr], connections);
+    assert_eq!(code, 0);
+    let read = |out: &str| -> Vec<Value> {
+        let lines = out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines
+            .map(|mut one| {
+                one["cef"] = Value::Null;
+                one["event"] = Value::Null;
+                one
+            })
+            .collect()
+    };
+    assert_eq!(read(&of_policy), read(&of_text));
+    let decisions = read(&of_text);
+    assert_eq!(decisions[0]["outcome"], "proceed");
+    assert_eq!(
+        decisions[0]["rule"],
+        json!({ "app": "a", "name": "ours", "action": "allow", "severity": "unknown", "number": 1 })
+    );
+    assert_eq!(decisions[0]["matched"], json!({ "level": "network", "address": "10.0.0.0/8", "ports": "0" }));
+    assert_eq!((&decisions[1]["outcome"], &decisions[1]["applied"]), (&json!("refuse"), &json!(true)));
+    assert_eq!((&decisions[2]["rule"], &decisions[2]["outcome"]), (&Value::Null, &json!("proceed")));
+    assert!(
+        of_text.contains("act=protect") && of_text.contains("\"remoteIpAddress\":\"11.1.2.3\""),
+        "{of_text}"
+    );
+}
+
+#[test]
+fn an_invalid_app_is_reported_and_others_are_printed() {
+    let both = file("both.armr", &format!("{ARMR}{BROKEN}"));
+    let (code, out, err) = run(&["import-armr", &both], "");
+    assert_eq!(code, 1);
+    assert!(out.contains("strangers") && !out.contains("\"r\""), "{out}");
+    assert!(err.contains("E0508") && err.contains("both.armr:15:12"), "{err}");
+    let (code, out, err) = run(&["import-armr", "-", "--format", "json"], BROKEN);
+    assert_eq!((code, err.as_str()), (1, ""));
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["diagnostics"][0]["code"], "E0508");
+    assert_eq!(
+        (&report["diagnostics"][0]["line"], &report["policy"]["network"]["rules"]),
+        (&json!(4), &json!([]))
+    );
+    assert_eq!(run(&["check", &both], "").0, 1);
+    let (code, out, _) =
+        run(&["check", "-"], &json!({ "network": { "armr": format!("{ARMR}{BROKEN}") } }).to_string());
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("W0601") && out.contains("2 network rules"), "{out}");
+}
+
+#[test]
+fn lines_that_are_no_connections_are_said() {
+    let armr = file("lines.armr", ARMR);
+    for line in [
+        "{",
+        "{\"kind\":\"listen\"}",
+        "{\"kind\":\"accept\",\"address\":\"x\"}",
+        "{\"kind\":\"accept\",\"prot\":1}",
+        "{\"kind\":\"accept\",\"port\":70000}",
+        "{\"kind\":\"accept\",\"method\":\"GET\"}",
+    ] {
+        let (code, out, err) = run(&["network", "--armr", &armr], line);
+        assert_eq!((code, out.as_str()), (1, ""), "{line}");
+        assert!(err.contains("line 1: "), "{err}");
+    }
+    assert_eq!(run(&["network"], "").0, 2);
+}

@@ -1,0 +1,25 @@
+//! Envoy's shared data as the engine's key-value store.
+
+use portcullis_rules::host::{Held, KeyValue, KeyValueError};
+
+use crate::abi;
+
+/// The shared data of the VM id: one for all workers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SharedData;
+
+/// A number that no value has: the host compares with it only where there is a value, so a set with it makes
+/// a key and never changes one. (Envoy counts up from 1; a set with 0 would not compare at all.)
+const ABSENT: u32 = u32::MAX;
+
+impl KeyValue for SharedData {
+    fn get(&self, key: &[u8]) -> Result<Option<Held>, KeyValueError> {
+        let found = abi::shared_data(key).map_err(|error| KeyValueError { status: error.status })?;
+        Ok(found.map(|(value, number)| Held { value, number }))
+    }
+
+    fn set(&self, key: &[u8], value: &[u8], expected: Option<u32>) -> Result<bool, KeyValueError> {
+        abi::set_shared_data(key, value, expected.unwrap_or(ABSENT))
+            .map_err(|error| KeyValueError { status: error.status })
+    }
+}

@@ -1,0 +1,615 @@
+//! The client of a transaction: who it is, what is known of it, what its matches lead to.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::body::element;
+use super::state::State;
+use super::store::Address;
+use super::{Disruption, Interruption};
+use crate::audit::{BlockEvent, ClientMatch, ExchangeFacts, MatchEvent};
+use crate::challenge::ANSWER_HEADER;
+use crate::collections::{Key, Kind, Update};
+use crate::limits;
+use crate::model::{EngineMode, Phase, Store, Variable};
+use crate::operators::leading_integer;
+use crate::plan::{ChangePlan, MarkPlan, Plan, RulePlan};
+use crate::risk::{
+    ClientFacts, ClientState, Consequence, Event, GeoSource, Identity, Listed, RiskSettings, Standing, Tarpit,
+};
+
+/// Why a client is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// A rule's action is `block`.
+    Rule,
+    /// Its score has reached the threshold; it is blocked for a time.
+    Blocked,
+    /// It is blocked for good.
+    BlockedForGood,
+    /// It is on the block list.
+    BlockListed,
+    /// It is on the deny list.
+    DenyListed,
+    /// It has to pass a challenge first.
+    Interrogate,
+    /// It has just passed one: this is no refusal, it gets its cookie.
+    Answered,
+}
+
+impl Refusal {
+    /// The word for reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rule => "rule_block",
+            Self::Blocked => "risk_block",
+            Self::BlockedForGood => "permanent_block",
+            Self::BlockListed => "block_list",
+            Self::DenyListed => "deny_list",
+            Self::Interrogate => "interrogate",
+            Self::Answered => "answered",
+        }
+    }
+
+    /// Whether the exchange, the client, or a list is the reason.
+    #[must_use]
+    pub const fn level(self) -> &'static str {
+        match self {
+            Self::Rule => "request",
+            Self::Blocked | Self::BlockedForGood | Self::Interrogate | Self::Answered => "entity",
+            Self::BlockListed | Self::DenyListed => "list",
+        }
+    }
+}
+
+/// What is known of a client, for reports.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClientView {
+    /// Its key: 32 hexadecimal digits.
+    pub key: String,
+    /// Its score now.
+    pub risk: f32,
+    /// How it stands.
+    pub standing: Standing,
+    /// How often it was blocked, as far as that counts.
+    pub blocks: u8,
+    /// Second since 1970 at which its block ends; `None` when it is not blocked, `u32::MAX` for never.
+    pub blocked_until: Option<u32>,
+    /// How its answers are slowed down.
+    pub tarpit: Option<Tarpit>,
+    /// Whether it has to pass a challenge.
+    pub challenged: bool,
+}
+
+/// What happened to a client, for counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientCounts {
+    /// Blocks for a time that began.
+    pub blocked: u32,
+    /// Blocks for good that began.
+    pub blocked_for_good: u32,
+    /// Requests refused because of their client.
+    pub refused: u32,
+    /// Requests that came during a block.
+    pub post_block: u32,
+    /// Answers that are slowed down.
+    pub tarpitted: u32,
+    /// Challenges.
+    pub challenged: u32,
+    /// Requests of clients that had to pass a challenge and have.
+    pub passed: u32,
+    /// Matches.
+    pub matches: u32,
+    /// The score after a change, rounded.
+    pub score: Option<u8>,
+}
+
+/// The client of a transaction.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(super) settings: Arc<RiskSettings>,
+    pub(super) facts: ClientFacts,
+    key: Option<Key>,
+    state: ClientState,
+    standing: Standing,
+    /// A refusal that stands from the beginning.
+    refusal: Option<Refusal>,
+    pending: Vec<(Event, u64, Phase)>,
+    matches: Vec<ClientMatch>,
+    counts: ClientCounts,
+    /// Whether it was blocked when the request came.
+    post_block: bool,
+    request_done: u64,
+    response_at: u64,
+    lines: Vec<Vec<u8>>,
+    /// What its tokens and cookies are bound to.
+    pub(super) binding: Vec<u8>,
+    /// The cookie that it has earned with this request, as a header value.
+    pub(super) cookie: Option<String>,
+}
+
+impl Client {
+    fn new(settings: &Arc<RiskSettings>) -> Self {
+        Self {
+            settings: Arc::clone(settings),
+            facts: ClientFacts::default(),
+            key: None,
+            state: ClientState::default(),
+            standing: Standing::Watched,
+            refusal: None,
+            pending: Vec::new(),
+            matches: Vec::new(),
+            counts: ClientCounts::default(),
+            post_block: false,
+            request_done: 0,
+            response_at: 0,
+            lines: Vec::new(),
+            binding: Vec::new(),
+            cookie: None,
+        }
+    }
+}
+
+impl State {
+    fn milliseconds(&self) -> u64 {
+        self.now.0 / 1_000_000
+    }
+
+    pub(crate) fn client_facts(&mut self, plan: &Plan, facts: ClientFacts) {
+        let Some(settings) = plan.risk() else { return };
+        self.client.get_or_insert_with(|| Box::new(Client::new(settings))).facts = facts;
+    }
+
+    /// Whether the client is on the allow list: nothing is refused then.
+    pub(crate) fn is_exempt(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| client.standing == Standing::AllowListed)
+    }
+
+    /// Finds out who the client is and what is known of it.
+    pub(crate) fn meet_client(&mut self, plan: &Plan) {
+        let Some(settings) = plan.risk() else { return };
+        let mut client = self.client.take().unwrap_or_else(|| Box::new(Client::new(settings)));
+        let address = self.data.view(0).map(|view| view.scalars.get(Variable::RemoteAddr));
+        let address: Option<IpAddr> =
+            address.and_then(|address| std::str::from_utf8(self.values.get(address)).ok()?.parse().ok());
+        let entity = &settings.entity;
+        let mut identity = Identity {
+            address,
+            user_agent: self.header(b"user-agent"),
+            ja3: entity.ja3_header.as_ref().map_or(b"", |name| self.header(name.as_bytes())),
+            ja4: entity.ja4_header.as_ref().map_or(b"", |name| self.header(name.as_bytes())),
+            header: entity.header.as_ref().map_or(b"", |name| self.header(name.as_bytes())),
+            cookie: entity.cookie.as_ref().map_or(b"", |name| self.cookie(name.as_bytes())),
+            interrogation: b"",
+        };
+        let bound = identity.key(entity);
+        client.binding = [&bound.0[..], identity.user_agent].concat();
+        if plan.may_interrogate()
+            && let Some(passed) = client.passed_before(self.header(b"cookie"), self.now)
+        {
+            client.facts.interrogation = Some(passed.to_vec());
+            client.facts.verified = true;
+        }
+        let verified = client.facts.interrogation.as_deref().filter(|_| client.facts.verified);
+        identity.interrogation = verified.unwrap_or_default();
+        let key = identity.key(entity);
+        client.key = Some(key);
+        if let Some(store) = &self.persistent.store {
+            client.state = store.get(key).map(|payload| ClientState::read(&payload)).unwrap_or_default();
+        }
+        let second = self.now.0 / 1_000_000_000;
+        if let Some(address) = address {
+            let reset = settings.lists.reset.iter().any(|reset| {
+                reset.entry.holds(address, second)
+                    && client.state.at / 1_000 < reset.before
+                    && u64::from(client.state.blocked_at) < reset.before
+            });
+            if reset && client.state != ClientState::default() {
+                client.state = ClientState::default();
+                if let Some(store) = &self.persistent.store {
+                    store.update(key, Kind::Client, self.seconds(), |_| None);
+                }
+            }
+        }
+        let now = self.milliseconds();
+        client.standing = client.state.standing(now);
+        client.refusal = match client.standing {
+            Standing::Blocked if settings.switches.risk_blocks => Some(Refusal::Blocked),
+            Standing::BlockedForGood if settings.switches.risk_blocks => Some(Refusal::BlockedForGood),
+            _ => None,
+        };
+        match address.and_then(|address| settings.lists.find(address, second)) {
+            Some(Listed::Allow(_)) => {
+                client.standing = Standing::AllowListed;
+                client.refusal = None;
+            }
+            Some(Listed::Deny(_)) => {
+                client.standing = Standing::DenyListed;
+                client.refusal = settings.switches.lists.then_some(Refusal::DenyListed);
+            }
+            // A block by score that is for good outweighs one by list, which ends.
+            Some(Listed::Block(_)) if client.standing != Standing::BlockedForGood => {
+                client.standing = Standing::Blocked;
+                client.refusal = settings.switches.lists.then_some(Refusal::BlockListed).or(client.refusal);
+            }
+            _ => {}
+        }
+        client.post_block = client.refusal.is_some();
+        let answer = self.header(ANSWER_HEADER.as_bytes());
+        let answered = (plan.may_interrogate() && !answer.is_empty() && client.refusal.is_none())
+            .then(|| client.answer(answer, self.now));
+        let country = self.country(&settings.country, address);
+        self.client = Some(client);
+        if let Some(refusal) = answered {
+            let disruption = Disruption::Client(refusal);
+            self.interrupt(Interruption { rule_id: 0, phase: Phase::RequestHeaders, disruption });
+        }
+        if let Some(country) = country {
+            let found = element(&mut self.values, b"COUNTRY_CODE", &country);
+            self.data.geo.push(found);
+        }
+        self.show_client(plan);
+    }
+
+    fn header(&self, name: &[u8]) -> &[u8] {
+        let mut headers = self.data.request_headers.iter();
+        let found = headers.find(|header| self.values.get(header.key).eq_ignore_ascii_case(name));
+        found.map_or(b"", |header| self.values.get(header.value))
+    }
+
+    fn cookie(&self, name: &[u8]) -> &[u8] {
+        let found = self.data.cookies.iter().find(|cookie| self.values.get(cookie.key) == name);
+        found.map_or(b"", |cookie| self.values.get(cookie.value))
+    }
+
+    /// Two letters, upper-case.
+    fn country(&self, source: &GeoSource, address: Option<IpAddr>) -> Option<Vec<u8>> {
+        let code = match source {
+            GeoSource::None => return None,
+            GeoSource::Header(name) => self.header(name.as_bytes()).trim_ascii().to_ascii_uppercase(),
+            GeoSource::Database(database) => database.country(address?)?,
+        };
+        (code.len() == 2 && code.iter().all(u8::is_ascii_uppercase)).then_some(code)
+    }
+
+    /// Puts what is known of the client where rules see it.
+    fn show_client(&mut self, plan: &Plan) {
+        let now = self.milliseconds();
+        let Some(client) = &self.client else { return };
+        let settings = &client.settings;
+        let risk = client.state.score_at(&settings.score, now) as u8;
+        let stage = client.state.stage(&settings.score, now).map_or("", |stage| stage.name());
+        let facts: [(&[u8], Vec<u8>); 4] = [
+            (b"RISK", risk.to_string().into_bytes()),
+            (b"STATE", stage.as_bytes().to_vec()),
+            (b"STATUS", client.standing.name().as_bytes().to_vec()),
+            (b"BLOCKS", client.state.blocks.to_string().into_bytes()),
+        ];
+        for (name, value) in facts {
+            let address = Address::of(plan.slots(), Store::Client, name);
+            let (name, value) = (self.values.add(name), self.values.add(&value));
+            if let Some(store) = self.stores.get_mut(Store::Client as usize) {
+                store.set(address, name, value);
+            }
+        }
+    }
+
+    /// `setvar:client.risk`. It shows in `CLIENT:RISK` from the next phase on.
+    pub(crate) fn set_client_risk(&mut self, plan: &Plan, rule: &RulePlan, change: &ChangePlan) {
+        if self.client.is_none() || plan.set(rule.set).is_none_or(|set| self.mode(set) != EngineMode::On) {
+            return;
+        }
+        let risk = |amount: i64| u8::try_from(amount.clamp(0, 100)).unwrap_or(100);
+        let event = match change {
+            ChangePlan::Remove => Event::Set(0),
+            ChangePlan::Set(text) => {
+                let value = self.expand_value(plan, text, rule.set);
+                Event::Set(risk(leading_integer(self.values.get(value))))
+            }
+            ChangePlan::Add(text) | ChangePlan::Subtract(text) => {
+                let amount = self.number(plan, rule, text);
+                let amount =
+                    if matches!(change, ChangePlan::Add(_)) { amount } else { amount.saturating_neg() };
+                if amount < 0 {
+                    Event::Subtract(risk(amount.saturating_neg()))
+                } else {
+                    Event::Add(risk(amount))
+                }
+            }
+        };
+        self.add_event(event, rule.id, rule.phase);
+    }
+
+    fn add_event(&mut self, event: Event, rule: u64, phase: Phase) {
+        if let Some(client) =
+            self.client.as_mut().filter(|client| client.pending.len() < limits::CLIENT_MATCHES)
+        {
+            client.pending.push((event, rule, phase));
+        }
+    }
+
+    /// Notes that a rule which says something of the client has matched.
+    pub(crate) fn note_client_match(
+        &mut self,
+        plan: &Plan,
+        rule: &RulePlan,
+        mark: &MarkPlan,
+        mode: EngineMode,
+    ) {
+        if self.client.is_none() {
+            return;
+        }
+        // What is only watched changes nothing, not even a score.
+        let beta = mark.beta || mode != EngineMode::On;
+        let description = rule.meta.message.as_ref().map(|text| self.expand(plan, text, rule.set));
+        let Some(client) = self.client.as_mut() else { return };
+        if client.matches.len() >= limits::CLIENT_MATCHES {
+            return;
+        }
+        client.counts.matches = client.counts.matches.saturating_add(1);
+        client.matches.push(ClientMatch {
+            id: rule.id,
+            description: description.unwrap_or_default(),
+            tag_name: mark.tag_name.to_string(),
+            classification: mark.classification,
+            state: mark.state,
+            contribution: 0.0,
+            risk: mark.risk,
+            action: mark.action,
+            blocking: false,
+            beta,
+            below: false,
+        });
+        if !beta {
+            let event = Event::Match {
+                rule: rule.id,
+                risk: mark.risk,
+                state: mark.state,
+                action: mark.action,
+                rate: mark.rate,
+            };
+            self.add_event(event, rule.id, rule.phase);
+        }
+    }
+
+    /// After a phase: takes in what its rules said of the client, and refuses the exchange if that is what
+    /// follows.
+    pub(crate) fn judge_client(&mut self, plan: &Plan, phase: Phase) {
+        let Some(mut client) = self.client.take() else { return };
+        let now = self.milliseconds();
+        let events = std::mem::take(&mut client.pending);
+        let changed = !events.is_empty();
+        let mut refusal = client.refusal.take().map(|refusal| (refusal, 0));
+        if changed {
+            let consequences = self.keep(&mut client, &events);
+            let found = client.weigh(&events, &consequences);
+            refusal = refusal.or(found);
+            client.counts.score = Some(client.state.score_at(&client.settings.score, now) as u8);
+        }
+        match phase {
+            Phase::RequestHeaders => self.count_passed(&mut client),
+            Phase::RequestBody => client.request_done = now,
+            Phase::ResponseHeaders => client.response_at = now,
+            _ => {}
+        }
+        let request = phase <= Phase::RequestBody;
+        if refusal.is_none() && request && client.must_answer(now) {
+            refusal = Some((Refusal::Interrogate, self.rule_of(&events)));
+        }
+        if let Some((refusal, rule_id)) = refusal
+            && phase != Phase::Logging
+            && client.standing != Standing::AllowListed
+            && self.decision.interruption.is_none()
+        {
+            client.counts.refused += u32::from(refusal != Refusal::Interrogate);
+            client.counts.challenged += u32::from(refusal == Refusal::Interrogate);
+            self.interrupt(Interruption { rule_id, phase, disruption: Disruption::Client(refusal) });
+        }
+        self.client = Some(client);
+        if changed {
+            self.show_client(plan);
+        }
+        if phase == Phase::Logging {
+            self.report_client(plan);
+        }
+    }
+
+    fn rule_of(&self, events: &[(Event, u64, Phase)]) -> u64 {
+        events.last().map_or(0, |(_, rule, _)| *rule)
+    }
+
+    fn count_passed(&self, client: &mut Client) {
+        client.counts.post_block += u32::from(client.post_block);
+        if client.facts.verified && client.state.is_challenged(&client.settings, self.milliseconds()) {
+            client.counts.passed += 1;
+        }
+    }
+
+    /// Changes what is known of the client, in the store if there is one.
+    fn keep(&self, client: &mut Client, events: &[(Event, u64, Phase)]) -> Vec<Consequence> {
+        let now = self.milliseconds();
+        let settings = Arc::clone(&client.settings);
+        let mut consequences = Vec::new();
+        let take = |state: &mut ClientState| -> Vec<Consequence> {
+            events.iter().map(|(event, ..)| state.take(&settings, event, now)).collect()
+        };
+        let update = match (&self.persistent.store, client.key) {
+            (Some(store), Some(key)) => store.update(key, Kind::Client, self.seconds(), |payload| {
+                let mut state = payload.map(ClientState::read).unwrap_or_default();
+                consequences = take(&mut state);
+                let entry = state.entry(&settings);
+                client.state = state;
+                Some(entry)
+            }),
+            _ => Update::Failed,
+        };
+        // What can't be kept holds for this transaction at least.
+        if update == Update::Failed {
+            consequences = take(&mut client.state);
+        }
+        consequences
+    }
+
+    /// How the answer is slowed down. The client is known to have been slowed once more.
+    pub(crate) fn slow_down(&mut self) -> Option<Tarpit> {
+        let mut client = self.client.take()?;
+        let now = self.milliseconds();
+        let tarpit = client
+            .state
+            .tarpit(&client.settings, now)
+            .filter(|_| client.standing != Standing::AllowListed && self.decision.interruption.is_none());
+        if tarpit.is_some() {
+            client.counts.tarpitted += 1;
+            self.keep(&mut client, &[(Event::Slowed, 0, Phase::ResponseHeaders)]);
+        }
+        self.client = Some(client);
+        tarpit
+    }
+
+    pub(crate) fn client_view(&self) -> Option<ClientView> {
+        let client = self.client.as_ref()?;
+        let now = self.milliseconds();
+        let blocked = matches!(client.state.standing(now), Standing::Blocked | Standing::BlockedForGood);
+        let standing = match client.standing {
+            Standing::AllowListed | Standing::DenyListed => client.standing,
+            _ => client.state.standing(now).max(client.standing),
+        };
+        Some(ClientView {
+            key: client.key.map(Key::hex).unwrap_or_default(),
+            risk: client.state.score_at(&client.settings.score, now),
+            standing,
+            blocks: client.state.blocks,
+            blocked_until: blocked.then_some(client.state.blocked_until),
+            tarpit: client.state.tarpit(&client.settings, now),
+            challenged: client.must_answer(now),
+        })
+    }
+
+    pub(crate) fn take_client_counts(&mut self) -> ClientCounts {
+        self.client.as_mut().map(|client| std::mem::take(&mut client.counts)).unwrap_or_default()
+    }
+
+    pub(crate) fn take_client_lines(&mut self) -> Vec<Vec<u8>> {
+        self.client.as_mut().map(|client| std::mem::take(&mut client.lines)).unwrap_or_default()
+    }
+
+    /// Makes the records of the transaction.
+    fn report_client(&mut self, plan: &Plan) {
+        let Some(mut client) = self.client.take() else { return };
+        // Handing in an answer is no block.
+        let answered = Disruption::Client(Refusal::Answered);
+        let interruption =
+            self.decision.interruption.clone().filter(|interruption| interruption.disruption != answered);
+        if client.matches.is_empty() && !client.post_block && interruption.is_none() {
+            self.client = Some(client);
+            return;
+        }
+        let facts = self.exchange_facts(plan, &client);
+        if let Some(interruption) = &interruption {
+            let (level, reason) = match interruption.disruption {
+                Disruption::Client(refusal) => (refusal.level(), refusal.name()),
+                _ => ("request", "rule"),
+            };
+            let event = BlockEvent { facts: &facts, level, reason, rule_id: interruption.rule_id };
+            client.lines.push(event.line());
+        }
+        if !client.matches.is_empty() || client.post_block {
+            let matches: Vec<&ClientMatch> = client.matches.iter().filter(|one| !one.below).collect();
+            if !matches.is_empty() || client.post_block {
+                let event = MatchEvent { facts: &facts, matches, post_block: client.post_block };
+                client.lines.push(event.line());
+            }
+        }
+        self.client = Some(client);
+    }
+
+    fn exchange_facts(&mut self, plan: &Plan, client: &Client) -> ExchangeFacts {
+        let mut scalar = |variable| {
+            let value = self.scalar(plan, variable, 0);
+            self.values.get(value).to_vec()
+        };
+        let status = scalar(Variable::ResponseStatus);
+        let (ip, host, uri) =
+            (scalar(Variable::RemoteAddr), scalar(Variable::ServerName), scalar(Variable::RequestFilename));
+        let (args, id, method) =
+            (scalar(Variable::QueryString), scalar(Variable::UniqueId), scalar(Variable::RequestMethod));
+        let response_length = self
+            .data
+            .response_headers
+            .iter()
+            .find(|header| self.values.get(header.key).eq_ignore_ascii_case(b"content-length"))
+            .map(|header| leading_integer(self.values.get(header.value)));
+        let length = self.header(b"content-length");
+        let reached = client.response_at > 0;
+        ExchangeFacts {
+            timestamp: self.now.0,
+            user_agent: self.header(b"user-agent").to_vec(),
+            ip,
+            host,
+            uri,
+            args,
+            request_id: id,
+            client: client.key.map(Key::hex).unwrap_or_default(),
+            risk: client.state.score_at(&client.settings.score, self.milliseconds()),
+            status_code: if reached { leading_integer(&status) } else { 0 },
+            ssl: client.facts.ssl,
+            method,
+            content_type: self.header(b"content-type").to_vec(),
+            content_length: (!length.is_empty()).then(|| leading_integer(length)),
+            response_length: response_length.filter(|_| reached),
+            upstream_milliseconds: reached.then(|| client.response_at.saturating_sub(client.request_done)),
+            tls_fingerprint: client
+                .settings
+                .entity
+                .ja4_header
+                .as_ref()
+                .or(client.settings.entity.ja3_header.as_ref())
+                .map(|name| self.header(name.as_bytes()).to_vec())
+                .unwrap_or_default(),
+            cookie: client.facts.interrogation.clone().filter(|_| client.facts.verified),
+        }
+    }
+}
+
+impl Client {
+    /// Whether it has to pass a challenge and has not.
+    fn must_answer(&self, now: u64) -> bool {
+        self.standing == Standing::Watched
+            && !self.facts.verified
+            && self.state.is_challenged(&self.settings, now)
+    }
+
+    /// Fills in what came of the matches, and finds what refuses the exchange.
+    fn weigh(
+        &mut self,
+        events: &[(Event, u64, Phase)],
+        consequences: &[Consequence],
+    ) -> Option<(Refusal, u64)> {
+        let mut refusal = None;
+        let rule_blocks = self.settings.switches.rule_blocks && self.standing != Standing::AllowListed;
+        for ((event, rule, _), consequence) in events.iter().zip(consequences) {
+            if let Some(block) = consequence.block {
+                let for_good = block.until == u32::MAX;
+                self.counts.blocked += u32::from(!for_good);
+                self.counts.blocked_for_good += u32::from(for_good);
+                let kind = if for_good { Refusal::BlockedForGood } else { Refusal::Blocked };
+                if self.standing == Standing::Watched {
+                    self.standing = if for_good { Standing::BlockedForGood } else { Standing::Blocked };
+                }
+                refusal = refusal.or(Some((kind, *rule)));
+            }
+            if consequence.refuse && rule_blocks {
+                refusal = Some((Refusal::Rule, *rule));
+            }
+            if let Event::Match { .. } = event
+                && let Some(one) = self.matches.iter_mut().rev().find(|one| one.id == *rule && !one.beta)
+            {
+                one.contribution = consequence.added;
+                one.below = consequence.below;
+                one.blocking = consequence.refuse && rule_blocks;
+            }
+        }
+        refusal
+    }
+}

@@ -1,0 +1,38 @@
+//! What a rule says of the client.
+
+use super::Link;
+use crate::risk::{Classification, KillChain, Rate, RiskAction};
+
+/// What a match of a rule says of the client.
+#[derive(Clone, Debug)]
+pub struct RiskMark {
+    /// 0 to 100.
+    pub risk: u8,
+    /// The kind of attack.
+    pub classification: Classification,
+    /// The stage of an attack.
+    pub state: Option<KillChain>,
+    /// What is done about it.
+    pub action: RiskAction,
+    /// It is recorded, and neither scored nor acted on.
+    pub beta: bool,
+    /// For a rate rule: how many matches are still fine.
+    pub rate: Option<Rate>,
+    /// Short label for reports.
+    pub tag_name: String,
+    /// The condition of a risk rule, beside the rule's links.
+    pub tree: Option<Tree>,
+}
+
+/// A condition of groups.
+#[derive(Clone, Debug)]
+pub enum Tree {
+    /// A single condition.
+    Leaf(Box<Link>),
+    /// All are true.
+    And(Vec<Tree>),
+    /// Any is true.
+    Or(Vec<Tree>),
+    /// None is true.
+    Not(Vec<Tree>),
+}

@@ -1,0 +1,179 @@
+//! Risk rules, and what other rules say of clients: from their forms to the model.
+
+use rustc_hash::FxHashMap;
+
+use super::files::Files;
+use super::forms::{ItemForm, PolicyForm, RuleForm};
+use super::report::{Reporter, Spanned};
+use super::risk_condition::Reading;
+use super::risk_forms::{RiskForm, RiskRuleForm};
+use super::text;
+use super::values::RuleId;
+use crate::diagnostic::{Code, Span};
+use crate::model::{
+    Item, LimitAction, Metadata, Origin, Phase, Resolution, ResponseLimitAction, RiskMark, Rule, RuleSet,
+    Settings,
+};
+use crate::risk::{Classification, Rate, RiskAction};
+
+/// The name of the rule set that risk rules make.
+const SET: &str = "risk";
+
+/// What a rule of a rule set says of the client.
+pub(super) fn mark(form: &RuleForm, _: &mut Reporter<'_>) -> Option<RiskMark> {
+    let says =
+        form.risk.is_some() || form.classification.is_some() || form.state.is_some() || form.action.is_some();
+    says.then(|| RiskMark {
+        risk: form.risk.map_or(0, |risk| risk.value.0),
+        classification: form.classification.map_or(Classification::CustomerRule, |one| one.value.0),
+        state: form.state.map(|state| state.value.0),
+        action: form.action.map_or(RiskAction::Track, |action| action.value),
+        beta: false,
+        rate: None,
+        tag_name: String::new(),
+        tree: None,
+    })
+}
+
+/// The risk rules as a rule set of their own; `None` when there are none.
+pub(super) fn rule_set(form: &RiskForm, files: &Files, reporter: &mut Reporter<'_>) -> Option<RuleSet> {
+    let countries = form.country.is_some();
+    let rules: Vec<Rule> = form
+        .rules
+        .iter()
+        .enumerate()
+        .filter_map(|(index, rule)| self::rule(&rule.value, index, countries, files, reporter))
+        .collect();
+    if rules.is_empty() {
+        return None;
+    }
+    let looks_at = |phase: Phase| rules.iter().any(|rule| rule.phase == phase);
+    let settings = Settings {
+        request_body_access: rules.iter().any(|rule| rule.phase >= Phase::RequestBody),
+        request_body_limit_action: LimitAction::ProcessPartial,
+        response_body_access: looks_at(Phase::ResponseBody),
+        response_body_limit_action: ResponseLimitAction::ProcessPartial,
+        json_by_content_type: true,
+        ..Settings::default()
+    };
+    let items = rules.into_iter().map(|rule| Item::Rule(Box::new(rule))).collect();
+    Some(RuleSet { name: SET.to_owned(), settings, items })
+}
+
+fn rule(
+    form: &RiskRuleForm,
+    index: usize,
+    countries: bool,
+    files: &Files,
+    reporter: &mut Reporter<'_>,
+) -> Option<Rule> {
+    let mut reading = Reading { files, countries, phase: Phase::RequestHeaders };
+    let tree = form.condition.as_ref().and_then(|condition| reading.tree(&condition.value, 0, reporter));
+    let message = form.description.as_ref().and_then(|text| text::one_line(text, reporter));
+    let rate = form.rate.as_ref().and_then(|rate| {
+        Some(Rate { count: rate.value.count?.value.0, seconds: rate.value.seconds?.value.0 })
+    });
+    let phase = form.phase.map_or(reading.phase, |phase| phase.value.0);
+    if let Some(written) = form.phase.filter(|_| phase < reading.phase) {
+        let message = format!(
+            "the rule never matches in phase {}: what it looks at is known from phase {} on",
+            phase.number(),
+            reading.phase.number()
+        );
+        reporter.push(reporter.at(Code::W0803, written.span, message).help("leave `phase` out"));
+    }
+    let mark = RiskMark {
+        risk: form.risk.value.0,
+        classification: form.classification.map_or(Classification::CustomerRule, |one| one.value.0),
+        state: form.state.map(|state| state.value.0),
+        action: form.action.value,
+        beta: form.beta.value,
+        rate,
+        tag_name: form.tag_name.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
+        tree: Some(tree?),
+    };
+    Some(Rule {
+        id: form.id?.value.0,
+        origin: Origin { file: format!("risk.rules[{index}]").into(), line: 1 },
+        phase,
+        links: Vec::new(),
+        resolution: Resolution::Pass,
+        status: None,
+        skip: 0,
+        skip_after: None,
+        // Matches have records of their own.
+        log: false,
+        audit: true,
+        meta: Metadata {
+            message,
+            severity: form.severity.map(|severity| severity.value.0),
+            ..Metadata::default()
+        },
+        risk: Some(Box::new(mark)),
+    })
+}
+
+/// Looks across rules: ids that stand twice, actions that nothing carries out, marks without a risk part.
+pub(super) fn check(policy: &PolicyForm, reporter: &mut Reporter<'_>) {
+    let marked = policy.rule_sets.iter().flat_map(|set| &set.rules).filter_map(|item| match item {
+        ItemForm::Rule(rule) => Some(&rule.value),
+        ItemForm::Marker(_) => None,
+    });
+    let Some(risk) = &policy.risk else {
+        for rule in marked {
+            let places = [
+                rule.risk.map(|one| one.span),
+                rule.classification.map(|one| one.span),
+                rule.state.map(|one| one.span),
+                rule.action.map(|one| one.span),
+            ];
+            if let Some(span) = places.into_iter().flatten().next() {
+                let message = "this has no effect: the policy has no `risk` part, so no client is watched";
+                let help = "add `\"risk\": {}` to the policy";
+                reporter.push(reporter.at(Code::W0802, span, message).help(help));
+            }
+        }
+        return;
+    };
+    let mut ids: FxHashMap<RuleId, Span> = FxHashMap::default();
+    for rule in marked {
+        if let Some(id) = rule.rule_id {
+            ids.entry(id.value).or_insert(id.span);
+        }
+    }
+    for rule in &risk.value.rules {
+        let Some(id) = rule.value.id else { continue };
+        let first = *ids.entry(id.value).or_insert(id.span);
+        if first != id.span {
+            let message = format!("two rules have the id {}", id.value.0);
+            let diagnostic = reporter.at(Code::E0201, id.span, message);
+            let diagnostic = diagnostic.help("rule ids are unique in the policy; give this rule another");
+            reporter.push(reporter.also(diagnostic, first, "the other is here"));
+        }
+    }
+    let switches = risk.value.switches.as_ref().map(|switches| &switches.value);
+    if !switches.is_some_and(|switches| switches.rule_blocks.value) {
+        let own = risk.value.rules.iter().map(|rule| rule.value.action);
+        let blocking = own.filter(|action| action.value == RiskAction::Block);
+        report_off(
+            blocking.map(|action| action.span).next(),
+            "rule_blocks",
+            "rules refuse nothing",
+            reporter,
+        );
+    }
+    if !switches.is_some_and(|switches| switches.lists.value) {
+        let lists = risk.value.lists.as_ref().map(|lists| &lists.value);
+        let entries = lists.into_iter().flat_map(|lists| lists.deny.iter().chain(&lists.block));
+        let first: Option<Span> = entries.map(|entry: &Spanned<_>| entry.span).next();
+        report_off(first, "lists", "the deny and block lists refuse nothing", reporter);
+    }
+}
+
+fn report_off(place: Option<Span>, switch: &str, what: &str, reporter: &mut Reporter<'_>) {
+    if let Some(span) = place {
+        let message = format!("{what}: `risk.switches.{switch}` is off");
+        reporter
+            .push(reporter.at(Code::W0801, span, message).help("set the switch to true when you are ready"));
+    }
+}
