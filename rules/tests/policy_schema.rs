@@ -144,7 +144,8 @@ fn defaults_are_those_of_the_reader() {
         "network": {
             "event_flow": {"max_events_per_rule": 1, "pause_seconds": 1},
             "rules": [{
-                "name": "n", "kind": "accept", "address": "192.0.2.1", "action": "detect", "severity": "low",
+                "name": "n", "kind": "accept", "address": "192.0.2.1", "start_port": 0,
+                "action": "detect", "severity": "low",
             }],
         },
         "risk": {
