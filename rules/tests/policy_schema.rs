@@ -38,6 +38,11 @@ fn places() -> Vec<(&'static str, Value, &'static str)> {
             json!({"risk": {"rules": [{"condition": {"attribute": "uri"}}]}}),
             "/risk/rules/0/condition",
         ),
+        ("Network", json!({"network": {}}), "/network"),
+        ("EventFlow", json!({"network": {"event_flow": {}}}), "/network/event_flow"),
+        ("NetworkRule", json!({"network": {"rules": [{}]}}), "/network/rules/0"),
+        ("BindSide", json!({"network": {"rules": [{"server": {}}]}}), "/network/rules/0/server"),
+        ("ArmrFile", json!({"network": {"armr": [{}]}}), "/network/armr/0"),
         ("SecLangFile", json!({"rule_sets": [{"seclang": [{}]}]}), "/rule_sets/0/seclang/0"),
     ]
 }
@@ -136,6 +141,13 @@ fn defaults_are_those_of_the_reader() {
     let filled = json!({
         "rule_sets": [{"name": "n", "rules": [{"rule_id": 1, "matches": [{"variables": "ARGS"}]}]}],
         "client_address": {},
+        "network": {
+            "event_flow": {"max_events_per_rule": 1, "pause_seconds": 1},
+            "rules": [{
+                "name": "n", "kind": "accept", "address": "192.0.2.1", "start_port": 0,
+                "action": "detect", "severity": "low",
+            }],
+        },
         "risk": {
             "entity": {}, "score": {"state_weights": {}}, "block": {}, "switches": {}, "tarpit": {},
             "interrogate": {}, "country": {"header": "x-country"}, "store": {},

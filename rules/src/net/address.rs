@@ -244,6 +244,6 @@ mod tests {
             assert!(Address::parse(text).is_err(), "{text}");
         }
         assert!(Address::parse(&"a".repeat(64)).is_err());
-        assert!(Address::parse(&"a.".repeat(127)).is_err());
+        assert!(Address::parse(&"a.".repeat(128)).is_err());
     }
 }

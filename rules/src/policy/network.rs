@@ -111,7 +111,7 @@ form! {
         optional address: OneOrMany<Spanned<String>>,
         /// First port; 0 is any. One end alone stands for both.
         optional start_port: PortNumber,
-        /// Last port.
+        /// Last port of the range.
         optional end_port: PortNumber,
         /// Bind: the local address that connections are made from.
         optional client: BindSideForm,
@@ -169,7 +169,7 @@ form! {
         required address: Spanned<String>,
         /// First port; 0 is any. One end alone stands for both.
         optional start_port: PortNumber,
-        /// Last port.
+        /// Last port of the range.
         optional end_port: PortNumber,
     }
 }

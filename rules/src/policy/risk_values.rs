@@ -236,7 +236,7 @@ pub(super) enum Direction {
     Response,
 }
 
-choice! { "Direction", Direction {
+choice! { "HeaderSide", Direction {
     /// Of the request.
     "request" => Direction::Request,
     /// Of the response.

@@ -59,7 +59,6 @@ pub(super) const UNAVAILABLE: &[(&str, &str)] = &[
 pub(super) fn constant(variable: Variable) -> Option<&'static str> {
     match variable {
         Variable::FilesTmpNames => Some("always empty: a filter has no files"),
-        Variable::Geo => Some("always empty: there is no database for `@geoLookup`"),
         Variable::MscPcreError | Variable::MscPcreLimitsExceeded => {
             Some("always 0: matching takes linear time and can't fail")
         }
