@@ -7,7 +7,7 @@
 use super::lookup::Item;
 use super::state::State;
 use super::values::Value;
-use crate::plan::{Features, Gate, Pipeline, Plan, Sight, SightId, TargetId, meet};
+use crate::plan::{Features, Gate, GateCheck, Pipeline, Plan, Sight, SightId, TargetId, ViewId, meet};
 
 /// What was worked out in this phase.
 #[derive(Debug, Default)]
@@ -80,6 +80,15 @@ impl Horizon {
             + self.words.capacity() * size_of::<u64>()
     }
 
+    /// Whether it is known already that nothing opens a gate.
+    #[inline]
+    pub(crate) fn is_shut(&self, check: GateCheck) -> bool {
+        self.shown.get(check.place).is_some_and(|shown| {
+            shown.epoch == self.epoch
+                && (!shown.any || self.words.get(check.word).is_some_and(|word| word & check.bits == 0))
+        })
+    }
+
     fn known(&self, place: usize) -> Option<Shown> {
         self.shown.get(place).copied().filter(|shown| shown.epoch == self.epoch)
     }
@@ -118,7 +127,7 @@ impl Horizon {
 }
 
 fn sight_place(plan: &Plan, sight: SightId, view: usize) -> usize {
-    plan.sights().targets() * plan.views().len() + view * plan.sights().len() + sight.0 as usize
+    plan.sights().place(sight, ViewId(u32::try_from(view).unwrap_or_default()), plan.views().len())
 }
 
 impl State {

@@ -8,7 +8,9 @@ use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
 use crate::limits;
 use crate::model::{AllowScope, EngineMode, Phase, Variable};
 use crate::operators::{Captures, OperatorName, leading_integer};
-use crate::plan::{ConditionPlan, Keys, LinkPlan, MarkPlan, Plan, ResolutionPlan, RulePlan, TreePlan};
+use crate::plan::{
+    ConditionPlan, Keys, LinkPlan, MarkPlan, PhaseRule, Plan, ResolutionPlan, RulePlan, TreePlan,
+};
 
 /// What a rule's evaluation gathers on the way.
 #[derive(Debug, Default)]
@@ -32,7 +34,11 @@ impl State {
         self.horizon.reset(plan);
         let rules = plan.phase(phase);
         let mut position = 0usize;
-        while let Some(&index) = rules.get(position) {
+        while let Some(&PhaseRule { index, check }) = rules.get(position) {
+            if check.is_some_and(|check| self.horizon.is_shut(check)) {
+                position += 1;
+                continue;
+            }
             if phase != Phase::Logging && (self.decision.interruption.is_some() || self.is_allowed(phase)) {
                 break;
             }

@@ -44,7 +44,7 @@ pub struct Plan {
     sets: Vec<SetPlan>,
     rules: Vec<RulePlan>,
     /// Per phase, the rules that run in it, in order over all sets.
-    phases: [Vec<RuleIndex>; Phase::ALL.len()],
+    phases: [Vec<PhaseRule>; Phase::ALL.len()],
     pipelines: Pipelines,
     prefilter: Prefilter,
     sights: Sights,
@@ -68,6 +68,24 @@ pub(crate) struct SetPlan {
     pub(crate) collection_timeout: u32,
     /// How the set sees bodies.
     pub(crate) view: ViewId,
+}
+
+/// A rule among those of its phase.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PhaseRule {
+    pub(crate) index: RuleIndex,
+    /// The rule's gate in the form that most rules are passed over by.
+    pub(crate) check: Option<GateCheck>,
+}
+
+/// Where to look whether a gate is shut, once its sight was worked out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GateCheck {
+    /// The place of the sight, of its view.
+    pub(crate) place: usize,
+    /// The word, among those of all places, that has the bits of the gate's operator, and these bits.
+    pub(crate) word: usize,
+    pub(crate) bits: u64,
 }
 
 impl Plan {
@@ -104,13 +122,7 @@ impl Plan {
             collection_timeout: set.settings.collection_timeout,
             view: views.intern(&set.settings),
         });
-        let sets = sets.collect();
-        let mut phases: [Vec<RuleIndex>; Phase::ALL.len()] = Default::default();
-        for (index, placed) in placed.iter().enumerate() {
-            if let Some(list) = phases.get_mut(placed.rule.phase as usize - 1) {
-                list.push(RuleIndex(u32::try_from(index).unwrap_or(u32::MAX)));
-            }
-        }
+        let sets: Vec<SetPlan> = sets.collect();
         let all: Vec<&model::Rule> = placed.iter().map(|placed| placed.rule).collect();
         let (mut pipelines, mut slots) = (Pipelines::default(), Slots::new());
         let (mut prefilter, mut sights) = (PrefilterBuilder::default(), Sights::default());
@@ -128,6 +140,18 @@ impl Plan {
         let prefilter = prefilter.build();
         for gate in rules.iter().flat_map(RulePlan::gates) {
             sights.want(gate.sight, gate.operator, &prefilter);
+        }
+        let mut phases: [Vec<PhaseRule>; Phase::ALL.len()] = Default::default();
+        for (index, rule) in (0..).map(RuleIndex).zip(&rules) {
+            let view = sets.get(rule.set as usize).map(|set| set.view);
+            let check = rule.gate.zip(view).and_then(|(gate, view)| {
+                let place = sights.place(gate.sight, view, views.len());
+                let (word, bits) = prefilter.only_word(gate.operator)?;
+                Some(GateCheck { place, word: place * prefilter.words() + word as usize, bits })
+            });
+            if let Some(list) = phases.get_mut(rule.phase as usize - 1) {
+                list.push(PhaseRule { index, check });
+            }
         }
         let actions = || rules.iter().flat_map(|rule| &rule.links).flat_map(|link| &link.actions);
         let opens_collections = actions().any(|one| matches!(one, ActionPlan::InitCollection { .. }));
@@ -207,7 +231,7 @@ impl Plan {
         &self.client_address
     }
 
-    pub(crate) fn phase(&self, phase: Phase) -> &[RuleIndex] {
+    pub(crate) fn phase(&self, phase: Phase) -> &[PhaseRule] {
         self.phases.get(phase as usize - 1).map_or(&[], Vec::as_slice)
     }
 

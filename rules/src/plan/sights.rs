@@ -10,6 +10,7 @@ use super::pipeline::PipelineId;
 use super::prefilter::{Prefilter, Screened};
 use super::slots::Slots;
 use super::targets::{TargetPlan, Targets};
+use super::views::ViewId;
 use crate::model::{Target, TargetMode};
 
 /// Which sight.
@@ -123,6 +124,11 @@ impl Sights {
 
     pub(crate) fn target_plan(&self, id: TargetId) -> Option<&TargetPlan> {
         self.targets.get(id.0 as usize)
+    }
+
+    /// The place of what a sight shows to a view, among those of all targets and then all sights, per view.
+    pub(crate) fn place(&self, sight: SightId, view: ViewId, views: usize) -> usize {
+        self.targets() * views + view.0 as usize * self.len() + sight.0 as usize
     }
 
     /// How many targets there are.

@@ -223,6 +223,15 @@ impl Prefilter {
         }
     }
 
+    /// The word of a set that has all ways in which an operator can match, and their bits; `None` when they are
+    /// in several.
+    pub(crate) fn only_word(&self, operator: Screened) -> Option<(u32, u64)> {
+        match self.ways(operator) {
+            [only] => Some(*only),
+            _ => None,
+        }
+    }
+
     fn ways(&self, operator: Screened) -> &[(u32, u64)] {
         self.operators.get(operator.0 as usize).map_or(&[], |ways| ways)
     }
