@@ -159,11 +159,10 @@ impl State {
             return false;
         }
         let mut items = std::mem::take(&mut self.items);
+        let asked = position == 0 && rule.gate.is_some();
         match condition.gate.filter(|_| !condition.negated) {
             // For the first link this was asked before, as the gate of the rule.
-            Some(gate) if !(position == 0 && rule.gate.is_some()) && !self.may_match(plan, gate, view) => {
-                items.clear()
-            }
+            Some(gate) if !asked && !self.may_match(plan, gate, view) => items.clear(),
             Some(gate) => self.hot_items(plan, gate.sight, view, &mut items),
             None => self.collect(plan, &condition.targets, view, &mut items),
         }

@@ -67,11 +67,14 @@ pub(crate) struct Prefilter {
     /// Bytes that some way needs.
     telling: ByteSet,
     /// Per operator, its ways: words and their bits.
-    operators: Box<[Box<[(u32, u64)]>]>,
+    operators: Box<[WayBits]>,
     /// Every way.
     all: Box<[u64]>,
     memo: Mutex<Memo>,
 }
+
+/// A set of ways: words that are not 0, and their bits.
+type WayBits = Box<[(u32, u64)]>;
 
 /// What 64 ways need.
 struct ByteNeeds {
