@@ -8,8 +8,11 @@ use crate::risk::{Classification, RiskSettings};
 
 /// Where a rule says something of the client.
 pub(super) fn place(form: &NetworkRuleForm) -> Option<Span> {
-    let places =
-        [form.risk.map(|one| one.span), form.classification.map(|one| one.span), form.state.map(|one| one.span)];
+    let places = [
+        form.risk.map(|one| one.span),
+        form.classification.map(|one| one.span),
+        form.state.map(|one| one.span),
+    ];
     places.into_iter().flatten().next()
 }
 
