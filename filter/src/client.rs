@@ -1,6 +1,6 @@
 //! What the filter does about the client of a stream: counts, records, slows down. The engine decides.
 
-use portcullis_rules::collections::{Counts, Store};
+use portcullis_rules::collections::Store;
 use portcullis_rules::eval::{ClientCounts, Transaction, UnixNanos};
 use proxy_wasm::types::LogLevel;
 
@@ -63,6 +63,12 @@ pub(crate) fn report(transaction: &mut Transaction, store: Option<&Store>, metri
     for line in transaction.take_client_lines() {
         abi::log(LogLevel::Warn, &line);
     }
+    count(transaction.take_client_counts(), metrics);
+    report_store(store, metrics);
+}
+
+/// Counts what happened to a client.
+pub(crate) fn count(counts: ClientCounts, metrics: &Metrics) {
     let ClientCounts {
         blocked,
         blocked_for_good,
@@ -73,7 +79,7 @@ pub(crate) fn report(transaction: &mut Transaction, store: Option<&Store>, metri
         passed,
         matches,
         score,
-    } = transaction.take_client_counts();
+    } = counts;
     let counts = [
         (Counter::ClientsBlocked, blocked),
         (Counter::ClientsBlockedForGood, blocked_for_good),
@@ -89,12 +95,11 @@ pub(crate) fn report(transaction: &mut Transaction, store: Option<&Store>, metri
     if let Some(score) = score {
         metrics.record_score(score);
     }
-    if let Some(store) = store {
-        report_store(store.take_counts(), metrics);
-    }
 }
 
-fn report_store(counts: Counts, metrics: &Metrics) {
+/// Counts what happened to the store since the last time.
+pub(crate) fn report_store(store: Option<&Store>, metrics: &Metrics) {
+    let Some(counts) = store.map(Store::take_counts) else { return };
     let counted = [
         (Counter::StoreEvictions, counts.evictions),
         (Counter::StoreContention, counts.contention),

@@ -8,23 +8,28 @@ use portcullis_rules::eval::UnixNanos;
 use portcullis_rules::limits;
 use portcullis_rules::net::{
     Action, Admission, Clients, Device, Direction, End, Event, FlowControl, Judgement, NetworkPlan,
-    NetworkPolicy, NoClients, Operation, RequestFacts, RequestPath, Selected,
+    NetworkPolicy, Operation, RequestFacts, RequestPath, Selected,
 };
 use proxy_wasm::types::LogLevel;
 
 use crate::abi::{self, HostError};
-use crate::metrics::Metrics;
+use crate::client;
+use crate::metrics::{Counter, Metrics};
 use crate::properties::{self, Endpoint};
 
 /// The network rules of a policy with what has to be remembered about them.
 #[derive(Debug)]
 pub(crate) struct Network {
     plan: NetworkPlan,
+    clients: Box<dyn Clients>,
     flow: RefCell<FlowControl>,
     /// Ids of counters; `None` where the host would not define one.
     counters: RefCell<BTreeMap<CounterKey, Option<u32>>>,
     device: OnceCell<Device>,
 }
+
+/// Stands for refusals of blocked clients where events are capped by rule: no rule has this number.
+const BLOCKED_CLIENTS: u32 = u32::MAX;
 
 /// What a counter counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,10 +63,11 @@ pub(crate) fn end<'a>(endpoint: &Endpoint, names: &'a [&'a [u8]]) -> End<'a> {
 }
 
 impl Network {
-    /// The rules of a policy.
-    pub(crate) fn new(policy: NetworkPolicy) -> Self {
+    /// The rules of a policy, and where its clients are known.
+    pub(crate) fn new(policy: NetworkPolicy, clients: Box<dyn Clients>) -> Self {
         Self {
             plan: NetworkPlan::new(policy),
+            clients,
             flow: RefCell::default(),
             counters: RefCell::default(),
             device: OnceCell::new(),
@@ -86,15 +92,19 @@ impl Network {
         })
     }
 
-    /// Whether a client is refused whatever the rules say. Who that is, the engine of risk knows.
-    pub(crate) fn client_is_blocked(&self, client: &Endpoint, now: UnixNanos) -> bool {
-        address(client).is_some_and(|client| self.clients().is_blocked(client, now))
-    }
-
-    /// Where the standing of clients is kept.
-    #[expect(clippy::unused_self, reason = "the store of clients will be part of this")]
-    const fn clients(&self) -> &'static dyn Clients {
-        &NoClients
+    /// Whether a new connection is refused because of its client, whatever the rules say. The engine of risk
+    /// knows; here it is counted and recorded.
+    pub(crate) fn refuses_client(&self, client: &Endpoint, now: UnixNanos, metrics: &Metrics) -> bool {
+        let policy = self.plan.policy();
+        let client = address(client).filter(|_| policy.refuse_blocked_clients);
+        let Some((_, record)) = client.and_then(|client| self.clients.refusal(client, now)) else {
+            return false;
+        };
+        metrics.count(Counter::ConnectionsBlockedClient);
+        if self.flow.borrow_mut().admit(policy.event_flow, BLOCKED_CLIENTS, now) != Admission::Silence {
+            abi::log(LogLevel::Warn, &record);
+        }
+        true
     }
 
     /// Judges an operation, and records what a rule did about it. Whether it is refused.
@@ -140,8 +150,9 @@ impl Network {
         metrics: &Metrics,
     ) {
         let Some(Selected { rule, number, .. }) = judgement.applied() else { return };
-        if let Some(client) = address(client) {
-            self.clients().rule_applied(client, &rule.name, operation, rule.action, now);
+        let risk = address(client).and_then(|client| self.clients.rule_applied(client, rule, operation, now));
+        if let Some(risk) = &risk {
+            client::count(risk.counts, metrics);
         }
         self.count(CounterKey::Operation(operation, rule.action), metrics);
         let own = (number as usize) < limits::NETWORK_RULE_COUNTERS;
@@ -161,6 +172,9 @@ impl Network {
         event.detail = &detail;
         let device = self.device.get_or_init(|| device(metrics));
         abi::log(LogLevel::Warn, &event.render(policy.event_format, device));
+        if let Some(risk) = risk {
+            abi::log(LogLevel::Warn, &risk.record);
+        }
         if let (Admission::EventAndNotice, Some(flow)) = (admission, policy.event_flow) {
             abi::log(LogLevel::Warn, &event.render_notice(policy.event_format, device, flow));
         }

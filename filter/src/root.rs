@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use portcullis_rules::collections::Store;
 use portcullis_rules::diagnostic::{Diagnostic, Level, Sources};
-use portcullis_rules::net::NetworkPolicy;
+use portcullis_rules::eval::Peers;
+use portcullis_rules::net::{Clients, NetworkPolicy, NoClients};
 use portcullis_rules::plan::Plan;
 use portcullis_rules::policy::{self, Loaded};
 use proxy_wasm::traits::{Context, HttpContext, RootContext, StreamContext};
@@ -91,7 +92,12 @@ impl RootContext for Root {
             metrics.failed(error);
         }
         let parked = Parked::default();
-        let (plan, network) = (Arc::new(plan), Network::new(network));
+        let peers = store.as_ref().and_then(|store| Peers::new(&plan, Arc::clone(store)));
+        let clients: Box<dyn Clients> = match peers {
+            Some(peers) => Box::new(peers),
+            None => Box::new(NoClients),
+        };
+        let (plan, network) = (Arc::new(plan), Network::new(network, clients));
         self.shared = Some(Rc::new(Shared { plan, network, metrics, store, parked }));
         true
     }

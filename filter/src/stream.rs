@@ -3,6 +3,7 @@
 //!
 //! | callback | operation | judged by |
 //! | --- | --- | --- |
+//! | new connection | none: whether risk or lists refuse the client | the peer's address |
 //! | new connection | accept | the peer's address |
 //! | new connection | bind, server side | the local address that the connection was accepted on |
 //! | new connection, outbound | connect | the address that the client dialled, and the SNI |
@@ -23,6 +24,7 @@ use proxy_wasm::traits::{Context, StreamContext};
 use proxy_wasm::types::{Action, StreamType};
 
 use crate::abi::{self, HostError};
+use crate::client;
 use crate::metrics::Counter;
 use crate::network::end;
 use crate::properties::{self, Endpoint};
@@ -53,11 +55,15 @@ impl Stream {
         }
         let refused = match self.shared.clone() {
             None => true,
-            Some(shared) => judge(self, &shared).unwrap_or_else(|error| {
-                shared.metrics.failed(error);
-                shared.metrics.count(Counter::ConnectionsFailed);
-                true
-            }),
+            Some(shared) => {
+                let refused = judge(self, &shared).unwrap_or_else(|error| {
+                    shared.metrics.failed(error);
+                    shared.metrics.count(Counter::ConnectionsFailed);
+                    true
+                });
+                client::report_store(shared.store.as_deref(), &shared.metrics);
+                refused
+            }
         };
         if !refused {
             return Action::Continue;
@@ -75,8 +81,7 @@ impl Stream {
         self.source = properties::source()?;
         let direction = network.direction()?;
         if direction != Some(Direction::Outbound) {
-            if network.client_is_blocked(&self.source, now) {
-                shared.metrics.count(Counter::ConnectionsBlockedClient);
+            if network.refuses_client(&self.source, now, &shared.metrics) {
                 return Ok(true);
             }
             let peer = end(&self.source, &[]);

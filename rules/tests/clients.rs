@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
 use portcullis_rules::collections::{MemoryValues, Store};
-use portcullis_rules::eval::{Disruption, Outcome, Transaction, UnixNanos};
+use portcullis_rules::eval::{Disruption, Outcome, Peers, Transaction, UnixNanos};
 use portcullis_rules::exchange::Exchange;
+use portcullis_rules::net::{Clients as _, End, NetworkPlan, Operation};
 use portcullis_rules::plan::Plan;
 use portcullis_rules::policy;
 use serde::Deserialize;
@@ -57,6 +58,9 @@ struct Step {
     #[serde(default)]
     response_headers: Vec<(String, String)>,
     interrogation: Option<String>,
+    /// It is a connection only: the client of the network filter, judged by the policy's accept rules.
+    #[serde(default)]
+    connection: bool,
     #[serde(default)]
     expect: Expect,
 }
@@ -71,6 +75,7 @@ struct Expect {
     /// Least and most.
     risk: Option<(f32, f32)>,
     status: Option<String>,
+    /// Of the client; after a connection, those that began with it.
     blocks: Option<u8>,
     /// Milliseconds.
     delay: Option<u32>,
@@ -109,32 +114,70 @@ fn main() {
     libtest_mimic::run(&arguments, trials.collect()).exit();
 }
 
-fn plan(policy: &Value) -> Result<Arc<Plan>, String> {
+/// A policy's plans for requests and connections.
+struct Plans {
+    http: Arc<Plan>,
+    network: NetworkPlan,
+}
+
+fn plans(policy: &Value) -> Result<Plans, String> {
     let text = serde_json::to_vec_pretty(policy).unwrap();
     let loaded = policy::load(&text, "policy.json");
     let lines: Vec<String> = loaded.diagnostics.iter().map(|d| d.one_line(&loaded.sources)).collect();
     let policy = loaded.policy.ok_or_else(|| lines.join("\n"))?;
-    Plan::new(&policy).map(Arc::new).map_err(|problems| format!("{problems:?}"))
+    let http = Plan::new(&policy).map(Arc::new).map_err(|problems| format!("{problems:?}"))?;
+    Ok(Plans { http, network: NetworkPlan::new(policy.network) })
 }
 
 fn run(file: &Path) -> Result<(), String> {
     let text = std::fs::read(file).expect("a readable scenario");
     let scenario: Scenario = serde_json::from_slice(&text).map_err(|problem| problem.to_string())?;
-    let mut current = plan(&scenario.policy)?;
-    let store = current.store_settings().ok_or("the policy keeps nothing")?;
+    let mut current = plans(&scenario.policy)?;
+    let store = current.http.store_settings().ok_or("the policy keeps nothing")?;
     let store = Arc::new(Store::new(Arc::new(MemoryValues::default()), &store));
     for (number, step) in scenario.steps.iter().enumerate() {
         if let Some(place) = step.reload {
-            current = plan(&scenario.reloads[place])?;
+            current = plans(&scenario.reloads[place])?;
         }
         let mut found = Value::Null;
         for _ in 0..step.times {
-            found = exchange(step, &current, &store)?;
+            found = match step.connection {
+                true => connection(step, &current, &store),
+                false => exchange(step, &current.http, &store)?,
+            };
         }
         compare(&step.expect, &found)
             .map_err(|what| format!("step {} (at {}): {what}", number + 1, step.at))?;
     }
     Ok(())
+}
+
+fn time(step: &Step) -> UnixNanos {
+    UnixNanos(START * 1_000_000_000 + (step.at * 1e9) as u64)
+}
+
+/// What the network filter does: refuses clients that risk refuses, then applies the accept rule that governs.
+fn connection(step: &Step, plans: &Plans, store: &Arc<Store>) -> Value {
+    let (client, now) = (step.from.parse().expect("an address"), time(step));
+    let peers = Peers::new(&plans.http, Arc::clone(store)).expect("a risk part");
+    let parsed = |line: &[u8]| -> Value { serde_json::from_slice(line).expect("JSON") };
+    if plans.network.policy().refuse_blocked_clients
+        && let Some((refusal, record)) = peers.refusal(client, now)
+    {
+        return json!({ "action": refusal.name(), "rule_id": 0, "block_event": parsed(&record) });
+    }
+    let end = End { address: Some(client), port: 40_000, names: &[] };
+    let judgement = plans.network.connection(Operation::Accept, &end);
+    let added = judgement
+        .applied()
+        .and_then(|selected| peers.rule_applied(client, selected.rule, Operation::Accept, now));
+    let blocks = added.as_ref().map(|added| added.counts.blocked + added.counts.blocked_for_good);
+    json!({
+        "action": if judgement.refuses() { "deny" } else { "pass" },
+        "rule_id": 0,
+        "blocks": blocks,
+        "match_event": added.map(|added| parsed(&added.record)),
+    })
 }
 
 fn exchange(step: &Step, plan: &Arc<Plan>, store: &Arc<Store>) -> Result<Value, String> {
@@ -149,7 +192,7 @@ fn exchange(step: &Step, plan: &Arc<Plan>, store: &Arc<Store>) -> Result<Value, 
         "response": { "status": step.status.unwrap_or(200), "headers": step.response_headers },
     });
     let exchange: Exchange = serde_json::from_value(value).map_err(|problem| problem.to_string())?;
-    let now = UnixNanos(START * 1_000_000_000 + (step.at * 1e9) as u64);
+    let now = time(step);
     let mut transaction =
         Transaction::new(Arc::clone(plan), &exchange.connection(), b"id", now).with_store(Arc::clone(store));
     transaction.record_all();

@@ -23,6 +23,8 @@ const TESTS: &[(&str, Test)] = &[
     ("serves_both_roles_with_one_configuration", both_roles),
     ("judges_the_services_of_requests", services),
     ("logs_once_counts_always", caps_events),
+    ("refuses_clients_that_requests_got_blocked", blocked_clients),
+    ("adds_the_risk_of_rules_to_their_clients", risk_of_rules),
     ("a_hundred_thousand_rules_cost_little", many_rules),
 ];
 
@@ -222,6 +224,89 @@ fn caps_events(module: &Module) -> Outcome {
         lines.push(observed.log.len());
     }
     check(lines == [1, 2, 0, 0, 0, 1], &lines)
+}
+
+/// A policy with risk, in which the header `x-attack` blocks, for 60 seconds.
+fn start_with_risk(module: &Module, network: &str) -> Result<Host, Failed> {
+    let policy = format!(
+        r#"{{"network": {network}, "risk": {{
+            "switches": {{"risk_blocks": true}}, "block": {{"seconds": 60}}, "store": {{"mebibytes": 1}},
+            "rules": [{{"id": 1, "risk": 95,
+                "condition": {{"attribute": "header", "field": "x-attack", "operator": "contains", "value": ""}}}}]
+        }}}}"#
+    );
+    Ok(Host::start(module, policy.as_bytes(), Options::default())?)
+}
+
+fn blocked_clients(module: &Module) -> Outcome {
+    let flow = r#"{"event_flow":{"max_events_per_rule":2,"pause_seconds":10}}"#;
+    let mut host = start_with_risk(module, flow)?;
+    let mut attack = Exchange::get("/").header("x-attack", b"yes");
+    attack.client = "10.0.0.1:1".parse().expect("an address");
+    let from = |client: &str| connection(&format!("{client}:2"), "192.0.2.1:80");
+    let before = host.connection(&from("10.0.0.1"));
+    check(before.fate == ConnectionFate::Proxied && before.log.is_empty(), &before)?;
+    check(host.exchange(&attack).status() == Some(403), &"the attack is refused")?;
+    for lines in [1, 1, 0] {
+        let refused = host.connection(&from("10.0.0.1"));
+        check(refused.fate == ConnectionFate::Closed(Moment::New) && !refused.dialled, &refused)?;
+        check(refused.metrics.get("portcullis.connections.blocked_client") == Some(&1), &refused)?;
+        let record = |text: &str| refused.log.iter().all(|line| line.text.contains(text));
+        check(refused.log.len() == lines && record(r#""msg_type":"BlockEvent""#), &refused)?;
+        check(record(r#""reason":"risk_block""#) && record(r#""ip":"10.0.0.1""#), &refused)?;
+    }
+    let other = host.connection(&from("10.0.0.2"));
+    check(other.fate == ConnectionFate::Proxied, &other)?;
+    // Outbound listeners are not where clients come in.
+    let mut outbound = from("10.0.0.1");
+    outbound.properties.push(("xds\0listener_direction".to_owned(), 2_u64.to_le_bytes().to_vec()));
+    let dialled = host.connection(&outbound);
+    check(dialled.fate == ConnectionFate::Proxied, &dialled)?;
+    host.advance(61_000_000_000);
+    let after = host.connection(&from("10.0.0.1"));
+    check(after.fate == ConnectionFate::Proxied && after.log.is_empty(), &after)?;
+
+    let mut lenient = start_with_risk(module, r#"{"refuse_blocked_clients":false}"#)?;
+    lenient.exchange(&attack);
+    let let_in = lenient.connection(&from("10.0.0.1"));
+    check(let_in.fate == ConnectionFate::Proxied, &let_in)
+}
+
+fn risk_of_rules(module: &Module) -> Outcome {
+    let adding =
+        |rule: String, risk: u8| rule.replace(r#""severity""#, &format!(r#""risk":{risk},"severity""#));
+    let decoy = r#"{"name":"decoy","kind":"bind","server":{"address":"192.0.2.1","start_port":23},
+        "action":"detect","severity":"low"}"#;
+    let rules = [
+        adding(rule("accept", "10.0.0.1", "detect"), 60),
+        adding(rule("accept", "10.0.0.2", "protect"), 95),
+        adding(decoy.to_owned(), 95),
+    ];
+    let mut host = start_with_risk(module, &format!(r#"{{"rules":[{}]}}"#, rules.join(",")))?;
+    let status = |host: &mut Host, client: &str| {
+        let mut exchange = Exchange::get("/");
+        exchange.client = format!("{client}:9").parse().expect("an address");
+        host.exchange(&exchange).status()
+    };
+    // 42, 66.4 and, by the request's own match, 80.5.
+    for _ in 0..2 {
+        let seen = host.connection(&connection("10.0.0.1:2", "192.0.2.1:80"));
+        check(seen.fate == ConnectionFate::Proxied && seen.log.len() == 2, &seen)?;
+        check(seen.log.iter().any(|line| line.text.contains(r#""description":"accept 10.0.0.1""#)), &seen)?;
+        check(seen.metrics.get("portcullis.risk.matches") == Some(&1), &seen)?;
+    }
+    check(status(&mut host, "10.0.0.1") == Some(403), &"blocked by the third match")?;
+    check(host.metric("portcullis.risk.blocks.timed") == Some(1), &"a block began")?;
+    let refused = host.connection(&connection("10.0.0.1:2", "192.0.2.1:80"));
+    check(refused.fate == ConnectionFate::Closed(Moment::New), &refused)?;
+    check(refused.metrics.get("portcullis.network.accept.detect").is_none(), &refused)?;
+    host.connection(&connection("10.0.0.2:2", "192.0.2.1:80"));
+    let again = host.connection(&connection("10.0.0.2:2", "192.0.2.1:80"));
+    check(again.metrics.get("portcullis.connections.blocked_client") == Some(&1), &again)?;
+    let curious = host.connection(&connection("10.0.0.3:2", "192.0.2.1:23"));
+    check(curious.fate == ConnectionFate::Proxied, &curious)?;
+    check(status(&mut host, "10.0.0.3") == Some(403), &"touched the decoy")?;
+    check(status(&mut host, "10.0.0.4") == Some(200), &"did nothing")
 }
 
 fn many_rules(module: &Module) -> Outcome {

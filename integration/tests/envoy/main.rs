@@ -168,6 +168,8 @@ const TESTS: &[Test] = tests! {
         services_by_their_address,
         local_addresses_of_upstream_connections,
         refused_requests_never_reach_the_rules_or_the_upstream,
+        blocked_clients_are_refused_when_they_connect,
+        what_network_rules_see_adds_to_risk,
         the_shipped_configuration_is_valid,
     }
     Module network_load {

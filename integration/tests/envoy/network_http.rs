@@ -2,8 +2,10 @@
 
 use portcullis_integration::{Http1, Request, Upstream};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::{Duration, sleep};
 
-use crate::network_support::{Echo, Net, Setup, rule, rules};
+use crate::network_support::{Echo, Net, Setup, connect_from, rule, rules};
 
 /// Envoy with an HTTP upstream.
 struct Web {
@@ -164,6 +166,77 @@ pub(crate) async fn refused_requests_never_reach_the_rules_or_the_upstream() {
         (2, 1),
         "{counters:?}"
     );
+}
+
+/// A policy with risk for both filters; a client is blocked for 3 seconds.
+fn with_risk(network: Value) -> Value {
+    json!({
+        "network": network,
+        "risk": {
+            "switches": { "risk_blocks": true }, "block": { "seconds": 3 }, "score": { "half_life": 1 },
+            "rules": [{ "id": 1, "risk": 95, "condition":
+                { "attribute": "header", "field": "x-attack", "value": "yes" } }],
+        },
+    })
+}
+
+/// The status of a request from a loopback address over a connection of its own; `None` when it is closed.
+async fn get_from(web: &Web, local: &str, path: &str, attack: &str) -> Option<u16> {
+    let mut stream = connect_from(local, web.net.envoy.listener()).await;
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: a\r\nx-attack: {attack}\r\nconnection: close\r\n\r\n");
+    let mut reply = Vec::new();
+    // Either fails when the connection is closed.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let _ = stream.read_to_end(&mut reply).await;
+    std::str::from_utf8(reply.get(9..12)?).unwrap().parse().ok()
+}
+
+pub(crate) async fn blocked_clients_are_refused_when_they_connect() {
+    let web = web(with_risk(json!({})), |setup| setup.concurrency = 2).await;
+    let established = &mut Http1::connect(web.net.envoy.listener()).await.unwrap();
+    assert_eq!(established.exchange(&Request::get("/bytes/1")).await.status, Some(200));
+    assert_eq!(get_from(&web, "127.0.0.1", "/bytes/1", "yes").await, Some(403));
+    let before = web.upstream.hits();
+    for _ in 0..6 {
+        assert_eq!(get_from(&web, "127.0.0.1", "/bytes/1", "").await, None);
+        assert_eq!(get_from(&web, "127.0.0.2", "/bytes/1", "").await, Some(200));
+    }
+    assert_eq!(web.upstream.hits(), before + 6);
+    // A connection from before the block stays; its requests are answered.
+    assert_eq!(established.exchange(&Request::get("/bytes/1")).await.status, Some(403));
+    let counters = web.net.counters().await;
+    assert_eq!((counters["connections.blocked_client"], counters["risk.refused"]), (6, 2), "{counters:?}");
+    let lines = web.net.logged("\"uri\":\"\",", 6).await;
+    assert_eq!(lines.len(), 6, "{lines:?}");
+    assert!(lines.iter().all(|line| line.contains("\"reason\":\"risk_block\"")), "{lines:?}");
+    sleep(Duration::from_millis(4_000)).await;
+    for _ in 0..4 {
+        assert_eq!(get_from(&web, "127.0.0.1", "/bytes/1", "").await, Some(200));
+    }
+}
+
+pub(crate) async fn what_network_rules_see_adds_to_risk() {
+    let mut scanners = rule("accept 127.0.0.3 0 detect");
+    scanners["risk"] = json!(95);
+    let mut secret = with_api("accept 127.0.0.4 0 protect", json!(["/admin/*"]));
+    secret["risk"] = json!(95);
+    let network = json!({ "rules": [scanners, secret], "http_requests": "api_only" });
+    let web = web(with_risk(network), |setup| setup.concurrency = 2).await;
+    // The connection that the rule watched goes on; its request is refused, and then its connections are.
+    assert_eq!(get_from(&web, "127.0.0.3", "/bytes/1", "").await, Some(403));
+    assert_eq!(get_from(&web, "127.0.0.3", "/bytes/1", "").await, None);
+    assert_eq!(get_from(&web, "127.0.0.4", "/bytes/1", "").await, Some(200));
+    assert_eq!(get_from(&web, "127.0.0.4", "/admin/x", "").await, Some(403));
+    assert_eq!(get_from(&web, "127.0.0.4", "/bytes/1", "").await, None);
+    assert_eq!(get_from(&web, "127.0.0.2", "/bytes/1", "").await, Some(200));
+    let counters = web.net.counters().await;
+    assert_eq!(
+        (counters["connections.blocked_client"], counters["risk.blocks.timed"]),
+        (2, 2),
+        "{counters:?}"
+    );
+    assert_eq!(web.net.logged("\"description\":\"accept 127.0.0.3 0 detect\"", 1).await.len(), 1);
 }
 
 pub(crate) async fn the_shipped_configuration_is_valid() {

@@ -25,7 +25,7 @@ pub(crate) struct ClientMatch {
 }
 
 /// What both kinds of records say of the exchange.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ExchangeFacts {
     /// Nanoseconds since 1970.
     pub(crate) timestamp: u64,

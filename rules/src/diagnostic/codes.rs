@@ -227,6 +227,10 @@ codes! {
     W0605 Warning "IPv6 not covered",
     /// A word is not one of those known, and taken as another.
     W0606 Warning "unknown word",
+    /// Connections of blocked clients are to be refused, and some or all of them never are.
+    W0610 Warning "blocked clients not refused",
+    /// A network rule says something of the client, and nothing comes of it.
+    W0611 Warning "network risk without effect",
 }
 
 impl fmt::Display for Code {

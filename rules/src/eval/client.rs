@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::admission;
 use super::body::element;
 use super::state::State;
 use super::store::Address;
@@ -15,7 +16,7 @@ use crate::model::{EngineMode, Phase, Store, Variable};
 use crate::operators::leading_integer;
 use crate::plan::{ChangePlan, MarkPlan, Plan, RulePlan};
 use crate::risk::{
-    ClientFacts, ClientState, Consequence, Event, GeoSource, Identity, Listed, RiskSettings, Standing, Tarpit,
+    ClientFacts, ClientState, Consequence, Event, GeoSource, Identity, RiskSettings, Standing, Tarpit,
 };
 
 /// Why a client is refused.
@@ -196,45 +197,9 @@ impl State {
         let key = identity.key(entity);
         client.key = Some(key);
         if let Some(store) = &self.persistent.store {
-            client.state = store.get(key).map(|payload| ClientState::read(&payload)).unwrap_or_default();
+            client.state = admission::known(store, settings, key, address, self.now);
         }
-        let second = self.now.0 / 1_000_000_000;
-        if let Some(address) = address {
-            let reset = settings.lists.reset.iter().any(|reset| {
-                reset.entry.holds(address, second)
-                    && client.state.at / 1_000 < reset.before
-                    && u64::from(client.state.blocked_at) < reset.before
-            });
-            if reset && client.state != ClientState::default() {
-                client.state = ClientState::default();
-                if let Some(store) = &self.persistent.store {
-                    store.update(key, Kind::Client, self.seconds(), |_| None);
-                }
-            }
-        }
-        let now = self.milliseconds();
-        client.standing = client.state.standing(now);
-        client.refusal = match client.standing {
-            Standing::Blocked if settings.switches.risk_blocks => Some(Refusal::Blocked),
-            Standing::BlockedForGood if settings.switches.risk_blocks => Some(Refusal::BlockedForGood),
-            _ => None,
-        };
-        match address.and_then(|address| settings.lists.find(address, second)) {
-            Some(Listed::Allow(_)) => {
-                client.standing = Standing::AllowListed;
-                client.refusal = None;
-            }
-            Some(Listed::Deny(_)) => {
-                client.standing = Standing::DenyListed;
-                client.refusal = settings.switches.lists.then_some(Refusal::DenyListed);
-            }
-            // A block by score that is for good outweighs one by list, which ends.
-            Some(Listed::Block(_)) if client.standing != Standing::BlockedForGood => {
-                client.standing = Standing::Blocked;
-                client.refusal = settings.switches.lists.then_some(Refusal::BlockListed).or(client.refusal);
-            }
-            _ => {}
-        }
+        (client.standing, client.refusal) = admission::judge(settings, &client.state, address, self.now);
         client.post_block = client.refusal.is_some();
         let answer = self.header(ANSWER_HEADER.as_bytes());
         let answered = (plan.may_interrogate() && !answer.is_empty() && client.refusal.is_none())

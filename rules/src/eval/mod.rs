@@ -1,6 +1,7 @@
 //! Transactions: one HTTP exchange judged phase by phase.
 
 mod actions;
+mod admission;
 mod audit;
 mod body;
 mod client;
@@ -10,6 +11,7 @@ mod interrogation;
 mod lookup;
 mod memory;
 mod parse;
+mod peers;
 mod persistent;
 mod request;
 mod response;
@@ -31,6 +33,7 @@ use crate::plan::Plan;
 use crate::risk::{ClientFacts, Tarpit};
 pub use client::{ClientCounts, ClientView, Refusal};
 pub use interrogation::Interrogation;
+pub use peers::Peers;
 
 use body::Intake;
 use state::State;

@@ -17,7 +17,7 @@ mod rule;
 mod to_json;
 
 pub use address::{Address, AddressProblem, Network};
-pub use clients::{Clients, NoClients};
+pub use clients::{Clients, NoClients, RiskAdded, RuleRisk};
 pub use event::{Device, Event, RESERVED_KEYS, RequestFacts};
 pub use flow::{Admission, FlowControl};
 pub use index::Level;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Address, Api, Ports};
+use super::{Address, Api, Ports, RuleRisk};
 
 /// What a rule governs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -214,6 +214,8 @@ pub struct Rule {
     pub severity: Severity,
     /// Whether events say which way the connection took: listener, filter chain, cluster, route.
     pub connection_detail: bool,
+    /// What it adds to the client's risk.
+    pub risk: Option<RuleRisk>,
 }
 
 /// Which way the connections of a listener go.
@@ -267,6 +269,8 @@ pub struct NetworkPolicy {
     pub event_format: EventFormat,
     /// How many there may be; `None` is all.
     pub event_flow: Option<EventFlow>,
+    /// Whether new connections of clients that risk or lists refuse are refused.
+    pub refuse_blocked_clients: bool,
     /// The rules, in order.
     pub rules: Vec<Rule>,
 }

@@ -57,6 +57,13 @@ fn rule(rule: &Rule) -> Value {
     if rule.connection_detail {
         add("connection_detail", true.into());
     }
+    if let Some(risk) = rule.risk {
+        add("risk", risk.risk.into());
+        add("classification", risk.classification.name().into());
+        if let Some(state) = risk.state {
+            add("state", state.name().into());
+        }
+    }
     if !rule.app.log.is_empty() {
         let log: Map<String, Value> =
             rule.app.log.iter().map(|(key, value)| (key.clone(), value.clone().into())).collect();

@@ -27,7 +27,7 @@ pub(super) fn policy(
     reporter: &mut Reporter<'_>,
 ) -> Policy {
     let mut lines = Lines { text, offset: 0, line: 1 };
-    let risk = form.risk.as_ref().map(|risk| risk_build::settings(risk, files, reporter));
+    let risk = form.risk.as_ref().map(|risk| Arc::new(risk_build::settings(risk, files, reporter)));
     let risk_rules = form.risk.as_ref().and_then(|risk| risk_rule::rule_set(&risk.value, files, reporter));
     let mut rule_sets = |reporter: &mut Reporter<'_>| {
         form.rule_sets
@@ -51,12 +51,12 @@ pub(super) fn policy(
             .unwrap_or_default(),
         // Risk rules come first: what they see does not depend on what other rules allow or refuse.
         rule_sets: risk_rules.into_iter().chain(rule_sets(reporter)).collect(),
-        risk: risk.map(Arc::new),
         network: form
             .network
             .as_mut()
-            .map(|network| network_build::network(&mut network.value, sources, reporter))
+            .map(|network| network_build::network(&mut network.value, risk.as_deref(), sources, reporter))
             .unwrap_or_default(),
+        risk,
     }
 }
 

@@ -12,6 +12,7 @@ mod forms;
 mod json;
 mod network;
 mod network_build;
+mod network_risk;
 mod read;
 mod report;
 mod risk_build;

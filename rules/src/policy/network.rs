@@ -4,7 +4,8 @@ use super::json::{Kind, Value};
 use super::network_build::{Names, RulesBuilder};
 use super::read::{Form, Named, OneOrMany, choice, form};
 use super::report::{Reporter, Spanned};
-use crate::diagnostic::{Code, did_you_mean};
+use super::risk_values::{ClassificationName, RiskNumber, StateName};
+use crate::diagnostic::{Code, Span, did_you_mean};
 use crate::net::{Action, Direction, EventFormat, HttpRequests, Rule, Severity};
 
 /// What a rule governs, by name.
@@ -81,6 +82,8 @@ form! {
         default event_format: EventFormat = EventFormat::Cef,
         /// Caps the events of each rule, per worker. Default: no cap.
         optional event_flow: EventFlowForm,
+        /// Whether new connections of clients that `risk` blocks, or that its lists deny or block, are refused by the network filter. Default: yes. Blocks by score need a client that is its address only.
+        optional refuse_blocked_clients: bool,
         /// The rules, in order.
         default rules: NetworkRules = NetworkRules::default(),
         /// Rules as ARMR text, one or several, after `rules` in order.
@@ -129,6 +132,12 @@ form! {
         required severity: NetworkSeverity,
         /// Whether events say which way the connection took: listener, filter chain, cluster, route.
         default connection_detail: bool = false,
+        /// Risk of the client when the rule applies, 0 to 100. Needs `risk` in the policy, with a client that is its address only. Not with allow.
+        optional risk: RiskNumber,
+        /// The kind of attack; `CustomerRule` if the rule says something else of the client.
+        optional classification: ClassificationName,
+        /// What the client is after: the stage of an attack.
+        optional state: StateName,
         /// What the rule belongs to, for events.
         optional app: String,
         /// Version of the app, for events.
@@ -144,6 +153,8 @@ form! {
 pub(super) struct NetworkRules {
     pub(super) rules: Vec<Rule>,
     pub(super) names: Names,
+    /// Where the first of them says something of the client.
+    pub(super) first_risk: Option<Span>,
 }
 
 impl Form for NetworkRules {

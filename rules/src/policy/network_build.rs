@@ -8,6 +8,7 @@ use super::network::{
     ApiForm, ArmrForm, BindSideForm, InvalidApps, KindName, NetworkForm, NetworkRuleForm, NetworkRules,
     PortNumber, Whole,
 };
+use super::network_risk;
 use super::report::{Reporter, Spanned};
 use crate::diagnostic::{Code, Diagnostic, Level, SourceId, Sources, Span};
 use crate::limits;
@@ -15,6 +16,7 @@ use crate::net::{
     Action, Address, Api, App, Binding, EventFlow, LanguageVersion, Message, NetworkPolicy, Operation,
     PathPattern, Ports, PortsProblem, RESERVED_KEYS, Rule, armr,
 };
+use crate::risk::RiskSettings;
 
 /// The app of rules that name none.
 const DEFAULT_APP: &str = "portcullis";
@@ -22,10 +24,11 @@ const DEFAULT_APP: &str = "portcullis";
 /// The network part in the model. What is wrong with any part of it is reported.
 pub(super) fn network(
     form: &mut NetworkForm,
+    risk: Option<&RiskSettings>,
     sources: &mut Sources,
     reporter: &mut Reporter<'_>,
 ) -> NetworkPolicy {
-    let NetworkRules { mut rules, names } = std::mem::take(&mut form.rules.value);
+    let NetworkRules { mut rules, names, first_risk } = std::mem::take(&mut form.rules.value);
     for (index, text) in form.armr.iter().flat_map(|texts| &texts.value.0).enumerate() {
         let name = text.name.clone().unwrap_or_else(|| format!("network.armr[{index}]"));
         add_armr(text, &name, form.invalid_apps.value, &names, &mut rules, sources, reporter);
@@ -37,6 +40,7 @@ pub(super) fn network(
         reporter.push(Diagnostic::new(Code::E0516, message).help("join addresses to networks"));
     }
     warn_of_ipv6(&rules, reporter);
+    network_risk::check(form, first_risk, risk, reporter);
     NetworkPolicy {
         direction: form.direction.as_ref().map(|direction| direction.value),
         http_requests: form.http_requests.value,
@@ -46,6 +50,7 @@ pub(super) fn network(
             let pause_seconds = at_least_one(flow.value.pause_seconds.as_ref(), reporter);
             Some(EventFlow { most: most?, pause_seconds: pause_seconds? })
         }),
+        refuse_blocked_clients: form.refuse_blocked_clients.as_ref().is_none_or(|refuse| refuse.value),
         rules,
     }
 }
@@ -69,7 +74,7 @@ pub(super) struct RulesBuilder {
 impl RulesBuilder {
     pub(super) fn with_capacity(rules: usize) -> Self {
         let rules = Vec::with_capacity(rules.min(limits::NETWORK_ADDRESSES));
-        Self { built: NetworkRules { rules, names: Names::default() }, apps: Apps::default() }
+        Self { built: NetworkRules { rules, ..NetworkRules::default() }, apps: Apps::default() }
     }
 
     pub(super) fn add(&mut self, form: &Spanned<NetworkRuleForm>, reporter: &mut Reporter<'_>) {
@@ -82,6 +87,7 @@ impl RulesBuilder {
                 reporter.push(reporter.also(diagnostic, first, "first here"));
             }
         }
+        self.built.first_risk = self.built.first_risk.or_else(|| network_risk::place(&form.value));
         self.built.rules.extend(network_rule(form, &mut self.apps, reporter));
     }
 
@@ -155,6 +161,7 @@ fn network_rule(
         reporter.push(diagnostic.help("leave `api` out, or use `detect` or `protect`"));
     }
     let message = message(form, action, reporter);
+    let risk = network_risk::rule_risk(form, reporter);
     let app = apps.get(App {
         name: form.app.as_ref().map_or_else(|| DEFAULT_APP.to_owned(), |app| app.value.clone()),
         version: form.app_version.value.0.into(),
@@ -170,6 +177,7 @@ fn network_rule(
         message,
         severity: form.severity.as_ref()?.value.0,
         connection_detail: form.connection_detail.value,
+        risk,
     })
 }
 

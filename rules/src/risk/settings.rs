@@ -54,6 +54,18 @@ pub struct EntitySettings {
     pub interrogation_cookie: bool,
 }
 
+impl EntitySettings {
+    /// Whether a client is its address and nothing else, so that it is known before its first request.
+    #[must_use]
+    pub fn is_address(&self) -> bool {
+        let marks = [&self.ja3_header, &self.ja4_header, &self.header, &self.cookie];
+        self.address
+            && !self.user_agent
+            && !self.interrogation_cookie
+            && marks.into_iter().all(Option::is_none)
+    }
+}
+
 impl Default for EntitySettings {
     fn default() -> Self {
         Self {

@@ -1,5 +1,6 @@
 //! The network part of policies: what is valid, and each thing that is not.
 
+use portcullis_rules::net::to_json;
 use portcullis_rules::policy;
 use serde_json::{Value, json};
 
@@ -70,6 +71,7 @@ fn valid_rules() {
         json!({}),
         json!({ "direction": "outbound", "http_requests": "api_only", "event_format": "json" }),
         json!({ "event_flow": { "max_events_per_rule": 10, "pause_seconds": 60 } }),
+        json!({ "refuse_blocked_clients": false }),
     ] {
         assert_eq!(codes(&network), Vec::<String>::new(), "{network}");
     }
@@ -129,6 +131,9 @@ fn each_mistake_has_its_number() {
         (with_bind(json!({ "server": { "address": "10.0.0.0/8", "start_port": 0 } })), "E0508"),
         (with_bind(json!({ "server": { "address": "localhost", "start_port": 0 } })), "E0508"),
         (with(json!({ "kind": "bind", "server": { "address": "any", "start_port": 0 } })), "E0107 E0107"),
+        (with(json!({ "risk": 50 })), "W0611"),
+        (with(json!({ "state": "Scanning" })), "W0611"),
+        (with(json!({ "risk": 101, "classification": "Xs", "state": "Scaning" })), "E0701 E0702 E0703"),
     ] {
         let mut found = codes(&json!({ "rules": [rule] }));
         let mut expected: Vec<&str> = expected.split(' ').collect();
@@ -138,6 +143,8 @@ fn each_mistake_has_its_number() {
     }
     for (network, expected) in [
         (json!({ "rules": [base(), base()] }), "E0514"),
+        (json!({ "rules": [with(json!({ "risk": 1 })), with(json!({ "name": "s", "risk": 1 }))] }), "W0611"),
+        (json!({ "refuse_blocked_clients": true }), "W0610"),
         (json!({ "direction": "up" }), "E0105"),
         (json!({ "event_flow": { "max_events_per_rule": 10 } }), "E0104"),
         (json!({ "event_flow": { "max_events_per_rule": 0, "pause_seconds": 1 } }), "E0105"),
@@ -152,4 +159,20 @@ fn everything_is_reported_at_once() {
         json!({ "address": "10.0.0.256", "start_port": 0, "end_port": 5, "api": [""], "severity": "x" }),
     );
     assert_eq!(codes(&json!({ "rules": [rule] })).len(), 4);
+}
+
+#[test]
+fn rules_with_risk_are_written_as_they_are_read() {
+    let read = |rules: Value| {
+        let policy = json!({ "network": { "rules": rules }, "risk": {} });
+        let loaded = policy::load(policy.to_string().as_bytes(), "policy");
+        assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+        loaded.policy.unwrap().network.rules
+    };
+    let full = with(json!({ "risk": 50, "classification": "XSS", "state": "Exploitation" }));
+    let rules = read(json!([full, with(json!({ "name": "s", "risk": 1 })), with(json!({ "name": "t" }))]));
+    let written = to_json(&rules);
+    assert_eq!(written[0]["risk"], 50);
+    assert_eq!((&written[1]["classification"], &written[1]["state"]), (&json!("CustomerRule"), &Value::Null));
+    assert_eq!(read(written), rules);
 }

@@ -230,6 +230,7 @@ impl RuleReader<'_> {
             message: acts.message,
             severity: acts.severity,
             connection_detail: acts.stacktrace,
+            risk: None,
         })
     }
 
