@@ -9,8 +9,9 @@ use portcullis_testhost::{
 use sha2::{Digest, Sha256};
 
 type Outcome = Result<(), Failed>;
+type Test = (&'static str, fn(&Module) -> Outcome);
 
-const TESTS: &[(&str, fn(&Module) -> Outcome)] =
+const TESTS: &[Test] =
     &[("challenge_and_cookie", challenge_and_cookie), ("time_runs_out", time_runs_out), ("grpc", grpc)];
 
 const START: u64 = 1_700_000_000;
@@ -20,7 +21,7 @@ fn main() {
     let trials = match portcullis_module() {
         ModuleFile::Found(path) => {
             let module = Module::from_file(&path).expect("the module compiles");
-            let trial = |&(name, test): &(&'static str, fn(&Module) -> Outcome)| {
+            let trial = |&(name, test): &Test| {
                 let module = module.clone();
                 Trial::test(name, move || test(&module))
             };
@@ -28,8 +29,7 @@ fn main() {
         }
         ModuleFile::Missing(help) => {
             eprintln!("\n{help}\nall {} tests of challenges are ignored\n", TESTS.len());
-            let ignored =
-                |(name, _): &(&'static str, _)| Trial::test(*name, || Ok(())).with_ignored_flag(true);
+            let ignored = |(name, _): &Test| Trial::test(*name, || Ok(())).with_ignored_flag(true);
             TESTS.iter().map(ignored).collect()
         }
     };
