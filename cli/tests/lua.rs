@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use portcullis_rules::eval::{Connection, Disruption, Outcome, RequestHead, Transaction, UnixNanos, Verdict};
+use portcullis_rules::lua::ScriptEvent;
 use portcullis_rules::plan::Plan;
 use portcullis_rules::policy;
 
@@ -18,7 +19,8 @@ fn block<'a>(text: &'a str, language: &str) -> &'a str {
 fn run(policy: &[u8], cookie: &str) -> (Outcome, Vec<String>) {
     let loaded = policy::load(policy, "policy.json");
     let lines: Vec<String> = loaded.diagnostics.iter().map(|d| d.one_line(&loaded.sources)).collect();
-    let policy = loaded.policy.unwrap_or_else(|| panic!("{lines:#?}"));
+    assert!(loaded.policy.is_some(), "{lines:#?}");
+    let policy = loaded.policy.unwrap();
     let plan = Arc::new(Plan::new(&policy).unwrap());
     let connection = Connection { client_address: b"192.0.2.1", ..Connection::default() };
     let mut transaction = Transaction::new(plan, &connection, b"id", UnixNanos(0));
@@ -28,7 +30,7 @@ fn run(policy: &[u8], cookie: &str) -> (Outcome, Vec<String>) {
         transaction.request_complete(UnixNanos(0));
     }
     transaction.finish(UnixNanos(0));
-    let mut lines: Vec<Vec<u8>> = transaction.take_script_events().iter().map(|event| event.line()).collect();
+    let mut lines: Vec<Vec<u8>> = transaction.take_script_events().iter().map(ScriptEvent::line).collect();
     lines.extend(transaction.take_matches().into_iter().filter_map(|found| found.log_line));
     (transaction.outcome(), lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect())
 }

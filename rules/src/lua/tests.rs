@@ -1,5 +1,7 @@
 //! Scripts that misbehave: none may hang, none may trap, all are stopped or answered.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests outside #[test] functions")]
+
 use super::*;
 use crate::host::SourceError;
 use crate::limits;
