@@ -1,6 +1,7 @@
 //! Our own answers: what a client gets instead of the exchange.
 
 use portcullis_rules::eval::{Disruption, Interruption};
+use portcullis_rules::http::escape;
 
 /// Status of an answer when a rule's own can't be sent.
 const FORBIDDEN: u16 = 403;
@@ -200,45 +201,18 @@ fn page(status: u16, asker: &Asker) -> Vec<u8> {
             "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{status} {reason}</title>\
              </head>\n<body>\n<h1>{reason}</h1>\n<p>Portcullis refused this exchange. Reference: \
              <code>{}</code></p>\n</body>\n</html>\n",
-            escape_html(&id)
+            escape::html(&id)
         ),
         Format::Json => format!(
             "{{\"type\":\"about:blank\",\"title\":\"{reason}\",\"status\":{status},\
              \"detail\":\"Portcullis refused this exchange.\",\"request_id\":\"{}\"}}\n",
-            escape_json(&id)
+            escape::json(&id)
         ),
         Format::Text => {
             format!("{status} {reason}\nPortcullis refused this exchange. Reference: {id}\n")
         }
     };
     text.into_bytes()
-}
-
-fn escape_html(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
-fn escape_json(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            _ if u32::from(c) < 0x20 => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 /// What the access log is told: `portcullis_deny[rule_942100_phase_2]`. Rule 0 is a body limit.

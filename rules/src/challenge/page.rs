@@ -1,8 +1,7 @@
 //! The page that interrogates, and what clients get instead that are no browsers.
 
-use std::fmt::Write as _;
-
 use super::answer::ANSWER_HEADER;
+use crate::http::escape;
 
 /// A page for one client.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +29,8 @@ impl Page<'_> {
         } else {
             "Then please send your request again: it was not passed on."
         };
-        let (token, difficulty) = (escape(self.token), self.difficulty);
-        let (reference, repeatable) = (escape(self.reference), self.repeatable);
+        let (token, difficulty) = (escape::html(self.token), self.difficulty);
+        let (reference, repeatable) = (escape::html(self.reference), self.repeatable);
         format!(
             "<!doctype html>\n\
 <html lang=\"en\">\n\
@@ -86,34 +85,12 @@ If it does not work, tell the site&rsquo;s operator this reference: <code>{refer
 /// The document for clients that did not ask for HTML (RFC 9457): they can't run the page's script.
 #[must_use]
 pub fn problem(reference: &str) -> String {
-    let mut escaped = String::new();
-    for c in reference.chars() {
-        match c {
-            '"' | '\\' => escaped.extend(['\\', c]),
-            _ if u32::from(c) < 0x20 => _ = write!(escaped, "\\u{:04x}", u32::from(c)),
-            _ => escaped.push(c),
-        }
-    }
+    let escaped = escape::json(reference);
     format!(
         "{{\"type\":\"urn:portcullis:interrogation\",\"title\":\"Interrogation required\",\"status\":401,\
          \"detail\":\"This client has to show that it is a browser: open the page in one, and send the cookie \
          that it gets.\",\"request_id\":\"{escaped}\"}}\n"
     )
-}
-
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

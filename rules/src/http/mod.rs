@@ -7,6 +7,7 @@ pub mod arguments;
 pub mod authorization;
 pub mod content_type;
 pub mod cookies;
+pub mod escape;
 pub mod forwarded;
 pub mod host;
 pub mod percent;
