@@ -8,7 +8,7 @@ use super::values::Value;
 use crate::collections::Change;
 use crate::model::{Store, Variable};
 use crate::operators::{Captures, leading_integer};
-use crate::plan::{ActionPlan, ChangePlan, CtlPlan, KeyPlan, Plan, RulePlan, Slot};
+use crate::plan::{ActionPlan, ChangePlan, CtlPlan, KeyPlan, Plan, RulePlan, SettledPlan, Slot, Write};
 
 impl State {
     pub(crate) fn run_actions(&mut self, plan: &Plan, rule: &RulePlan, actions: &[ActionPlan]) {
@@ -31,6 +31,20 @@ impl State {
                     let seconds = self.number(plan, rule, seconds);
                     let seconds = u32::try_from(seconds.max(0)).unwrap_or(u32::MAX);
                     self.note_change(*collection, name, |_| Change::ExpireIn(seconds));
+                }
+            }
+        }
+    }
+
+    /// Does what a settled rule does.
+    pub(crate) fn settle(&mut self, settled: &SettledPlan) {
+        for Write { key, value } in &settled.writes {
+            let Some(tx) = self.stores.get_mut(Store::Tx as usize) else { return };
+            match value {
+                None => tx.remove(&Address::from(key)),
+                Some(value) => {
+                    let name = tx.slot(key.slot).map_or_else(|| self.values.add(&key.name), |(name, _)| name);
+                    tx.set(Address::from(key), name, self.values.add(value));
                 }
             }
         }

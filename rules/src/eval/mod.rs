@@ -152,13 +152,16 @@ pub enum Outcome {
 /// One HTTP exchange moving through phases 1 to 5.
 ///
 /// The calls follow the exchange: request head, body and trailers, response head, body and trailers, end.
-/// What did not happen is left out; a phase that was left out is not made up for.
+/// What did not happen is left out; a phase that was left out is not made up for, but for the first, in which rule sets
+/// set themselves up: without a request head it runs on an empty one.
 #[derive(Debug)]
 pub struct Transaction {
     plan: Arc<Plan>,
     state: State,
     request: Intake,
     response: Intake,
+    /// Whether phase 1 has run.
+    begun: bool,
 }
 
 impl Transaction {
@@ -168,7 +171,7 @@ impl Transaction {
         let mut state = State::new(plan.views().len(), now);
         state.auditing = plan.audits();
         state.begin(connection, unique_id);
-        Self { plan, state, request: Intake::default(), response: Intake::default() }
+        Self { plan, state, request: Intake::default(), response: Intake::default(), begun: false }
     }
 
     /// Keeps what outlives the transaction in this store: what is known of clients, and persistent collections.
@@ -281,7 +284,11 @@ impl Transaction {
 
     fn run(&mut self, phase: Phase, now: UnixNanos) -> Verdict {
         self.state.now = now;
+        if phase > Phase::RequestHeaders && !self.begun {
+            self.run(Phase::RequestHeaders, now);
+        }
         if phase == Phase::RequestHeaders {
+            self.begun = true;
             self.state.meet_client(&self.plan);
         }
         self.state.run_phase(&self.plan, phase);

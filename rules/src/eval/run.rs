@@ -34,8 +34,8 @@ impl State {
         self.horizon.reset(plan);
         let rules = plan.phase(phase);
         let mut position = 0usize;
-        while let Some(&PhaseRule { index, check }) = rules.get(position) {
-            if check.is_some_and(|check| self.horizon.is_shut(check)) {
+        while let Some(&PhaseRule { index, check, idle }) = rules.get(position) {
+            if check.is_some_and(|check| self.horizon.is_shut(check)) || (idle && !self.record_all) {
                 position += 1;
                 continue;
             }
@@ -46,6 +46,13 @@ impl State {
             let Some(rule) = plan.rule(index) else { continue };
             let Some(set) = plan.set(rule.set) else { continue };
             let mode = self.mode(set);
+            if let Some(settled) = rule.settled.as_ref().filter(|_| !self.record_all) {
+                if mode != EngineMode::Off {
+                    self.settle(settled);
+                    position = position.max(rule.next as usize);
+                }
+                continue;
+            }
             if mode == EngineMode::Off
                 || self.control.removed_rules.iter().any(|removed| removed.contains(index))
             {

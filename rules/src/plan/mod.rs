@@ -5,9 +5,11 @@
 mod audit;
 mod client;
 mod features;
+mod jumps;
 mod pipeline;
 mod prefilter;
 mod rules;
+mod settled;
 mod sights;
 mod slots;
 mod targets;
@@ -33,8 +35,10 @@ use crate::collections::StoreSettings;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{self, ClientAddress, Enforcement, Item, Phase, Policy};
 use crate::risk::{RiskAction, RiskSettings};
+use jumps::{Jumps, Positions};
 use pipeline::{PipelineId, Pipelines};
 use prefilter::PrefilterBuilder;
+use settled::Fate;
 
 /// A policy compiled for evaluation. Immutable and shared by all transactions of a worker.
 #[derive(Debug)]
@@ -42,7 +46,8 @@ pub struct Plan {
     enforcement: Enforcement,
     client_address: ClientAddress,
     sets: Vec<SetPlan>,
-    rules: Vec<RulePlan>,
+    /// In order over all sets; `None` for those that can't come to run.
+    rules: Vec<Option<RulePlan>>,
     /// Per phase, the rules that run in it, in order over all sets.
     phases: [Vec<PhaseRule>; Phase::ALL.len()],
     pipelines: Pipelines,
@@ -76,6 +81,8 @@ pub(crate) struct PhaseRule {
     pub(crate) index: RuleIndex,
     /// The rule's gate in the form that most rules are passed over by.
     pub(crate) check: Option<GateCheck>,
+    /// It always matches and does nothing: it is there for who records all matches.
+    pub(crate) idle: bool,
 }
 
 /// Where to look whether a gate is shut, once its sight was worked out.
@@ -98,16 +105,16 @@ impl Plan {
         Self::compile(policy, true)
     }
 
-    /// Compiles a policy for evaluation without prefilter: every operator is run on every value. The results
-    /// are the same, only slower; meant for tests that prove it.
+    /// Compiles a policy for evaluation rule by rule: nothing is settled beforehand, and every operator is run on
+    /// every value. The results are the same, only slower; meant for tests that prove it.
     ///
     /// # Errors
     /// As [`Plan::new`].
-    pub fn without_prefilter(policy: &Policy) -> Result<Self, Vec<Diagnostic>> {
+    pub fn literally(policy: &Policy) -> Result<Self, Vec<Diagnostic>> {
         Self::compile(policy, false)
     }
 
-    fn compile(policy: &Policy, screened: bool) -> Result<Self, Vec<Diagnostic>> {
+    fn compile(policy: &Policy, optimised: bool) -> Result<Self, Vec<Diagnostic>> {
         let placed = placed_rules(policy);
         let mut problems = duplicate_ids(&placed);
         problems.extend(different_separators(policy));
@@ -132,17 +139,29 @@ impl Plan {
             sights: &mut sights,
             slots: &mut slots,
             rules: &all,
-            screened,
+            screened: optimised,
         };
         let jumps = Jumps::new(policy, &placed);
-        let rules = placed.iter().map(|placed| compiler.rule(placed.rule, placed.set, jumps.after(placed)));
-        let rules: Vec<RulePlan> = rules.collect();
+        let fates =
+            if optimised { settled::fates(policy, &placed, &jumps) } else { vec![Fate::Live; placed.len()] };
+        let positions = Positions::new(&placed, &fates);
+        let rules = placed.iter().zip(&fates).map(|(placed, fate)| {
+            let settled = match fate {
+                Fate::Dead => return None,
+                Fate::Live => None,
+                Fate::Settled(settled) => Some(settled),
+            };
+            let next = positions.of(placed.rule.phase, jumps.after(placed));
+            Some(compiler.rule(placed, next, settled))
+        });
+        let rules: Vec<Option<RulePlan>> = rules.collect();
         let prefilter = prefilter.build();
-        for gate in rules.iter().flat_map(RulePlan::gates) {
+        for gate in rules.iter().flatten().flat_map(RulePlan::gates) {
             sights.want(gate.sight, gate.operator, &prefilter);
         }
         let mut phases: [Vec<PhaseRule>; Phase::ALL.len()] = Default::default();
         for (index, rule) in (0..).map(RuleIndex).zip(&rules) {
+            let Some(rule) = rule else { continue };
             let view = sets.get(rule.set as usize).map(|set| set.view);
             let check = rule.gate.zip(view).and_then(|(gate, view)| {
                 let place = sights.place(gate.sight, view, views.len());
@@ -150,20 +169,21 @@ impl Plan {
                 Some(GateCheck { place, word: place * prefilter.words() + word as usize, bits })
             });
             if let Some(list) = phases.get_mut(rule.phase as usize - 1) {
-                list.push(PhaseRule { index, check });
+                let idle = rule.settled.as_ref().is_some_and(|settled| settled.idle);
+                list.push(PhaseRule { index, check, idle });
             }
         }
-        let actions = || rules.iter().flat_map(|rule| &rule.links).flat_map(|link| &link.actions);
+        let actions = || rules.iter().flatten().flat_map(|rule| &rule.links).flat_map(|link| &link.actions);
         let opens_collections = actions().any(|one| matches!(one, ActionPlan::InitCollection { .. }));
         let slowing = |mark: &MarkPlan| mark.action == RiskAction::Tarpit;
         let slows_down = policy.risk.as_ref().is_some_and(|risk| {
             risk.tarpit.threshold.is_some()
-                || rules.iter().any(|rule| rule.risk.as_deref().is_some_and(slowing))
+                || rules.iter().flatten().any(|rule| rule.risk.as_deref().is_some_and(slowing))
         });
         let challenging = |mark: &MarkPlan| mark.action == RiskAction::Interrogate;
         let interrogates = policy.risk.as_ref().is_some_and(|risk| {
             risk.interrogate.threshold.is_some()
-                || rules.iter().any(|rule| rule.risk.as_deref().is_some_and(challenging))
+                || rules.iter().flatten().any(|rule| rule.risk.as_deref().is_some_and(challenging))
         });
         Ok(Self {
             opens_collections,
@@ -194,6 +214,13 @@ impl Plan {
     #[must_use]
     pub fn rule_count(&self) -> usize {
         self.rules.len()
+    }
+
+    /// How many of them can come to run. The policy itself keeps the others from it, as the Core Rule Set does with
+    /// those above the paranoia level.
+    #[must_use]
+    pub fn running_rule_count(&self) -> usize {
+        self.rules.iter().flatten().count()
     }
 
     /// Whether a transaction can come into the audit log.
@@ -236,7 +263,7 @@ impl Plan {
     }
 
     pub(crate) fn rule(&self, index: RuleIndex) -> Option<&RulePlan> {
-        self.rules.get(index.0 as usize)
+        self.rules.get(index.0 as usize)?.as_ref()
     }
 
     pub(crate) fn set(&self, index: u32) -> Option<&SetPlan> {
@@ -322,96 +349,4 @@ fn different_separators(policy: &Policy) -> Option<Diagnostic> {
         Diagnostic::new(Code::E0318, message)
             .help("all rule sets share the query's arguments: set the same `SecArgumentSeparator` in each"),
     )
-}
-
-/// Where evaluation can jump to.
-struct Jumps {
-    /// Per set and phase: positions of the phase's rules, with their place in the set and id.
-    stops: Vec<[Vec<Stop>; Phase::ALL.len()]>,
-    /// Per set: markers with their place in the set.
-    markers: Vec<Vec<(usize, Vec<u8>)>>,
-    /// Per phase, how many rules there are.
-    lengths: [u32; Phase::ALL.len()],
-}
-
-struct Stop {
-    item: usize,
-    position: u32,
-    id: u64,
-}
-
-impl Jumps {
-    fn new(policy: &Policy, placed: &[Placed<'_>]) -> Self {
-        let mut stops: Vec<[Vec<Stop>; Phase::ALL.len()]> =
-            policy.rule_sets.iter().map(|_| Default::default()).collect();
-        let mut lengths = [0u32; Phase::ALL.len()];
-        for one in placed {
-            let phase = one.rule.phase as usize - 1;
-            if let Some(list) = stops.get_mut(one.set as usize).and_then(|phases| phases.get_mut(phase)) {
-                list.push(Stop { item: one.item, position: one.position, id: one.rule.id });
-            }
-            if let Some(length) = lengths.get_mut(phase) {
-                *length += 1;
-            }
-        }
-        let markers = policy.rule_sets.iter().map(|set| {
-            let markers = set.items.iter().enumerate().filter_map(|(at, item)| match item {
-                Item::Marker(name) => Some((at, name.clone())),
-                Item::Rule(_) => None,
-            });
-            markers.collect()
-        });
-        Self { stops, markers: markers.collect(), lengths }
-    }
-
-    /// Where evaluation goes on when `placed` has matched.
-    fn after(&self, placed: &Placed<'_>) -> u32 {
-        let skipped = placed.position.saturating_add(1).saturating_add(placed.rule.skip);
-        let skipped = skipped.min(self.end_of_set(placed).max(placed.position + 1));
-        let target = placed.rule.skip_after.as_deref().map(|name| self.target(placed, name));
-        target.map_or(skipped, |target| target.max(skipped))
-    }
-
-    fn stops(&self, set: usize, phase: Phase) -> &[Stop] {
-        self.stops.get(set).and_then(|phases| phases.get(phase as usize - 1)).map_or(&[], Vec::as_slice)
-    }
-
-    fn end_of_set(&self, placed: &Placed<'_>) -> u32 {
-        self.stops(placed.set as usize, placed.rule.phase)
-            .last()
-            .map_or(placed.position, |stop| stop.position)
-            + 1
-    }
-
-    /// The position behind a marker, or of a rule with that id. Both are looked for in the rule's own set,
-    /// then in later ones; a target that is nowhere skips the rest of the own set's phase.
-    fn target(&self, placed: &Placed<'_>, name: &[u8]) -> u32 {
-        let own = placed.set as usize;
-        let id: Option<u64> = std::str::from_utf8(name).ok().and_then(|text| text.parse().ok());
-        for set in own..self.stops.len() {
-            let after = if set == own { Some(placed.item) } else { None };
-            let later = |item: usize| after.is_none_or(|after| item > after);
-            let stops = self.stops(set, placed.rule.phase);
-            let marker = self.markers.get(set).and_then(|markers| {
-                markers.iter().find(|(item, marker)| later(*item) && marker == name).map(|(item, _)| *item)
-            });
-            if let Some(marker) = marker {
-                let next = stops.iter().find(|stop| stop.item > marker).map(|stop| stop.position);
-                return next.unwrap_or_else(|| self.first_after(set, placed.rule.phase));
-            }
-            if let Some(stop) = stops.iter().find(|stop| id == Some(stop.id) && later(stop.item)) {
-                return stop.position;
-            }
-        }
-        self.end_of_set(placed)
-    }
-
-    /// The position of the phase's first rule in a set behind `set`.
-    fn first_after(&self, set: usize, phase: Phase) -> u32 {
-        let next = (set + 1..self.stops.len()).find_map(|set| self.stops(set, phase).first());
-        next.map_or_else(
-            || self.lengths.get(phase as usize - 1).copied().unwrap_or_default(),
-            |stop| stop.position,
-        )
-    }
 }

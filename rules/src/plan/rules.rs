@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use super::Placed;
 use super::client::MarkPlan;
 use super::pipeline::{PipelineId, Pipelines};
 use super::prefilter::{PrefilterBuilder, Screened};
+use super::settled::Settled;
 use super::sights::{SightId, Sights};
 use super::slots::{Slots, StoreKey};
 use super::targets::{Keys, Targets};
@@ -42,6 +44,24 @@ pub(crate) struct RulePlan {
     pub(crate) meta: MetaPlan,
     /// What a match says of the client, with the condition tree of a risk rule.
     pub(crate) risk: Option<Box<MarkPlan>>,
+    /// What it does, where it always matches.
+    pub(crate) settled: Option<SettledPlan>,
+}
+
+/// A key of a store, and what it holds then; `None` takes it away.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) key: StoreKey,
+    pub(crate) value: Option<Box<[u8]>>,
+}
+
+/// What a rule does that always matches, whatever the exchange.
+#[derive(Debug)]
+pub(crate) struct SettledPlan {
+    /// What it writes to `TX`.
+    pub(crate) writes: Box<[Write]>,
+    /// It does nothing.
+    pub(crate) idle: bool,
 }
 
 impl RulePlan {
@@ -194,7 +214,8 @@ pub(crate) struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    pub(crate) fn rule(&mut self, rule: &model::Rule, set: u32, next: u32) -> RulePlan {
+    pub(super) fn rule(&mut self, placed: &Placed<'_>, next: u32, settled: Option<&Settled>) -> RulePlan {
+        let (rule, set) = (placed.rule, placed.set);
         let links: Box<[LinkPlan]> = rule.links.iter().map(|link| self.link(link)).collect();
         let first = links.first().and_then(|link| link.condition.as_ref());
         RulePlan {
@@ -211,7 +232,16 @@ impl Compiler<'_> {
             audit: rule.audit,
             meta: self.meta(&rule.meta),
             risk: rule.risk.as_ref().map(|mark| Box::new(self.mark(mark))),
+            settled: settled.map(|settled| self.settled(settled)),
         }
+    }
+
+    fn settled(&mut self, settled: &Settled) -> SettledPlan {
+        let writes = settled.writes.iter().map(|(key, value)| Write {
+            key: self.slots.intern(Store::Tx, key),
+            value: value.as_deref().map(Into::into),
+        });
+        SettledPlan { writes: writes.collect(), idle: settled.idle }
     }
 
     fn text(&mut self, template: &Template) -> Text {
