@@ -7,7 +7,9 @@
 use super::lookup::Item;
 use super::state::State;
 use super::values::Value;
-use crate::plan::{Features, Gate, GateCheck, Pipeline, Plan, Sight, SightId, TargetId, ViewId, meet};
+use crate::plan::{
+    Features, Gate, GateCheck, GateId, Pipeline, Plan, Screened, Sight, SightId, TargetId, Tests, ViewId,
+};
 
 /// What was worked out in this phase.
 #[derive(Debug, Default)]
@@ -16,12 +18,18 @@ pub(crate) struct Horizon {
     epoch: u32,
     /// Per view and target, then per view and sight.
     shown: Vec<Shown>,
-    /// Of each of these, the ways in which operators can match something in it.
-    words: Vec<u64>,
+    /// Per view and gate, the phase in which something that it shows let it open.
+    opened: Vec<u32>,
     /// Elements of targets.
     items: Vec<Item>,
     /// Positions in `items` of elements that some operator can match.
     hot: Vec<u32>,
+    /// Operators that can match something, each once for what was looked at.
+    found: Vec<Screened>,
+    /// Per operator, which look it was found by last.
+    found_by: Vec<u32>,
+    /// Number of the look.
+    looks: u32,
 }
 
 /// What a target or a sight shows.
@@ -32,6 +40,8 @@ struct Shown {
     items: Range,
     /// What some operator can match, as a range of [`Horizon::hot`]; of one target only.
     hot: Range,
+    /// The operators that can, as a range of [`Horizon::found`]; of one target only.
+    found: Range,
     /// Of a target, what all its elements together consist of.
     features: Features,
     /// Some operator can match something in it.
@@ -45,6 +55,10 @@ struct Range {
 }
 
 impl Range {
+    fn is_empty(self) -> bool {
+        self.from >= self.to
+    }
+
     fn of<T>(self, all: &[T]) -> &[T] {
         all.get(self.from as usize..self.to as usize).unwrap_or_default()
     }
@@ -58,39 +72,48 @@ fn end<T>(all: &[T]) -> u32 {
 impl Horizon {
     /// Forgets everything: what sights show has changed.
     pub(crate) fn reset(&mut self, plan: &Plan) {
-        let places = (plan.sights().targets() + plan.sights().len()) * plan.views().len();
-        let words = places * plan.prefilter().words();
+        let (sights, views) = (plan.sights(), plan.views().len());
+        let (places, gates) = ((sights.targets() + sights.len()) * views, sights.gates() * views);
         // The memory may come from a transaction of another plan.
-        if self.shown.len() != places || self.words.len() != words || self.epoch == u32::MAX {
+        if self.shown.len() != places || self.opened.len() != gates || self.epoch == u32::MAX {
             self.epoch = 0;
             self.shown.clear();
             self.shown.resize(places, Shown::default());
-            self.words.clear();
-            self.words.resize(words, 0);
+            self.opened.clear();
+            self.opened.resize(gates, 0);
+        }
+        if self.looks > u32::MAX / 2 || self.found_by.len() != sights.operators() {
+            self.looks = 0;
+            self.found_by.clear();
+            self.found_by.resize(sights.operators(), 0);
         }
         self.epoch += 1;
         self.items.clear();
         self.hot.clear();
+        self.found.clear();
     }
 
     /// How much memory is kept for the next transaction, in bytes.
     pub(crate) fn kept_bytes(&self) -> usize {
         self.items.capacity() * size_of::<Item>()
-            + self.hot.capacity() * size_of::<u32>()
-            + self.words.capacity() * size_of::<u64>()
+            + (self.hot.capacity() + self.found.capacity()) * size_of::<u32>()
     }
 
     /// Whether it is known already that nothing opens a gate.
     #[inline]
     pub(crate) fn is_shut(&self, check: GateCheck) -> bool {
-        self.shown.get(check.place).is_some_and(|shown| {
-            shown.epoch == self.epoch
-                && (!shown.any || self.words.get(check.word).is_some_and(|word| word & check.bits == 0))
-        })
+        self.shown.get(check.place).is_some_and(|shown| shown.epoch == self.epoch)
+            && !self.is_open(check.gate)
     }
 
-    fn known(&self, place: usize) -> Option<Shown> {
-        self.shown.get(place).copied().filter(|shown| shown.epoch == self.epoch)
+    #[inline]
+    fn is_open(&self, gate: usize) -> bool {
+        self.opened.get(gate) == Some(&self.epoch)
+    }
+
+    #[inline]
+    fn known(&self, place: usize) -> Option<&Shown> {
+        self.shown.get(place).filter(|shown| shown.epoch == self.epoch)
     }
 
     fn keep(&mut self, place: usize, shown: Shown) -> Shown {
@@ -99,29 +122,29 @@ impl Horizon {
         shown
     }
 
-    fn words(&self, plan: &Plan, place: usize) -> &[u64] {
-        let words = plan.prefilter().words();
-        self.words.get(place * words..(place + 1) * words).unwrap_or_default()
-    }
-
-    fn clear(&mut self, plan: &Plan, place: usize) {
-        let words = plan.prefilter().words();
-        self.words.get_mut(place * words..(place + 1) * words).unwrap_or_default().fill(0);
-    }
-
-    fn add(&mut self, plan: &Plan, place: usize, more: &[u64]) {
-        let words = plan.prefilter().words();
-        for (all, word) in self.words.get_mut(place * words..).into_iter().flatten().zip(more) {
-            *all |= word;
+    /// Notes the operators among `candidates` that are tested; whether there are any.
+    fn note(&mut self, candidates: &[Screened], is_tested: impl Fn(Screened) -> bool) -> bool {
+        let mut any = false;
+        for &operator in candidates.iter().filter(|operator| is_tested(**operator)) {
+            any = true;
+            if let Some(found_by) = self.found_by.get_mut(operator.0 as usize)
+                && *found_by != self.looks
+            {
+                *found_by = self.looks;
+                self.found.push(operator);
+            }
         }
+        any
     }
 
-    /// Adds what one place shows to another.
-    fn add_from(&mut self, plan: &Plan, from: usize, place: usize) {
-        let words = plan.prefilter().words();
-        for offset in 0..words {
-            let word = self.words.get(from * words + offset).copied().unwrap_or_default();
-            self.words.get_mut(place * words + offset).into_iter().for_each(|all| *all |= word);
+    /// Opens the gates of the operators that were found.
+    fn open(&mut self, tests: &Tests, found: Range, first_gate: usize) {
+        for operator in found.of(&self.found) {
+            if let Some(GateId(gate)) = tests.gate(*operator)
+                && let Some(opened) = self.opened.get_mut(first_gate + gate as usize)
+            {
+                *opened = self.epoch;
+            }
         }
     }
 }
@@ -134,34 +157,41 @@ impl State {
     /// Whether the gate's operator can match anything that its sight shows to a view.
     pub(crate) fn may_match(&mut self, plan: &Plan, gate: Gate, view: usize) -> bool {
         self.look(plan, gate.sight, view).any
-            && plan
-                .prefilter()
-                .holds(self.horizon.words(plan, sight_place(plan, gate.sight, view)), gate.operator)
+            && self.horizon.is_open(view * plan.sights().gates() + gate.id.0 as usize)
     }
 
     /// What a sight shows.
     fn look(&mut self, plan: &Plan, sight: SightId, view: usize) -> Shown {
         let place = sight_place(plan, sight, view);
         if let Some(known) = self.horizon.known(place) {
-            return known;
+            return *known;
         }
-        let shown = match plan.sights().get(sight) {
-            Some(Sight::One { target, pipeline, multi_match }) => match plan.pipeline(*pipeline) {
-                Some(pipeline) => self.look_at(plan, sight, *target, (pipeline, *multi_match), view),
-                None => Shown::default(),
-            },
-            Some(Sight::Many(parts)) => {
-                self.horizon.clear(plan, place);
+        let (Some(looked_at), Some(tests)) = (plan.sights().get(sight), plan.sights().tests(sight)) else {
+            return Shown::default();
+        };
+        let first_gate = view * plan.sights().gates();
+        let shown = match looked_at {
+            Sight::One { target, pipeline, multi_match } => {
+                let shown = match plan.pipeline(*pipeline) {
+                    Some(pipeline) => self.look_at(plan, tests, *target, (pipeline, *multi_match), view),
+                    None => Shown::default(),
+                };
+                self.horizon.open(tests, shown.found, first_gate);
+                shown
+            }
+            Sight::Many(parts) => {
                 let mut any = false;
-                for &part in parts {
-                    if self.look(plan, part, view).any {
-                        any = true;
-                        self.horizon.add_from(plan, sight_place(plan, part, view), place);
+                for &(target, part) in parts {
+                    // Most targets have no elements in most requests.
+                    if self.elements(plan, target, view).1.is_empty() {
+                        continue;
                     }
+                    let shown = self.look(plan, part, view);
+                    any |= shown.any;
+                    self.horizon.open(tests, shown.found, first_gate);
                 }
                 Shown { any, ..Shown::default() }
             }
-            None => Shown::default(),
         };
         self.horizon.keep(place, shown)
     }
@@ -170,28 +200,23 @@ impl State {
     fn look_at(
         &mut self,
         plan: &Plan,
-        sight: SightId,
+        tests: &Tests,
         target: TargetId,
         (pipeline, multi_match): (&Pipeline, bool),
         view: usize,
     ) -> Shown {
-        let place = sight_place(plan, sight, view);
-        let raw = self.elements(plan, target, view);
-        self.horizon.clear(plan, place);
+        let (place, _) = self.elements(plan, target, view);
+        let raw = self.horizon.known(place).copied().unwrap_or_default();
         if !raw.features.meet(pipeline.touched_by) {
-            if raw.any {
-                self.horizon.add_from(plan, target_place(plan, target, view), place);
-            }
-            return Shown { hot: raw.hot, any: raw.any, ..Shown::default() };
+            return Shown { hot: raw.hot, found: raw.found, any: raw.any, ..Shown::default() };
         }
-        let wanted = plan.sights().wanted(sight);
-        let from = end(&self.horizon.hot);
+        self.horizon.looks += 1;
+        let (from, first_found) = (end(&self.horizon.hot), end(&self.horizon.found));
         // Those that the chain leaves alone are known already, and few.
         for at in raw.hot.from..raw.hot.to {
             let Some(&position) = self.horizon.hot.get(at as usize) else { break };
             let Some(&Item { value, .. }) = self.horizon.items.get(position as usize) else { break };
-            if !self.values.features(value).meet(pipeline.touched_by) && self.show(plan, place, value, wanted)
-            {
+            if !self.values.features(value).meet(pipeline.touched_by) && self.show(plan, tests, value) {
                 self.horizon.hot.push(position);
             }
         }
@@ -201,12 +226,12 @@ impl State {
             if !self.values.features(value).meet(pipeline.touched_by) {
                 continue;
             }
-            let mut hot = multi_match && self.show(plan, place, value, wanted);
+            let mut hot = multi_match && self.show(plan, tests, value);
             for &step in &pipeline.steps {
                 value = self.values.step(value, step);
-                hot |= multi_match && self.show(plan, place, value, wanted);
+                hot |= multi_match && self.show(plan, tests, value);
             }
-            if hot || self.show(plan, place, value, wanted) {
+            if hot || self.show(plan, tests, value) {
                 self.horizon.hot.push(position);
             }
         }
@@ -214,16 +239,17 @@ impl State {
         if from < untouched && untouched < hot.to {
             self.horizon.hot.get_mut(from as usize..).unwrap_or_default().sort_unstable();
         }
-        Shown { hot, any: hot.from < hot.to, ..Shown::default() }
+        let found = Range { from: first_found, to: end(&self.horizon.found) };
+        Shown { hot, found, any: hot.from < hot.to, ..Shown::default() }
     }
 
-    /// The elements of a target, and what can match them as they are.
-    fn elements(&mut self, plan: &Plan, target: TargetId, view: usize) -> Shown {
-        let place = target_place(plan, target, view);
+    /// The place of a target, and the range of its elements; they, and what can match them as they are, are known then.
+    fn elements(&mut self, plan: &Plan, target: TargetId, view: usize) -> (usize, Range) {
+        let place = view * plan.sights().targets() + target.0 as usize;
         if let Some(known) = self.horizon.known(place) {
-            return known;
+            return (place, known.items);
         }
-        let Some(target) = plan.sights().target_plan(target) else { return Shown::default() };
+        let Some(target) = plan.sights().target_plan(target) else { return (place, Range::default()) };
         let mut items = std::mem::take(&mut self.horizon.items);
         let from = end(&items);
         // What `ctl` took away from one rule is still there for others.
@@ -231,50 +257,45 @@ impl State {
         self.collect_one(plan, target, view, &mut items);
         self.current = current;
         let range = Range { from, to: end(&items) };
-        self.horizon.clear(plan, place);
-        let first_hot = end(&self.horizon.hot);
+        self.horizon.looks += 1;
+        let (first_hot, first_found) = (end(&self.horizon.hot), end(&self.horizon.found));
         let mut features = Features::NONE;
         for (position, item) in (from..).zip(range.of(&items)) {
-            features = features.or(self.values.features(item.value));
-            if self.show(plan, place, item.value, plan.prefilter().all()) {
+            let candidates = self.values.candidates(item.value, plan.prefilter());
+            if self.horizon.note(candidates, |_| true) {
                 self.horizon.hot.push(position);
             }
+            features = features.or(self.values.features(item.value));
         }
         self.horizon.items = items;
         let hot = Range { from: first_hot, to: end(&self.horizon.hot) };
-        self.horizon.keep(place, Shown { items: range, hot, features, any: hot.from < hot.to, epoch: 0 })
+        let found = Range { from: first_found, to: end(&self.horizon.found) };
+        let any = hot.from < hot.to;
+        self.horizon.keep(place, Shown { items: range, hot, found, features, any, epoch: 0 });
+        (place, range)
     }
 
-    /// Adds what can match a value to a place; whether there is anything.
-    fn show(&mut self, plan: &Plan, place: usize, value: Value, wanted: &[u64]) -> bool {
+    /// Notes what of the tests can match a value; whether there is anything.
+    fn show(&mut self, plan: &Plan, tests: &Tests, value: Value) -> bool {
         let candidates = self.values.candidates(value, plan.prefilter());
-        if !meet(candidates, wanted) {
-            return false;
-        }
-        self.horizon.add(plan, place, candidates);
-        true
+        self.horizon.note(candidates, |operator| tests.want(operator))
     }
 
     /// Writes what a sight shows to `out`, leaving out what no operator can match, and what `ctl` took away
     /// from the current rule. To be asked after [`State::may_match`].
     pub(crate) fn hot_items(&mut self, plan: &Plan, sight: SightId, view: usize, out: &mut Vec<Item>) {
         out.clear();
-        let one = [sight];
-        let parts = match plan.sights().get(sight) {
-            Some(Sight::Many(parts)) => parts,
-            _ => &one[..],
-        };
-        for &part in parts {
-            let shown = self.horizon.known(sight_place(plan, part, view)).unwrap_or_default();
+        let mut add = |sight: SightId| {
+            let shown = self.horizon.known(sight_place(plan, sight, view)).copied().unwrap_or_default();
             let hot = shown.hot.of(&self.horizon.hot).iter();
             out.extend(hot.filter_map(|&position| self.horizon.items.get(position as usize)));
+        };
+        match plan.sights().get(sight) {
+            Some(Sight::Many(parts)) => parts.iter().for_each(|(_, part)| add(*part)),
+            _ => add(sight),
         }
         if self.has_removed_targets() {
             out.retain(|item| !self.is_removed(item.variable, item.key));
         }
     }
-}
-
-fn target_place(plan: &Plan, target: TargetId, view: usize) -> usize {
-    view * plan.sights().targets() + target.0 as usize
 }

@@ -289,7 +289,7 @@ impl State {
         let argument = argument.or_else(|| operator.argument().as_literal()).unwrap_or_default();
         let path = operator.name() == OperatorName::RestPath;
         let possible = condition.gate.is_none_or(|gate| {
-            plan.prefilter().holds(self.values.candidates(value, plan.prefilter()), gate.operator)
+            self.values.candidates(value, plan.prefilter()).binary_search(&gate.operator).is_ok()
         });
         let found = possible
             && match operator.script() {

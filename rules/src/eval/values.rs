@@ -6,7 +6,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::plan::{ByteSet, Features, Pipeline, Prefilter};
+use crate::plan::{ByteSet, Features, Pipeline, Prefilter, Screened, WaySet};
 use crate::transforms::Transformation;
 
 /// Number of a stored byte string.
@@ -19,7 +19,6 @@ impl Value {
 }
 
 const UNKNOWN: u32 = u32::MAX;
-const NOTHING: u32 = u32::MAX - 1;
 const STEPS: usize = Transformation::ALL.len();
 
 /// Store of byte strings.
@@ -32,11 +31,11 @@ pub(crate) struct Values {
     index: FxHashMap<u64, Value>,
     /// What each transformation makes of a value; rows are made for values that need one.
     steps: Vec<[u32; STEPS]>,
-    /// Sets of ways to match, one after the other.
-    candidates: Vec<u64>,
+    /// Lists of operators, one after the other.
+    candidates: Vec<Screened>,
     scratch: Vec<u8>,
     /// Memory for [`Prefilter::candidates`].
-    scratch_words: Vec<u64>,
+    ways: WaySet,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +47,8 @@ struct Entry {
     bytes: ByteSet,
     /// Row in `steps`, or `UNKNOWN`.
     row: u32,
-    /// Place in `candidates` of the ways in which operators can match; `NOTHING` for none, or `UNKNOWN`.
-    candidates: u32,
+    /// The operators that can match it, as a range of `candidates`; from `UNKNOWN` until someone asks.
+    candidates: (u32, u32),
     hash: u64,
 }
 
@@ -79,7 +78,7 @@ impl Values {
             + self.entries.capacity() * size_of::<Entry>()
             + self.index.capacity() * size_of::<(u64, Value)>()
             + self.steps.capacity() * size_of::<[u32; STEPS]>()
-            + self.candidates.capacity() * size_of::<u64>()
+            + self.candidates.capacity() * size_of::<Screened>()
     }
 
     /// Stores `text`, or finds it.
@@ -99,7 +98,7 @@ impl Values {
             features: Features::NONE,
             bytes: ByteSet::default(),
             row: UNKNOWN,
-            candidates: UNKNOWN,
+            candidates: (UNKNOWN, UNKNOWN),
             hash,
         });
         if found.is_none() {
@@ -139,32 +138,34 @@ impl Values {
         Some(entry)
     }
 
-    /// The ways in which operators can match a value, as words; nothing when there are none. Scans the value when
-    /// it is first asked for.
-    pub(crate) fn candidates(&mut self, value: Value, prefilter: &Prefilter) -> &[u64] {
-        let known = self.entries.get(value.0 as usize).map_or(NOTHING, |entry| entry.candidates);
-        let place = if known == UNKNOWN { self.scan(value, prefilter) } else { known };
-        let start = place as usize;
-        self.candidates.get(start..start.saturating_add(prefilter.words())).unwrap_or_default()
+    /// The operators that can match a value, in order. Scans the value when it is first asked for.
+    pub(crate) fn candidates(&mut self, value: Value, prefilter: &Prefilter) -> &[Screened] {
+        let known = self.entries.get(value.0 as usize).map_or((0, 0), |entry| entry.candidates);
+        let (from, to) = if known.0 == UNKNOWN { self.scan(value, prefilter) } else { known };
+        self.candidates.get(from as usize..to as usize).unwrap_or_default()
     }
 
-    fn scan(&mut self, value: Value, prefilter: &Prefilter) -> u32 {
-        let Some(entry) = self.surveyed(value) else { return NOTHING };
-        let known = (entry.hash, entry.bytes);
-        let mut found = std::mem::take(&mut self.scratch_words);
-        let mut lower = std::mem::take(&mut self.scratch);
-        prefilter.candidates(self.get(value), known, &mut lower, &mut found);
-        self.scratch = lower;
-        let mut place = NOTHING;
-        if found.iter().any(|word| *word != 0) {
-            place = u32::try_from(self.candidates.len()).unwrap_or(NOTHING);
-            self.candidates.extend_from_slice(&found);
+    fn scan(&mut self, value: Value, prefilter: &Prefilter) -> (u32, u32) {
+        let place = |list: &Vec<Screened>| u32::try_from(list.len()).unwrap_or(UNKNOWN);
+        let from = place(&self.candidates);
+        let Some(entry) = self.entries.get_mut(value.0 as usize) else { return (0, 0) };
+        let text = self.bytes.get(entry.start as usize..entry.end as usize).unwrap_or_default();
+        if let Some(known) = prefilter.recall(text, entry.hash, &mut self.candidates) {
+            (entry.bytes, entry.features) = known;
+        } else {
+            if entry.features == Features::NONE {
+                (entry.bytes, entry.features) = Features::survey(text);
+            }
+            let memory = (&mut self.scratch, &mut self.ways);
+            prefilter.candidates(
+                text,
+                (entry.hash, entry.bytes, entry.features),
+                memory,
+                &mut self.candidates,
+            );
         }
-        self.scratch_words = found;
-        if let Some(entry) = self.entries.get_mut(value.0 as usize) {
-            entry.candidates = place;
-        }
-        place
+        entry.candidates = (from, place(&self.candidates));
+        entry.candidates
     }
 
     /// The value after all steps of `pipeline`.

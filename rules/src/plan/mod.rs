@@ -23,9 +23,9 @@ pub(crate) use audit::AuditPlan;
 pub(crate) use client::{MarkPlan, TreePlan};
 pub(crate) use features::Features;
 pub(crate) use pipeline::Pipeline;
-pub(crate) use prefilter::{ByteSet, Prefilter, meet};
+pub(crate) use prefilter::{ByteSet, Prefilter, Screened, WaySet};
 pub(crate) use rules::*;
-pub(crate) use sights::{Sight, SightId, Sights, TargetId};
+pub(crate) use sights::{GateId, Sight, SightId, Sights, TargetId, Tests};
 pub(crate) use slots::{Slot, Slots, StoreKey, XPathPlan, XmlPlace};
 pub(crate) use targets::{Keys, TargetPlan, Targets};
 pub(crate) use text::{Text, TextPart, store_of};
@@ -90,9 +90,8 @@ pub(crate) struct PhaseRule {
 pub(crate) struct GateCheck {
     /// The place of the sight, of its view.
     pub(crate) place: usize,
-    /// The word, among those of all places, that has the bits of the gate's operator, and these bits.
-    pub(crate) word: usize,
-    pub(crate) bits: u64,
+    /// The gate's place among those of all views.
+    pub(crate) gate: usize,
 }
 
 impl Plan {
@@ -156,17 +155,14 @@ impl Plan {
         });
         let rules: Vec<Option<RulePlan>> = rules.collect();
         let prefilter = prefilter.build();
-        for gate in rules.iter().flatten().flat_map(RulePlan::gates) {
-            sights.want(gate.sight, gate.operator, &prefilter);
-        }
+        sights.finish();
         let mut phases: [Vec<PhaseRule>; Phase::ALL.len()] = Default::default();
         for (index, rule) in (0..).map(RuleIndex).zip(&rules) {
             let Some(rule) = rule else { continue };
             let view = sets.get(rule.set as usize).map(|set| set.view);
-            let check = rule.gate.zip(view).and_then(|(gate, view)| {
-                let place = sights.place(gate.sight, view, views.len());
-                let (word, bits) = prefilter.only_word(gate.operator)?;
-                Some(GateCheck { place, word: place * prefilter.words() + word as usize, bits })
+            let check = rule.gate.zip(view).map(|(gate, view)| GateCheck {
+                place: sights.place(gate.sight, view, views.len()),
+                gate: view.0 as usize * sights.gates() + gate.id.0 as usize,
             });
             if let Some(list) = phases.get_mut(rule.phase as usize - 1) {
                 let idle = rule.settled.as_ref().is_some_and(|settled| settled.idle);

@@ -7,7 +7,7 @@ use super::client::MarkPlan;
 use super::pipeline::{PipelineId, Pipelines};
 use super::prefilter::{PrefilterBuilder, Screened};
 use super::settled::Settled;
-use super::sights::{SightId, Sights};
+use super::sights::{GateId, SightId, Sights};
 use super::slots::{Slots, StoreKey};
 use super::targets::{Keys, Targets};
 use super::text::Text;
@@ -64,14 +64,6 @@ pub(crate) struct SettledPlan {
     pub(crate) idle: bool,
 }
 
-impl RulePlan {
-    /// The gates of its conditions.
-    pub(crate) fn gates(&self) -> impl Iterator<Item = Gate> + '_ {
-        let leaves = self.risk.iter().flat_map(|mark| mark.leaves.iter());
-        self.links.iter().chain(leaves).filter_map(|link| link.condition.as_ref()?.gate)
-    }
-}
-
 #[derive(Debug)]
 pub(crate) struct MetaPlan {
     pub(crate) message: Option<Text>,
@@ -120,6 +112,7 @@ pub(crate) struct ConditionPlan {
 /// When a condition need not be looked at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Gate {
+    pub(crate) id: GateId,
     pub(crate) operator: Screened,
     pub(crate) sight: SightId,
 }
@@ -306,7 +299,7 @@ impl Compiler<'_> {
             is_simple,
             gate: sight.and_then(|sight| {
                 let operator = self.prefilter.screen(&condition.operator)?;
-                Some(Gate { operator, sight })
+                Some(Gate { id: self.sights.gate(sight, operator), operator, sight })
             }),
             pipeline,
             multi_match: condition.multi_match,

@@ -7,7 +7,7 @@
 use rustc_hash::FxHashMap;
 
 use super::pipeline::PipelineId;
-use super::prefilter::{Prefilter, Screened};
+use super::prefilter::Screened;
 use super::slots::Slots;
 use super::targets::{TargetPlan, Targets};
 use super::views::ViewId;
@@ -31,8 +31,37 @@ pub(crate) enum Sight {
         /// Each stage of the transformations counts.
         multi_match: bool,
     },
-    /// All of these.
-    Many(Box<[SightId]>),
+    /// All of these, each with its target.
+    Many(Box<[(TargetId, SightId)]>),
+}
+
+/// An operator tested on a sight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct GateId(pub(crate) u32);
+
+/// What is tested on a sight.
+#[derive(Debug, Default)]
+pub(crate) struct Tests {
+    /// Operators of its own gates, in order.
+    gates: Box<[(Screened, GateId)]>,
+    /// Operators of these, and of sights that it is a part of: one bit each.
+    wanted: Box<[u64]>,
+}
+
+impl Tests {
+    /// Whether an operator is tested on what the sight shows, by itself or as a part of another.
+    #[inline]
+    pub(crate) fn want(&self, operator: Screened) -> bool {
+        let place = operator.0 as usize;
+        self.wanted.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1)
+    }
+
+    /// The gate of an operator, if the sight has one.
+    #[inline]
+    pub(crate) fn gate(&self, operator: Screened) -> Option<GateId> {
+        let place = self.gates.binary_search_by_key(&operator, |gate| gate.0).ok()?;
+        self.gates.get(place).map(|gate| gate.1)
+    }
 }
 
 /// All sights of a plan, each once.
@@ -41,8 +70,11 @@ pub(crate) struct Sights {
     all: Vec<Sight>,
     targets: Vec<TargetPlan>,
     target_ids: FxHashMap<Vec<Target>, TargetId>,
-    /// Per sight, the operators that rules test on it.
-    wanted: Vec<Vec<u64>>,
+    /// Per sight.
+    tests: Vec<Tests>,
+    /// What each gate is of.
+    gates: Vec<(SightId, Screened)>,
+    gate_ids: FxHashMap<(SightId, Screened), GateId>,
     ids: FxHashMap<(Vec<Target>, PipelineId, bool), SightId>,
 }
 
@@ -67,11 +99,13 @@ impl Sights {
             let list: Vec<Target> =
                 std::iter::once(target).chain(targets.iter().filter(own)).cloned().collect();
             let target = self.target(&list, slots)?;
-            self.add((list, pipeline, multi_match), Sight::One { target, pipeline, multi_match })
+            let one =
+                self.add((list, pipeline, multi_match), Sight::One { target, pipeline, multi_match })?;
+            Some((target, one))
         });
-        let parts: Vec<SightId> = parts.collect::<Option<_>>()?;
+        let parts: Vec<(TargetId, SightId)> = parts.collect::<Option<_>>()?;
         match parts.as_slice() {
-            [one] => Some(*one),
+            [(_, one)] => Some(*one),
             _ => self.add((targets.to_vec(), pipeline, multi_match), Sight::Many(parts.into())),
         }
     }
@@ -101,25 +135,53 @@ impl Sights {
         self.all.get(id.0 as usize)
     }
 
-    /// Notes that `operator` is tested on what `sight` shows.
-    pub(crate) fn want(&mut self, sight: SightId, operator: Screened, prefilter: &Prefilter) {
-        let parts = match self.get(sight) {
-            Some(Sight::Many(parts)) => parts.to_vec(),
-            _ => Vec::new(),
-        };
-        if self.wanted.len() < self.all.len() {
-            self.wanted.resize(self.all.len(), vec![0; prefilter.words()]);
+    /// The gate of an operator that is tested on what a sight shows.
+    pub(crate) fn gate(&mut self, sight: SightId, operator: Screened) -> GateId {
+        let next = GateId(u32::try_from(self.gates.len()).unwrap_or(u32::MAX));
+        let id = *self.gate_ids.entry((sight, operator)).or_insert(next);
+        if id == next {
+            self.gates.push((sight, operator));
         }
-        for place in parts.iter().chain([&sight]) {
-            if let Some(wanted) = self.wanted.get_mut(place.0 as usize) {
-                prefilter.put(operator, wanted);
-            }
-        }
+        id
     }
 
-    /// The operators that rules test on what a sight shows, as words.
-    pub(crate) fn wanted(&self, id: SightId) -> &[u64] {
-        self.wanted.get(id.0 as usize).map_or(&[], Vec::as_slice)
+    /// To be called when all sights and gates are known.
+    pub(crate) fn finish(&mut self) {
+        let most = self.gates.iter().map(|(_, operator)| operator.0 as usize + 1).max().unwrap_or_default();
+        let mut gates: Vec<Vec<(Screened, GateId)>> = vec![Vec::new(); self.all.len()];
+        let mut wanted = vec![vec![0u64; most.div_ceil(64)]; self.all.len()];
+        for (gate, &(sight, operator)) in (0..).map(GateId).zip(&self.gates) {
+            gates.get_mut(sight.0 as usize).into_iter().for_each(|list| list.push((operator, gate)));
+            let parts: &[(TargetId, SightId)] = match self.all.get(sight.0 as usize) {
+                Some(Sight::Many(parts)) => parts,
+                _ => &[],
+            };
+            for place in parts.iter().map(|(_, part)| part).chain([&sight]) {
+                let word =
+                    wanted.get_mut(place.0 as usize).and_then(|all| all.get_mut(operator.0 as usize / 64));
+                word.into_iter().for_each(|word| *word |= 1 << (operator.0 % 64));
+            }
+        }
+        let tests = gates.into_iter().zip(wanted).map(|(mut gates, wanted)| {
+            gates.sort_unstable_by_key(|gate| gate.0);
+            Tests { gates: gates.into(), wanted: wanted.into() }
+        });
+        self.tests = tests.collect();
+    }
+
+    /// What is tested on a sight.
+    pub(crate) fn tests(&self, id: SightId) -> Option<&Tests> {
+        self.tests.get(id.0 as usize)
+    }
+
+    /// How many gates there are.
+    pub(crate) fn gates(&self) -> usize {
+        self.gates.len()
+    }
+
+    /// How many operators are tested: one more than the largest number.
+    pub(crate) fn operators(&self) -> usize {
+        self.tests.first().map_or(0, |tests| tests.wanted.len() * 64)
     }
 
     pub(crate) fn target_plan(&self, id: TargetId) -> Option<&TargetPlan> {

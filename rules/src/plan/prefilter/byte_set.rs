@@ -77,6 +77,10 @@ impl ByteSet {
 }
 
 /// The places of the ones in a word, from the lowest.
+pub(super) fn bits(word: u64) -> impl Iterator<Item = u32> {
+    Bits(word)
+}
+
 struct Bits(u64);
 
 impl Iterator for Bits {

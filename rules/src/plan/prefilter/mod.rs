@@ -5,9 +5,9 @@
 //! [require](Requirement), and one look at which bytes the value holds, tell which patterns are worth running.
 //! What is left out could not have matched; what is left in may or may not.
 //!
-//! A pattern may have several [ways](Requirement::ways) to match. Sets of ways are bit sets, as words. Ways that
-//! need no literal come first, so that after the scan of an ordinary value only the first few words are not 0,
-//! and bytes are looked at for these alone.
+//! A pattern may have several [ways](Requirement::ways) to match. Ways that need no literal come first, so that few
+//! words of a [set of ways](WaySet) have the ways whose bytes are to be looked at in an ordinary value. What comes out is
+//! a short list of operators: what it costs depends on what a value holds, not on how many rules there are.
 //!
 //! The result does not depend on how a value came about, so it is kept with the value: rules that look at
 //! the same bytes through different transformations share it.
@@ -18,63 +18,50 @@ mod memo;
 mod requirement;
 mod scanner;
 mod strings;
+mod way_set;
 
 use std::fmt;
 use std::sync::Mutex;
 
 use rustc_hash::FxHashMap;
 
+use super::Features;
 use crate::operators::{Operator, OperatorName};
 pub(crate) use byte_set::ByteSet;
 use known::SETS;
 use memo::Memo;
 use requirement::Requirement;
 use scanner::Scanner;
+use way_set::Way;
+pub(crate) use way_set::WaySet;
 
 /// An operator within the prefilter. Equal operators share a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Screened(u32);
-
-/// Number of a way in which an operator can match: one [requirement](Requirement).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Way(u32);
-
-impl Way {
-    /// The word of a set that knows of it, and its bit there.
-    fn place(self) -> (usize, u64) {
-        (self.0 as usize / 64, 1 << (self.0 % 64))
-    }
-
-    fn put_into(self, words: &mut [u64]) {
-        let (word, bit) = self.place();
-        words.get_mut(word).into_iter().for_each(|word| *word |= bit);
-    }
-}
-
-/// Whether two sets have a way in common.
-pub(crate) fn meet(first: &[u64], second: &[u64]) -> bool {
-    first.iter().zip(second).any(|(first, second)| first & second != 0)
-}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Screened(pub(crate) u32);
 
 /// The requirements of all operators of a plan.
 pub(crate) struct Prefilter {
     /// For the literals of all ways.
     scanner: Scanner,
-    /// Ways that need no literal.
+    /// Ways that need no literal: words of a set.
     no_literal: Box<[u64]>,
     /// Per word of a set, which of its ways need which bytes.
     bytes: Box<[ByteNeeds]>,
     /// Bytes that some way needs.
     telling: ByteSet,
-    /// Per operator, its ways: words and their bits.
-    operators: Box<[WayBits]>,
-    /// Every way.
-    all: Box<[u64]>,
+    /// Per way, whose it is.
+    operators: Box<[Screened]>,
     memo: Mutex<Memo>,
 }
 
-/// A set of ways: words that are not 0, and their bits.
-type WayBits = Box<[(u32, u64)]>;
+/// What is known of a text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    pub(crate) bytes: ByteSet,
+    pub(crate) features: Features,
+    /// The operators that can match it, in order.
+    pub(crate) operators: &'a [Screened],
+}
 
 /// What 64 ways need.
 struct ByteNeeds {
@@ -98,7 +85,7 @@ impl ByteNeeds {
 
 impl fmt::Debug for Prefilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prefilter").field("words", &self.words()).finish_non_exhaustive()
+        f.debug_struct("Prefilter").field("ways", &self.operators.len()).finish_non_exhaustive()
     }
 }
 
@@ -134,28 +121,27 @@ impl PrefilterBuilder {
         let words = count.div_ceil(64);
         let mut prefilter = Prefilter {
             scanner: Scanner::default(),
-            no_literal: vec![0; words].into(),
+            no_literal: Box::default(),
             bytes: (0..words)
                 .map(|_| ByteNeeds { members: Box::new([[0; SETS]; 256]), free: [0; SETS] })
                 .collect(),
             telling: ByteSet::default(),
             operators: Box::default(),
-            all: vec![u64::MAX; words].into(),
-            memo: Mutex::new(Memo::new(words)),
+            memo: Mutex::default(),
         };
         let mut literals: FxHashMap<&[u8], Vec<Way>> = FxHashMap::default();
-        let mut operators = vec![vec![0; words]; self.operators.len()];
-        let mut next = 0;
+        let mut operators = Vec::with_capacity(count);
+        let mut no_literal = WaySet::default();
+        no_literal.fit(count);
         for with_literals in [false, true] {
-            for (requirements, own) in self.operators.iter().zip(&mut operators) {
+            for (operator, requirements) in (0..).map(Screened).zip(&self.operators) {
                 let wanted = |requirement: &&Requirement| requirement.literals.is_some() == with_literals;
                 for requirement in requirements.iter().filter(wanted) {
-                    let way = Way(next);
-                    next += 1;
-                    way.put_into(own);
+                    let way = Way(u32::try_from(operators.len()).unwrap_or(u32::MAX));
+                    operators.push(operator);
                     prefilter.add_bytes(way, &requirement.bytes);
                     match &requirement.literals {
-                        None => way.put_into(&mut prefilter.no_literal),
+                        None => no_literal.put(way),
                         Some(texts) => {
                             texts.iter().for_each(|text| literals.entry(text).or_default().push(way));
                         }
@@ -163,9 +149,10 @@ impl PrefilterBuilder {
                 }
             }
         }
-        let sparse =
-            operators.into_iter().map(|own| (0u32..).zip(own).filter(|(_, bits)| *bits != 0).collect());
-        prefilter.operators = sparse.collect();
+        prefilter.operators = operators.into();
+        let mut words = Vec::new();
+        no_literal.drain(|_, bits| words.push(bits));
+        prefilter.no_literal = words.into();
         let mut literals: Vec<(&[u8], Vec<Way>)> = literals.into_iter().collect();
         literals.sort_unstable_by_key(|(text, _)| *text);
         prefilter.scanner = Scanner::new(literals, byte_set::chance);
@@ -202,61 +189,34 @@ impl Prefilter {
         }
     }
 
-    /// How many words a set of ways has.
-    pub(crate) fn words(&self) -> usize {
-        self.all.len()
+    /// What is remembered of a text with this hash: what it holds, and, written to `out`, the operators that can match
+    /// it.
+    pub(crate) fn recall(
+        &self,
+        text: &[u8],
+        hash: u64,
+        out: &mut Vec<Screened>,
+    ) -> Option<(ByteSet, Features)> {
+        // Where another thread is at it, nobody waits.
+        let memo = self.memo.try_lock().ok()?;
+        let known = memo.recall(text, hash)?;
+        out.extend_from_slice(known.operators);
+        Some((known.bytes, known.features))
     }
 
-    /// Every way.
-    pub(crate) fn all(&self) -> &[u64] {
-        &self.all
-    }
-
-    /// Whether a set holds a way in which an operator can match.
-    pub(crate) fn holds(&self, words: &[u64], operator: Screened) -> bool {
-        self.ways(operator)
-            .iter()
-            .any(|&(word, bits)| words.get(word as usize).is_some_and(|word| word & bits != 0))
-    }
-
-    /// Puts the ways in which an operator can match into a set.
-    pub(crate) fn put(&self, operator: Screened, words: &mut [u64]) {
-        for &(word, bits) in self.ways(operator) {
-            words.get_mut(word as usize).into_iter().for_each(|word| *word |= bits);
-        }
-    }
-
-    /// The word of a set that has all ways in which an operator can match, and their bits; `None` when they are
-    /// in several.
-    pub(crate) fn only_word(&self, operator: Screened) -> Option<(u32, u64)> {
-        match self.ways(operator) {
-            [only] => Some(*only),
-            _ => None,
-        }
-    }
-
-    fn ways(&self, operator: Screened) -> &[(u32, u64)] {
-        self.operators.get(operator.0 as usize).map_or(&[], |ways| ways)
-    }
-
-    /// Writes the ways in which operators can match a text to `out`, as [`Prefilter::words`] words. `hash` is a hash
-    /// of the text and `bytes` the bytes that are in it; `lower` is memory for a copy of it.
+    /// Adds the operators that can match a text to `out`, in order. `hash` is a hash of the text, `bytes` and `features`
+    /// are what it holds; `lower` is memory for a copy of it, and `ways` an empty set.
     pub(crate) fn candidates(
         &self,
         text: &[u8],
-        (hash, bytes): (u64, ByteSet),
-        lower: &mut Vec<u8>,
-        out: &mut Vec<u64>,
+        (hash, bytes, features): (u64, ByteSet, Features),
+        (lower, ways): (&mut Vec<u8>, &mut WaySet),
+        out: &mut Vec<Screened>,
     ) {
-        out.clear();
-        // Where another thread is at it, nobody waits.
-        let mut memo = self.memo.try_lock().ok();
-        if let Some(found) = memo.as_ref().and_then(|memo| memo.recall(text, hash)) {
-            out.extend_from_slice(found);
-            return;
-        }
-        out.extend_from_slice(&self.no_literal);
-        self.scanner.scan(text, lower, out);
+        let start = out.len();
+        ways.fit(self.operators.len());
+        self.no_literal.iter().enumerate().for_each(|(word, bits)| ways.put_word(word, *bits));
+        self.scanner.scan(text, lower, ways);
         let mut telling = [0; 256];
         let mut count = 0;
         for (place, byte) in telling.iter_mut().zip(bytes.and(self.telling).iter()) {
@@ -264,11 +224,28 @@ impl Prefilter {
             count += 1;
         }
         let telling = telling.get(..count).unwrap_or_default();
-        for (ways, needs) in out.iter_mut().zip(&self.bytes).filter(|(ways, _)| **ways != 0) {
-            *ways = needs.met(*ways, telling);
+        ways.drain(|word, bits| {
+            let Some(needs) = self.bytes.get(word) else { return };
+            for bit in byte_set::bits(needs.met(bits, telling)) {
+                out.extend(self.operators.get(word * 64 + bit as usize));
+            }
+        });
+        let found = out.get_mut(start..).unwrap_or_default();
+        found.sort_unstable();
+        let mut last = None;
+        let mut kept = start;
+        for at in start..out.len() {
+            let Some(&operator) = out.get(at).filter(|operator| last != Some(**operator)) else { continue };
+            last = Some(operator);
+            if let Some(place) = out.get_mut(kept) {
+                *place = operator;
+                kept += 1;
+            }
         }
-        if let Some(memo) = &mut memo {
-            memo.learn(text, hash, out);
+        out.truncate(kept);
+        if let Ok(mut memo) = self.memo.try_lock() {
+            let operators = out.get(start..).unwrap_or_default();
+            memo.learn(text, hash, Known { bytes, features, operators });
         }
     }
 }

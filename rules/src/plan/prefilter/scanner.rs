@@ -8,7 +8,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::Way;
+use super::way_set::{Way, WaySet};
 
 /// Bits of a map's index: 16 KiB.
 const INDEX_BITS: u32 = 17;
@@ -184,7 +184,7 @@ impl Scanner {
     }
 
     /// Adds the owners of all literals that are in `text` to `found`. `lower` is memory for a copy of it.
-    pub(super) fn scan(&self, text: &[u8], lower: &mut Vec<u8>, found: &mut [u64]) {
+    pub(super) fn scan(&self, text: &[u8], lower: &mut Vec<u8>, found: &mut WaySet) {
         lower.clear();
         lower.extend_from_slice(text);
         lower.make_ascii_lowercase();
@@ -206,7 +206,7 @@ impl Scanner {
     }
 
     /// Compares literals whose gram begins at `start` of `lower`.
-    fn compare(&self, lower: &[u8], start: usize, entries: &[Entry], found: &mut [u64]) {
+    fn compare(&self, lower: &[u8], start: usize, entries: &[Entry], found: &mut WaySet) {
         for entry in entries {
             let Some(from) = start.checked_sub(entry.offset as usize) else { continue };
             let Some(here) = lower.get(from..).and_then(|rest| rest.first_chunk::<HEAD>()) else { continue };
@@ -215,7 +215,7 @@ impl Scanner {
             }
             let tail = range(&self.tails, entry.tail);
             if tail.is_empty() || lower.get(from + HEAD..).is_some_and(|rest| rest.starts_with(tail)) {
-                range(&self.owners, entry.owners).iter().for_each(|owner| owner.put_into(found));
+                range(&self.owners, entry.owners).iter().for_each(|owner| found.put(*owner));
             }
         }
     }
@@ -236,8 +236,11 @@ mod tests {
             let owned = literals.iter().enumerate();
             let owned = owned.map(|(at, text)| (text.as_bytes(), vec![Way(at as u32)]));
             let scanner = Scanner::new(owned.collect(), |bytes| f64::from(bytes[0]));
+            let mut ways = WaySet::default();
+            ways.fit(literals.len());
+            scanner.scan(text.as_bytes(), &mut Vec::new(), &mut ways);
             let mut found = vec![0; literals.len().div_ceil(64)];
-            scanner.scan(text.as_bytes(), &mut Vec::new(), &mut found);
+            ways.drain(|word, bits| found[word] = bits);
             for (at, literal) in literals.iter().enumerate() {
                 let expected = text.to_ascii_lowercase().contains(literal.as_str());
                 prop_assert_eq!(found[at / 64] >> (at % 64) & 1 == 1, expected, "{}", literal);
