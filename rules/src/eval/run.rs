@@ -303,6 +303,9 @@ impl State {
                     found
                 }
             };
+        if let Some(gate) = condition.gate.filter(|_| possible && !found) {
+            self.values.refute(value, gate.operator, plan.prefilter());
+        }
         if found == condition.negated {
             return false;
         }

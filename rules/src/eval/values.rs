@@ -168,6 +168,13 @@ impl Values {
         entry.candidates
     }
 
+    /// Notes that an operator, which could have matched a value, does not.
+    pub(crate) fn refute(&self, value: Value, operator: Screened, prefilter: &Prefilter) {
+        if let Some(entry) = self.entries.get(value.0 as usize) {
+            prefilter.refute(self.get(value), entry.hash, operator);
+        }
+    }
+
     /// The value after all steps of `pipeline`.
     pub(crate) fn transformed(&mut self, value: Value, pipeline: &Pipeline) -> Value {
         if !self.features(value).meet(pipeline.touched_by) {

@@ -2,13 +2,14 @@
 //!
 //! Much of what requests hold is the same over and over: names of headers and arguments, user agents, media types,
 //! small numbers. A value is remembered when it is seen for the second time in a while, so that what comes once
-//! displaces little. The memory is bounded, and what is in it never changes a result, only the time it takes.
+//! displaces little. An operator that was run on a remembered value without matching is not run on it again. The memory
+//! is bounded, and what is in it never changes a result, only the time it takes.
 
 use super::{ByteSet, Known, Screened};
 use crate::plan::Features;
 
 /// Values that can be remembered; a power of two.
-const SLOTS: usize = 1024;
+const SLOTS: usize = 4096;
 /// Most bytes of a value that is remembered.
 const LONGEST: usize = 512;
 
@@ -59,5 +60,12 @@ impl Memo {
             let Known { bytes, features, operators } = known;
             *slot = Slot { hash, text: Some(text.into()), bytes, features, operators: operators.into() };
         }
+    }
+
+    /// Remembers that an operator does not match a text with this hash, if the text is remembered.
+    pub(super) fn refute(&mut self, text: &[u8], hash: u64, operator: Screened) {
+        let slot = self.slots.get_mut(Self::place(hash)).filter(|slot| slot.hash == hash);
+        let Some(slot) = slot.filter(|slot| slot.text.as_deref() == Some(text)) else { return };
+        slot.operators = slot.operators.iter().copied().filter(|known| *known != operator).collect();
     }
 }

@@ -204,6 +204,13 @@ impl Prefilter {
         Some((known.bytes, known.features))
     }
 
+    /// Notes that an operator was run on a text with this hash, and does not match it.
+    pub(crate) fn refute(&self, text: &[u8], hash: u64, operator: Screened) {
+        if let Ok(mut memo) = self.memo.try_lock() {
+            memo.refute(text, hash, operator);
+        }
+    }
+
     /// Adds the operators that can match a text to `out`, in order. `hash` is a hash of the text, `bytes` and `features`
     /// are what it holds; `lower` is memory for a copy of it, and `ways` an empty set.
     pub(crate) fn candidates(
