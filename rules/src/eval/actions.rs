@@ -42,10 +42,8 @@ impl State {
             let Some(tx) = self.stores.get_mut(Store::Tx as usize) else { return };
             match value {
                 None => tx.remove(&Address::from(key)),
-                Some(value) => {
-                    let name = tx.slot(key.slot).map_or_else(|| self.values.add(&key.name), |(name, _)| name);
-                    tx.set(Address::from(key), name, self.values.add(value));
-                }
+                // A key that is there keeps its spelling.
+                Some(value) => tx.set(Address::from(key), key.constant.into(), (*value).into()),
             }
         }
     }
@@ -53,9 +51,13 @@ impl State {
     fn set_variable(&mut self, plan: &Plan, rule: &RulePlan, key: &KeyPlan, change: &ChangePlan) {
         let (store, address, name) = match key {
             KeyPlan::Fixed(store, key) => {
-                let known = self.stores.get(*store as usize).and_then(|store| store.slot(key.slot));
-                let name = known.map_or_else(|| self.values.add(&key.name), |(name, _)| name);
-                (*store, Address::from(key), name)
+                // A key that is there keeps its spelling, which matters where it is written back.
+                let known = if *store == Store::Tx {
+                    None
+                } else {
+                    self.stores.get(*store as usize).and_then(|store| store.slot(key.slot))
+                };
+                (*store, Address::from(key), known.map_or(key.constant.into(), |(name, _)| name))
             }
             KeyPlan::Made(store, text) => {
                 let name = self.expand(plan, text, rule.set);

@@ -123,7 +123,7 @@ impl State {
     fn selector_name(&mut self, keys: &Keys) -> Option<Value> {
         match keys {
             Keys::Named(name) | Keys::XPath(name, _) => Some(self.values.add(name)),
-            Keys::Stored(_, key) => Some(self.values.add(&key.name)),
+            Keys::Stored(_, key) => Some(key.constant.into()),
             Keys::All | Keys::Pattern(_) => None,
         }
     }

@@ -1,12 +1,14 @@
 //! Buffers that a transaction leaves to the next one on the same thread.
 //!
-//! Nothing but capacity goes from one transaction to another: what is left is emptied before it is used again.
+//! Nothing but capacity, and the constants of a plan, goes from one transaction to another: what is left is emptied before
+//! it is used again.
 
 use std::cell::RefCell;
 
 use super::gate::Horizon;
 use super::lookup::Item;
 use super::values::Values;
+use crate::plan::Plan;
 
 /// Transactions at once whose buffers are kept.
 const SPARES: usize = 4;
@@ -26,10 +28,10 @@ thread_local! {
 }
 
 impl Memory {
-    /// Buffers for a transaction, empty.
-    pub(super) fn take() -> Self {
+    /// Buffers for a transaction, empty but for the plan's constants.
+    pub(super) fn take(plan: &Plan) -> Self {
         let mut memory = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
-        memory.values.reset();
+        memory.values.reset(plan.constants());
         memory.items.clear();
         memory
     }

@@ -7,6 +7,7 @@ mod body;
 mod client;
 mod data;
 mod gate;
+mod index;
 mod interrogation;
 mod lookup;
 mod memory;
@@ -168,7 +169,7 @@ impl Transaction {
     /// Begins a transaction. `unique_id` is the request id that the log lines and answers carry.
     #[must_use]
     pub fn new(plan: Arc<Plan>, connection: &Connection<'_>, unique_id: &[u8], now: UnixNanos) -> Self {
-        let mut state = State::new(plan.views().len(), now);
+        let mut state = State::new(&plan, now);
         state.auditing = plan.audits();
         state.begin(connection, unique_id);
         Self { plan, state, request: Intake::default(), response: Intake::default(), begun: false }

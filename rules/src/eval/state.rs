@@ -103,9 +103,9 @@ impl Drop for State {
 }
 
 impl State {
-    pub(crate) fn new(views: usize, now: UnixNanos) -> Self {
-        let Memory { mut values, horizon, items } = Memory::take();
-        let data = Data::new(views, &mut values);
+    pub(crate) fn new(plan: &Plan, now: UnixNanos) -> Self {
+        let Memory { mut values, horizon, items } = Memory::take(plan);
+        let data = Data::new(plan.views().len(), &mut values);
         Self {
             values,
             data,

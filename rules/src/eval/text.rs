@@ -20,6 +20,9 @@ impl State {
 
     /// As [`State::expand`], as a stored value; a lone macro is not copied.
     pub(crate) fn expand_value(&mut self, plan: &Plan, text: &Text, set: u32) -> Value {
+        if let Some(constant) = text.constant {
+            return constant.into();
+        }
         match &*text.parts {
             [] => Value::EMPTY,
             [TextPart::Literal(literal)] => self.values.add(literal),

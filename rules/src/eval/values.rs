@@ -4,9 +4,8 @@
 //! number, and a transformation that changes nothing gives back the number it was given, so whatever is
 //! known of a value (what it holds, what a transformation made of it) is found again however it was reached.
 
-use rustc_hash::FxHashMap;
-
-use crate::plan::{ByteSet, Features, Pipeline, Prefilter, Screened, WaySet};
+use super::index::{Found, Index};
+use crate::plan::{ByteSet, Constant, Constants, Features, Pipeline, Prefilter, Screened, WaySet};
 use crate::transforms::Transformation;
 
 /// Number of a stored byte string.
@@ -18,17 +17,32 @@ impl Value {
     pub(crate) const EMPTY: Value = Value(0);
 }
 
+impl From<Constant> for Value {
+    /// Constants come right after the empty string.
+    fn from(Constant(number): Constant) -> Self {
+        Value(number + 1)
+    }
+}
+
 const UNKNOWN: u32 = u32::MAX;
 const STEPS: usize = Transformation::ALL.len();
+/// Texts up to this length are copied word by word.
+const SHORT: usize = 64;
 
 /// Store of byte strings.
 #[derive(Debug, Default)]
 pub(crate) struct Values {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
-    /// By hash of the bytes. A string whose hash is taken by another is stored without being listed:
-    /// sharing is lost, nothing else, so crafted collisions gain nothing.
-    index: FxHashMap<u64, Value>,
+    /// A string that finds no place there is stored without being listed: sharing is lost, nothing else, so crafted
+    /// collisions gain nothing.
+    index: Index,
+    /// Whose constants come first.
+    plan: u64,
+    /// How many entries and bytes they and the empty string have.
+    fixed: (usize, usize),
+    /// Of these entries, those of which more is known than their bytes.
+    explored: Vec<Value>,
     /// What each transformation makes of a value; rows are made for values that need one.
     steps: Vec<[u32; STEPS]>,
     /// Lists of operators, one after the other.
@@ -53,22 +67,37 @@ struct Entry {
 }
 
 impl Values {
-    #[cfg(test)]
-    pub(crate) fn new() -> Self {
-        let mut values = Self::default();
-        values.reset();
-        values
-    }
-
-    /// Forgets everything but the empty string; memory is kept.
-    pub(crate) fn reset(&mut self) {
-        self.bytes.clear();
-        self.entries.clear();
-        self.index.clear();
+    /// Forgets everything but the empty string and a plan's constants; memory is kept.
+    pub(crate) fn reset(&mut self, constants: &Constants) {
         self.steps.clear();
         self.candidates.clear();
         self.scratch.clear();
-        self.add(b"");
+        if self.plan == constants.plan() && !self.entries.is_empty() {
+            let (entries, bytes) = self.fixed;
+            self.entries.truncate(entries);
+            self.bytes.truncate(bytes);
+            self.index.clear();
+            for value in self.explored.drain(..) {
+                if let Some(entry) = self.entries.get_mut(value.0 as usize) {
+                    entry.row = UNKNOWN;
+                    entry.candidates = (UNKNOWN, UNKNOWN);
+                }
+            }
+            return;
+        }
+        self.entries.clear();
+        self.bytes.clear();
+        self.explored.clear();
+        self.index.clear_for(constants.texts().len() + 1);
+        for text in [&b""[..]].into_iter().chain(constants.texts().iter().map(AsRef::as_ref)) {
+            let hash = hash(text);
+            let value = self.store(text, hash);
+            if let Found::Free(place) = self.find(text, hash) {
+                self.index.list(place, value, true);
+            }
+        }
+        self.fixed = (self.entries.len(), self.bytes.len());
+        self.plan = constants.plan();
     }
 
     /// How much memory is kept, in bytes.
@@ -76,7 +105,7 @@ impl Values {
         self.bytes.capacity()
             + self.scratch.capacity()
             + self.entries.capacity() * size_of::<Entry>()
-            + self.index.capacity() * size_of::<(u64, Value)>()
+            + self.index.kept_bytes()
             + self.steps.capacity() * size_of::<[u32; STEPS]>()
             + self.candidates.capacity() * size_of::<Screened>()
     }
@@ -84,13 +113,33 @@ impl Values {
     /// Stores `text`, or finds it.
     pub(crate) fn add(&mut self, text: &[u8]) -> Value {
         let hash = hash(text);
-        let found = self.index.get(&hash).copied();
-        if let Some(value) = found.filter(|&value| self.get(value) == text) {
-            return value;
+        match self.find(text, hash) {
+            Found::Value(value) => value,
+            Found::Free(place) if self.index.has_room(self.entries.len()) => {
+                let value = self.store(text, hash);
+                self.index.list(place, value, false);
+                value
+            }
+            Found::Free(_) => {
+                self.enlarge();
+                self.add(text)
+            }
+            Found::Full => self.store(text, hash),
         }
+    }
+
+    fn find(&self, text: &[u8], hash: u64) -> Found {
+        self.index.find(hash, |value| {
+            let entry = self.entries.get(value.0 as usize);
+            entry.is_some_and(|entry| entry.hash == hash) && self.get(value) == text
+        })
+    }
+
+    /// Stores a text that is not there.
+    fn store(&mut self, text: &[u8], hash: u64) -> Value {
         let value = Value(u32::try_from(self.entries.len()).unwrap_or(UNKNOWN));
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(text);
+        append(&mut self.bytes, text);
         // Positions fit: what a transaction stores is bounded far below 4 GiB, the Wasm address space.
         self.entries.push(Entry {
             start: u32::try_from(start).unwrap_or(UNKNOWN),
@@ -101,10 +150,22 @@ impl Values {
             candidates: (UNKNOWN, UNKNOWN),
             hash,
         });
-        if found.is_none() {
-            self.index.insert(hash, value);
-        }
         value
+    }
+
+    /// Makes the index larger.
+    fn enlarge(&mut self) {
+        self.index.clear_for(2 * self.entries.len());
+        for (number, entry) in self.entries.iter().enumerate() {
+            let same = |other: Value| {
+                self.entries.get(other.0 as usize).is_some_and(|other| other.hash == entry.hash)
+            };
+            // One of two strings with one hash is not listed.
+            if let Found::Free(place) = self.index.find(entry.hash, same) {
+                let value = Value(u32::try_from(number).unwrap_or(UNKNOWN));
+                self.index.list(place, value, number < self.fixed.0);
+            }
+        }
     }
 
     /// Stores a number in decimal.
@@ -165,6 +226,9 @@ impl Values {
             );
         }
         entry.candidates = (from, place(&self.candidates));
+        if (value.0 as usize) < self.fixed.0 {
+            self.explored.push(value);
+        }
         entry.candidates
     }
 
@@ -205,6 +269,9 @@ impl Values {
         let Some(entry) = self.entries.get_mut(value.0 as usize) else { return };
         if entry.row == UNKNOWN {
             entry.row = u32::try_from(self.steps.len()).unwrap_or(UNKNOWN);
+            if (value.0 as usize) < self.fixed.0 {
+                self.explored.push(value);
+            }
             self.steps.push([UNKNOWN; STEPS]);
         }
         if let Some(cell) = self.steps.get_mut(entry.row as usize).and_then(|row| row.get_mut(step as usize))
@@ -212,6 +279,18 @@ impl Values {
             *cell = result.0;
         }
     }
+}
+
+/// Appends a text. Most are short: copied by words they cost less than a call to copy memory, which leaves the virtual
+/// machine.
+fn append(bytes: &mut Vec<u8>, text: &[u8]) {
+    if text.len() > SHORT {
+        bytes.extend_from_slice(text);
+        return;
+    }
+    let (words, rest) = text.as_chunks::<8>();
+    words.iter().for_each(|word| bytes.extend_from_slice(word));
+    rest.iter().for_each(|byte| bytes.push(*byte));
 }
 
 /// A hash of a text, all of whose bits depend on all of it, the upper ones best. It is the same on every target, so
@@ -245,7 +324,8 @@ mod tests {
 
     #[test]
     fn equal_strings_share_a_number() {
-        let mut values = Values::new();
+        let mut values = Values::default();
+        values.reset(&Constants::default());
         let a = values.add(b"alpha");
         assert_eq!(values.add(b"alpha"), a);
         assert_ne!(values.add(b"beta"), a);

@@ -4,6 +4,7 @@
 
 mod audit;
 mod client;
+mod constants;
 mod features;
 mod jumps;
 mod pipeline;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 pub(crate) use audit::AuditPlan;
 pub(crate) use client::{MarkPlan, TreePlan};
+pub(crate) use constants::{Constant, Constants};
 pub(crate) use features::Features;
 pub(crate) use pipeline::Pipeline;
 pub(crate) use prefilter::{ByteSet, Prefilter, Screened, WaySet};
@@ -284,6 +286,10 @@ impl Plan {
 
     pub(crate) fn slots(&self) -> &Slots {
         &self.slots
+    }
+
+    pub(crate) fn constants(&self) -> &Constants {
+        self.slots.constants()
     }
 
     pub(crate) fn views(&self) -> &Views {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Placed;
 use super::client::MarkPlan;
+use super::constants::Constant;
 use super::pipeline::{PipelineId, Pipelines};
 use super::prefilter::{PrefilterBuilder, Screened};
 use super::settled::Settled;
@@ -52,7 +53,7 @@ pub(crate) struct RulePlan {
 #[derive(Debug)]
 pub(crate) struct Write {
     pub(crate) key: StoreKey,
-    pub(crate) value: Option<Box<[u8]>>,
+    pub(crate) value: Option<Constant>,
 }
 
 /// What a rule does that always matches, whatever the exchange.
@@ -232,13 +233,17 @@ impl Compiler<'_> {
     fn settled(&mut self, settled: &Settled) -> SettledPlan {
         let writes = settled.writes.iter().map(|(key, value)| Write {
             key: self.slots.intern(Store::Tx, key),
-            value: value.as_deref().map(Into::into),
+            value: value.as_ref().map(|value| self.slots.constant(value)),
         });
         SettledPlan { writes: writes.collect(), idle: settled.idle }
     }
 
     fn text(&mut self, template: &Template) -> Text {
         Text::new(template, self.slots)
+    }
+
+    fn value(&mut self, template: &Template) -> Text {
+        Text::value(template, self.slots)
     }
 
     fn meta(&mut self, meta: &Metadata) -> MetaPlan {
@@ -322,9 +327,9 @@ impl Compiler<'_> {
                 key: self.key(setvar.collection, &setvar.key),
                 change: match &setvar.change {
                     Change::Remove => ChangePlan::Remove,
-                    Change::Set(text) => ChangePlan::Set(self.text(text)),
-                    Change::Add(text) => ChangePlan::Add(self.text(text)),
-                    Change::Subtract(text) => ChangePlan::Subtract(self.text(text)),
+                    Change::Set(text) => ChangePlan::Set(self.value(text)),
+                    Change::Add(text) => ChangePlan::Add(self.value(text)),
+                    Change::Subtract(text) => ChangePlan::Subtract(self.value(text)),
                 },
             },
             Action::ExpireVar { collection, key, seconds } => ActionPlan::ExpireVar {

@@ -3,6 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::constants::{Constant, Constants};
 use crate::model::Store;
 use crate::xpath::{Namespace, XPath};
 
@@ -14,8 +15,10 @@ pub(crate) struct Slot(pub(crate) u32);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoreKey {
     pub(crate) slot: Slot,
-    /// As first written; what a report shows.
+    /// As written; what a report shows.
     pub(crate) name: Box<[u8]>,
+    /// The same.
+    pub(crate) constant: Constant,
 }
 
 /// The place of what an XPath expression selects among the values of an XML body.
@@ -43,12 +46,17 @@ pub(crate) struct XPathPlan {
 pub(crate) struct Slots {
     xpaths: Vec<XPathPlan>,
     stores: [FxHashMap<Box<[u8]>, Slot>; Store::COUNT],
+    constants: Constants,
 }
 
 impl Slots {
     /// The captures have the first ten places of `TX`.
     pub(crate) fn new() -> Self {
-        let mut slots = Self { xpaths: Vec::new(), stores: std::array::from_fn(|_| FxHashMap::default()) };
+        let mut slots = Self {
+            xpaths: Vec::new(),
+            stores: std::array::from_fn(|_| FxHashMap::default()),
+            constants: Constants::new(),
+        };
         for digit in b'0'..=b'9' {
             slots.intern(Store::Tx, &[digit]);
         }
@@ -62,7 +70,17 @@ impl Slots {
             let next = Slot(u32::try_from(keys.len()).unwrap_or(u32::MAX));
             *keys.entry(lower).or_insert(next)
         });
-        StoreKey { slot, name: key.into() }
+        StoreKey { slot, name: key.into(), constant: self.constants.intern(key) }
+    }
+
+    /// The number of a text.
+    pub(crate) fn constant(&mut self, text: &[u8]) -> Constant {
+        self.constants.intern(text)
+    }
+
+    /// All texts that have numbers.
+    pub(crate) fn constants(&self) -> &Constants {
+        &self.constants
     }
 
     /// The place of what an expression selects, made if there is none. `None` when it can't be parsed; front

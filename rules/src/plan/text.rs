@@ -1,5 +1,6 @@
 //! Templates compiled: macros are places, not names.
 
+use super::constants::Constant;
 use super::slots::{Slots, StoreKey};
 use crate::model::{Part, Store, Template, Variable};
 
@@ -7,6 +8,8 @@ use crate::model::{Part, Store, Template, Variable};
 #[derive(Clone, Debug)]
 pub(crate) struct Text {
     pub(crate) parts: Box<[TextPart]>,
+    /// The whole of it, if it has no macros and is used as a value.
+    pub(crate) constant: Option<Constant>,
 }
 
 #[derive(Clone, Debug)]
@@ -27,7 +30,13 @@ impl Text {
                 _ => TextPart::Variable(*variable, key.as_deref().map(Into::into)),
             },
         });
-        Self { parts: parts.collect() }
+        Self { parts: parts.collect(), constant: None }
+    }
+
+    /// As [`Text::new`], for what becomes a value.
+    pub(crate) fn value(template: &Template, slots: &mut Slots) -> Self {
+        let constant = template.as_literal().map(|text| slots.constant(text));
+        Self { constant, ..Self::new(template, slots) }
     }
 }
 
