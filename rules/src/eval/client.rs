@@ -8,7 +8,7 @@ use super::body::element;
 use super::state::State;
 use super::store::Address;
 use super::{Disruption, Interruption};
-use crate::audit::{BlockEvent, ClientMatch, ExchangeFacts, MatchEvent};
+use crate::audit::ClientMatch;
 use crate::challenge::ANSWER_HEADER;
 use crate::collections::{Key, Kind, Update};
 use crate::limits;
@@ -111,19 +111,21 @@ pub struct ClientCounts {
 pub(crate) struct Client {
     pub(super) settings: Arc<RiskSettings>,
     pub(super) facts: ClientFacts,
-    key: Option<Key>,
-    state: ClientState,
+    pub(super) key: Option<Key>,
+    pub(super) state: ClientState,
+    /// What the state comes to with what is pending, if anything is.
+    foreseen: Option<ClientState>,
     standing: Standing,
     /// A refusal that stands from the beginning.
     refusal: Option<Refusal>,
     pending: Vec<(Event, u64, Phase)>,
-    matches: Vec<ClientMatch>,
+    pub(super) matches: Vec<ClientMatch>,
     counts: ClientCounts,
     /// Whether it was blocked when the request came.
-    post_block: bool,
-    request_done: u64,
-    response_at: u64,
-    lines: Vec<Vec<u8>>,
+    pub(super) post_block: bool,
+    pub(super) request_done: u64,
+    pub(super) response_at: u64,
+    pub(super) lines: Vec<Vec<u8>>,
     /// What its tokens and cookies are bound to.
     pub(super) binding: Vec<u8>,
     /// The cookie that it has earned with this request, as a header value.
@@ -137,6 +139,7 @@ impl Client {
             facts: ClientFacts::default(),
             key: None,
             state: ClientState::default(),
+            foreseen: None,
             standing: Standing::Watched,
             refusal: None,
             pending: Vec::new(),
@@ -153,7 +156,7 @@ impl Client {
 }
 
 impl State {
-    fn milliseconds(&self) -> u64 {
+    pub(super) fn milliseconds(&self) -> u64 {
         self.now.0 / 1_000_000
     }
 
@@ -217,7 +220,7 @@ impl State {
         self.show_client(plan);
     }
 
-    fn header(&self, name: &[u8]) -> &[u8] {
+    pub(super) fn header(&self, name: &[u8]) -> &[u8] {
         let mut headers = self.data.request_headers.iter();
         let found = headers.find(|header| self.values.get(header.key).eq_ignore_ascii_case(name));
         found.map_or(b"", |header| self.values.get(header.value))
@@ -238,18 +241,22 @@ impl State {
         (code.len() == 2 && code.iter().all(u8::is_ascii_uppercase)).then_some(code)
     }
 
-    /// Puts what is known of the client where rules see it.
+    /// Puts what is known of the client, and what is pending, where rules see it.
     fn show_client(&mut self, plan: &Plan) {
         let now = self.milliseconds();
         let Some(client) = &self.client else { return };
-        let settings = &client.settings;
-        let risk = client.state.score_at(&settings.score, now) as u8;
-        let stage = client.state.stage(&settings.score, now).map_or("", |stage| stage.name());
+        let (settings, state) = (&client.settings, client.foreseen.as_ref().unwrap_or(&client.state));
+        let risk = state.score_at(&settings.score, now) as u8;
+        let stage = state.stage(&settings.score, now).map_or("", |stage| stage.name());
+        let standing = match client.standing {
+            Standing::Watched => state.standing(now),
+            standing => standing,
+        };
         let facts: [(&[u8], Vec<u8>); 4] = [
             (b"RISK", risk.to_string().into_bytes()),
             (b"STATE", stage.as_bytes().to_vec()),
-            (b"STATUS", client.standing.name().as_bytes().to_vec()),
-            (b"BLOCKS", client.state.blocks.to_string().into_bytes()),
+            (b"STATUS", standing.name().as_bytes().to_vec()),
+            (b"BLOCKS", state.blocks.to_string().into_bytes()),
         ];
         for (name, value) in facts {
             let address = Address::of(plan.slots(), Store::Client, name);
@@ -260,7 +267,7 @@ impl State {
         }
     }
 
-    /// `setvar:client.risk`. It shows in `CLIENT:RISK` from the next phase on.
+    /// `setvar:client.risk`.
     pub(crate) fn set_client_risk(&mut self, plan: &Plan, rule: &RulePlan, change: &ChangePlan) {
         if self.client.is_none() || plan.set(rule.set).is_none_or(|set| self.mode(set) != EngineMode::On) {
             return;
@@ -283,15 +290,20 @@ impl State {
                 }
             }
         };
-        self.add_event(event, rule.id, rule.phase);
+        self.add_event(plan, event, rule);
     }
 
-    fn add_event(&mut self, event: Event, rule: u64, phase: Phase) {
-        if let Some(client) =
+    /// Keeps an event until the end of the phase. Rules see what comes of it at once.
+    fn add_event(&mut self, plan: &Plan, event: Event, rule: &RulePlan) {
+        let now = self.milliseconds();
+        let Some(client) =
             self.client.as_mut().filter(|client| client.pending.len() < limits::CLIENT_MATCHES)
-        {
-            client.pending.push((event, rule, phase));
-        }
+        else {
+            return;
+        };
+        client.foreseen.get_or_insert_with(|| client.state.clone()).take(&client.settings, &event, now);
+        client.pending.push((event, rule.id, rule.phase));
+        self.show_client(plan);
     }
 
     /// Notes that a rule which says something of the client has matched.
@@ -334,7 +346,7 @@ impl State {
                 action: mark.action,
                 rate: mark.rate,
             };
-            self.add_event(event, rule.id, rule.phase);
+            self.add_event(plan, event, rule);
         }
     }
 
@@ -344,6 +356,7 @@ impl State {
         let Some(mut client) = self.client.take() else { return };
         let now = self.milliseconds();
         let events = std::mem::take(&mut client.pending);
+        client.foreseen = None;
         let changed = !events.is_empty();
         let mut refusal = client.refusal.take().map(|refusal| (refusal, 0));
         if changed {
@@ -457,83 +470,6 @@ impl State {
 
     pub(crate) fn take_client_lines(&mut self) -> Vec<Vec<u8>> {
         self.client.as_mut().map(|client| std::mem::take(&mut client.lines)).unwrap_or_default()
-    }
-
-    /// Makes the records of the transaction.
-    fn report_client(&mut self, plan: &Plan) {
-        let Some(mut client) = self.client.take() else { return };
-        // Handing in an answer is no block.
-        let answered = Disruption::Client(Refusal::Answered);
-        let interruption =
-            self.decision.interruption.clone().filter(|interruption| interruption.disruption != answered);
-        if client.matches.is_empty() && !client.post_block && interruption.is_none() {
-            self.client = Some(client);
-            return;
-        }
-        let facts = self.exchange_facts(plan, &client);
-        if let Some(interruption) = &interruption {
-            let (level, reason) = match interruption.disruption {
-                Disruption::Client(refusal) => (refusal.level(), refusal.name()),
-                _ => ("request", "rule"),
-            };
-            let event = BlockEvent { facts: &facts, level, reason, rule_id: interruption.rule_id };
-            client.lines.push(event.line());
-        }
-        if !client.matches.is_empty() || client.post_block {
-            let matches: Vec<&ClientMatch> = client.matches.iter().filter(|one| !one.below).collect();
-            if !matches.is_empty() || client.post_block {
-                let event = MatchEvent { facts: &facts, matches, post_block: client.post_block };
-                client.lines.push(event.line());
-            }
-        }
-        self.client = Some(client);
-    }
-
-    fn exchange_facts(&mut self, plan: &Plan, client: &Client) -> ExchangeFacts {
-        let mut scalar = |variable| {
-            let value = self.scalar(plan, variable, 0);
-            self.values.get(value).to_vec()
-        };
-        let status = scalar(Variable::ResponseStatus);
-        let (ip, host, uri) =
-            (scalar(Variable::RemoteAddr), scalar(Variable::ServerName), scalar(Variable::RequestFilename));
-        let (args, id, method) =
-            (scalar(Variable::QueryString), scalar(Variable::UniqueId), scalar(Variable::RequestMethod));
-        let response_length = self
-            .data
-            .response_headers
-            .iter()
-            .find(|header| self.values.get(header.key).eq_ignore_ascii_case(b"content-length"))
-            .map(|header| leading_integer(self.values.get(header.value)));
-        let length = self.header(b"content-length");
-        let reached = client.response_at > 0;
-        ExchangeFacts {
-            timestamp: self.now.0,
-            user_agent: self.header(b"user-agent").to_vec(),
-            ip,
-            host,
-            uri,
-            args,
-            request_id: id,
-            client: client.key.map(Key::hex).unwrap_or_default(),
-            risk: client.state.score_at(&client.settings.score, self.milliseconds()),
-            status_code: if reached { leading_integer(&status) } else { 0 },
-            ssl: client.facts.ssl,
-            method,
-            content_type: self.header(b"content-type").to_vec(),
-            content_length: (!length.is_empty()).then(|| leading_integer(length)),
-            response_length: response_length.filter(|_| reached),
-            upstream_milliseconds: reached.then(|| client.response_at.saturating_sub(client.request_done)),
-            tls_fingerprint: client
-                .settings
-                .entity
-                .ja4_header
-                .as_ref()
-                .or(client.settings.entity.ja3_header.as_ref())
-                .map(|name| self.header(name.as_bytes()).to_vec())
-                .unwrap_or_default(),
-            cookie: client.facts.interrogation.clone().filter(|_| client.facts.verified),
-        }
     }
 }
 
