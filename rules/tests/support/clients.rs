@@ -54,7 +54,7 @@ pub(crate) struct Step {
 }
 
 /// What the last repetition must come to. What is not given is not checked.
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Expect {
     /// `pass`, `deny`, or the name of what refuses the client.
