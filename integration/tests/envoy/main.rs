@@ -31,6 +31,7 @@ mod protocols;
 mod resolutions;
 mod risk;
 mod risk_load;
+mod risk_rules;
 mod support;
 
 use std::future::Future;
@@ -189,6 +190,12 @@ const TESTS: &[Test] = tests! {
         each_switch_is_its_own,
         a_client_is_what_the_policy_says,
         rules_block_tarpit_and_interrogate,
+    }
+    Module risk_rules {
+        seclang_rules_say_something_of_the_client,
+        the_recipe_against_brute_force_works,
+        collections_persist_over_all_workers,
+        a_rate_is_counted_over_all_workers,
     }
     Module risk_load {
         increments_of_all_workers_are_counted,
