@@ -14,7 +14,7 @@ use crate::collections::{Key, Kind, Update};
 use crate::limits;
 use crate::model::{EngineMode, Phase, Store, Variable};
 use crate::operators::leading_integer;
-use crate::plan::{ChangePlan, MarkPlan, Plan, RulePlan};
+use crate::plan::{ChangePlan, MarkPlan, Plan, RulePlan, Slot, Slots};
 use crate::risk::{
     ClientFacts, ClientState, Consequence, Event, GeoSource, Identity, RiskSettings, Standing, Tarpit,
 };
@@ -197,7 +197,7 @@ impl State {
         }
         let verified = client.facts.interrogation.as_deref().filter(|_| client.facts.verified);
         identity.interrogation = verified.unwrap_or_default();
-        let key = identity.key(entity);
+        let key = if identity.interrogation.is_empty() { bound } else { identity.key(entity) };
         client.key = Some(key);
         if let Some(store) = &self.persistent.store {
             client.state = admission::known(store, settings, key, address, self.now);
@@ -217,7 +217,7 @@ impl State {
             let found = element(&mut self.values, b"COUNTRY_CODE", &country);
             self.data.geo.push(found);
         }
-        self.show_client(plan);
+        self.show_client();
     }
 
     pub(super) fn header(&self, name: &[u8]) -> &[u8] {
@@ -242,7 +242,7 @@ impl State {
     }
 
     /// Puts what is known of the client, and what is pending, where rules see it.
-    fn show_client(&mut self, plan: &Plan) {
+    fn show_client(&mut self) {
         let now = self.milliseconds();
         let Some(client) = &self.client else { return };
         let (settings, state) = (&client.settings, client.foreseen.as_ref().unwrap_or(&client.state));
@@ -252,17 +252,15 @@ impl State {
             Standing::Watched => state.standing(now),
             standing => standing,
         };
-        let facts: [(&[u8], Vec<u8>); 4] = [
-            (b"RISK", risk.to_string().into_bytes()),
-            (b"STATE", stage.as_bytes().to_vec()),
-            (b"STATUS", standing.name().as_bytes().to_vec()),
-            (b"BLOCKS", state.blocks.to_string().into_bytes()),
-        ];
-        for (name, value) in facts {
-            let address = Address::of(plan.slots(), Store::Client, name);
-            let (name, value) = (self.values.add(name), self.values.add(&value));
+        let (risk, blocks) =
+            (self.values.add_number(risk.into()), self.values.add_number(state.blocks.into()));
+        let (stage, standing) =
+            (self.values.add(stage.as_bytes()), self.values.add(standing.name().as_bytes()));
+        let facts = [risk, stage, standing, blocks];
+        for ((slot, name), value) in (0..).zip(Slots::CLIENT).zip(facts) {
+            let name = self.values.add(name);
             if let Some(store) = self.stores.get_mut(Store::Client as usize) {
-                store.set(address, name, value);
+                store.set(Address::Slot(Slot(slot)), name, value);
             }
         }
     }
@@ -290,11 +288,11 @@ impl State {
                 }
             }
         };
-        self.add_event(plan, event, rule);
+        self.add_event(event, rule);
     }
 
     /// Keeps an event until the end of the phase. Rules see what comes of it at once.
-    fn add_event(&mut self, plan: &Plan, event: Event, rule: &RulePlan) {
+    fn add_event(&mut self, event: Event, rule: &RulePlan) {
         let now = self.milliseconds();
         let Some(client) =
             self.client.as_mut().filter(|client| client.pending.len() < limits::CLIENT_MATCHES)
@@ -303,7 +301,7 @@ impl State {
         };
         client.foreseen.get_or_insert_with(|| client.state.clone()).take(&client.settings, &event, now);
         client.pending.push((event, rule.id, rule.phase));
-        self.show_client(plan);
+        self.show_client();
     }
 
     /// Notes that a rule which says something of the client has matched.
@@ -346,7 +344,7 @@ impl State {
                 action: mark.action,
                 rate: mark.rate,
             };
-            self.add_event(plan, event, rule);
+            self.add_event(event, rule);
         }
     }
 
@@ -386,7 +384,7 @@ impl State {
         }
         self.client = Some(client);
         if changed {
-            self.show_client(plan);
+            self.show_client();
         }
         if phase == Phase::Logging {
             self.report_client(plan);
