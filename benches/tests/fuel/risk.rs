@@ -15,10 +15,10 @@ const OTHERS: u32 = 6_400;
 
 /// The most units more that a plain GET may cost with a risk part: of a client that nothing is known of, of one that
 /// is known, and of one whose score a rule changes.
-const MOST: [u64; 3] = [60_000, 70_000, 140_000];
+const MOST: [u64; 3] = [40_000, 40_000, 140_000];
 
 /// The most units more that a connection may cost when its client is looked up.
-const MOST_CONNECTION: u64 = 25_000;
+const MOST_CONNECTION: u64 = 12_000;
 
 fn criterion(attribute: &str, operator: &str, value: &str) -> Value {
     json!({ "attribute": attribute, "operator": operator, "value": value })
