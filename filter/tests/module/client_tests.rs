@@ -23,8 +23,9 @@ use crate::client_scenarios::{self, Expect, START, Scenario, Step, compare};
 use crate::scenario_tests::{as_envoy_shows_it, for_host};
 
 /// Scenarios that the module can't be put to, with the reason.
-const NATIVE_ONLY: [(&str, &str); 3] = [
-    ("interrogate", "a cookie has to be earned: testhost/tests/challenge.rs"),
+const NATIVE_ONLY: [(&str, &str); 4] = [
+    ("entity-interrogation-cookie", "a cookie has to be earned: testhost/tests/challenge.rs"),
+    ("interrogate", "the same"),
     ("score-slows-and-challenges", "the same"),
     ("network-rules-add-risk", "the HTTP role applies accept rules to requests as well, so they count twice"),
 ];
