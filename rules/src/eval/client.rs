@@ -120,6 +120,8 @@ pub(crate) struct Client {
     refusal: Option<Refusal>,
     pending: Vec<(Event, u64, Phase)>,
     pub(super) matches: Vec<ClientMatch>,
+    /// How many of them have been weighed.
+    weighed: usize,
     counts: ClientCounts,
     /// Whether it was blocked when the request came.
     pub(super) post_block: bool,
@@ -144,6 +146,7 @@ impl Client {
             refusal: None,
             pending: Vec::new(),
             matches: Vec::new(),
+            weighed: 0,
             counts: ClientCounts::default(),
             post_block: false,
             request_done: 0,
@@ -486,6 +489,9 @@ impl Client {
         consequences: &[Consequence],
     ) -> Option<(Refusal, u64)> {
         let mut refusal = None;
+        let done = std::mem::replace(&mut self.weighed, self.matches.len());
+        // In the order of the events, because rules without an id share 0.
+        let mut matches = self.matches.iter_mut().skip(done).filter(|one| !one.beta);
         let rule_blocks = self.settings.switches.rule_blocks && self.standing != Standing::AllowListed;
         for ((event, rule, _), consequence) in events.iter().zip(consequences) {
             if let Some(block) = consequence.block {
@@ -502,7 +508,7 @@ impl Client {
                 refusal = Some((Refusal::Rule, *rule));
             }
             if let Event::Match { .. } = event
-                && let Some(one) = self.matches.iter_mut().rev().find(|one| one.id == *rule && !one.beta)
+                && let Some(one) = matches.find(|one| one.id == *rule)
             {
                 one.contribution = consequence.added;
                 one.below = consequence.below;

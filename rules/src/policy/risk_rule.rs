@@ -12,9 +12,10 @@ use super::values::RuleId;
 use crate::diagnostic::{Code, Span};
 use crate::model::{
     Item, LimitAction, Metadata, Origin, Phase, Resolution, ResponseLimitAction, RiskMark, Rule, RuleSet,
-    Settings,
+    Settings, Variable,
 };
 use crate::risk::{Classification, Rate, RiskAction};
+use crate::seclang::parse_form_targets;
 
 /// The name of the rule set that risk rules make.
 const SET: &str = "risk";
@@ -124,6 +125,16 @@ fn rule(
     })
 }
 
+/// Where a rule looks at the client.
+fn reads_client(rule: &RuleForm) -> Option<Span> {
+    let variables = rule.matches.iter().filter_map(|one| one.value.variables.as_ref());
+    let client = |text: &&Spanned<String>| {
+        let targets = parse_form_targets(text.value.as_bytes());
+        targets.is_ok_and(|targets| targets.iter().any(|target| target.variable == Variable::Client))
+    };
+    variables.flat_map(|variables| &variables.value.0).find(client).map(|text| text.span)
+}
+
 /// Looks across rules: ids that stand twice, actions that nothing carries out, marks without a risk part.
 pub(super) fn check(policy: &PolicyForm, reporter: &mut Reporter<'_>) {
     let items = policy.rule_sets.iter().flat_map(|set| &set.rules);
@@ -140,6 +151,7 @@ pub(super) fn check(policy: &PolicyForm, reporter: &mut Reporter<'_>) {
                 rule.classification.map(|one| one.span),
                 rule.state.map(|one| one.span),
                 rule.action.map(|one| one.span),
+                reads_client(rule),
             ];
             if let Some(span) = places.into_iter().flatten().next() {
                 let message = "this has no effect: the policy has no `risk` part, so no client is watched";
