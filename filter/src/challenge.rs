@@ -1,24 +1,27 @@
 //! Challenges: carries out what the engine decides about clients that have to show that they are browsers.
 
+use std::cell::OnceCell;
+
 use portcullis_rules::challenge::{ENTROPY_BYTES, Key, Page, problem};
 use portcullis_rules::eval::{Refusal, Transaction};
 use portcullis_rules::plan::Plan;
 use portcullis_rules::risk::ClientFacts;
 
-use crate::abi::{self, HostError};
+use crate::abi::HostError;
 use crate::metrics::Metrics;
 use crate::properties;
 use crate::reply::{self, Asker, Format, Reply};
+use crate::shared::{self, random};
 
 /// Where the workers keep the key that they share.
 const SHARED_KEY: &[u8] = b"portcullis.interrogation.key";
 
 /// What the engine has to know before it judges a request, for policies that challenge clients.
-pub(crate) fn facts(plan: &Plan, metrics: &Metrics) -> Option<ClientFacts> {
+pub(crate) fn facts(plan: &Plan, key: &SharedKey, metrics: &Metrics) -> Option<ClientFacts> {
     let settings = plan.risk().filter(|_| plan.may_interrogate())?;
     let mut facts = ClientFacts::default();
     if settings.interrogate.challenge.keys.is_empty() {
-        facts.key = shared_key().unwrap_or_else(|error| {
+        facts.key = key.get().unwrap_or_else(|error| {
             metrics.failed(error);
             None
         });
@@ -30,20 +33,18 @@ pub(crate) fn facts(plan: &Plan, metrics: &Metrics) -> Option<ClientFacts> {
     Some(facts)
 }
 
-/// The key that all workers of this Envoy use; the first one that needs it makes it. It is read anew each time: two
-/// workers may make one at once, and the later one stays.
-fn shared_key() -> Result<Option<Key>, HostError> {
-    if let Some((key, _)) = abi::shared_data(SHARED_KEY)? {
-        return Ok(Key::new(&key));
-    }
-    let Some(key) = random::<32>() else { return Ok(None) };
-    abi::set_shared_data(SHARED_KEY, &key, 0)?;
-    Ok(abi::shared_data(SHARED_KEY)?.and_then(|(key, _)| Key::new(&key)))
-}
+/// The key that all workers of this Envoy use. Once there it stays, so that a worker asks for it once.
+#[derive(Debug, Default)]
+pub(crate) struct SharedKey(OnceCell<Key>);
 
-fn random<const N: usize>() -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).ok().map(|()| bytes)
+impl SharedKey {
+    fn get(&self) -> Result<Option<Key>, HostError> {
+        if let Some(key) = self.0.get() {
+            return Ok(Some(key.clone()));
+        }
+        let key = shared::agreed::<32>(SHARED_KEY)?.and_then(|key| Key::new(&key));
+        Ok(key.map(|key| self.0.get_or_init(|| key).clone()))
+    }
 }
 
 /// The answer to a client that is challenged or has passed; `None` for other refusals.

@@ -255,10 +255,12 @@ impl Exchange {
             transaction = transaction.with_store(Arc::clone(store));
         }
         if shared.plan.risk().is_some() {
-            transaction.client_facts(challenge::facts(&shared.plan, metrics).unwrap_or_else(|| {
-                let ssl = properties::encrypted().map_err(|error| metrics.failed(error)).ok();
-                ClientFacts { ssl, ..ClientFacts::default() }
-            }));
+            transaction.client_facts(
+                challenge::facts(&shared.plan, &shared.interrogation_key, metrics).unwrap_or_else(|| {
+                    let ssl = properties::encrypted().map_err(|error| metrics.failed(error)).ok();
+                    ClientFacts { ssl, ..ClientFacts::default() }
+                }),
+            );
         }
         Self {
             transaction,

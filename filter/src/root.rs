@@ -7,7 +7,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use portcullis_rules::collections::Store;
+use portcullis_rules::collections::{Seed, Store, StoreSettings};
 use portcullis_rules::diagnostic::{Diagnostic, Level, Sources};
 use portcullis_rules::eval::Peers;
 use portcullis_rules::net::{Clients, NetworkPolicy, NoClients};
@@ -17,11 +17,12 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext, StreamContext};
 use proxy_wasm::types::{BufferType, ContextType, LogLevel};
 
 use crate::abi;
+use crate::challenge::SharedKey;
 use crate::http::Http;
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::properties;
-use crate::shared::SharedData;
+use crate::shared::{self, SharedData};
 use crate::stream::Stream;
 use crate::tarpit::{Parked, TICK_MILLISECONDS};
 
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) store: Option<Arc<Store>>,
     /// Answers that are held.
     pub(crate) parked: Parked,
+    /// What challenges are signed with where the policy names nothing.
+    pub(crate) interrogation_key: SharedKey,
 }
 
 /// The root context.
@@ -55,6 +58,18 @@ fn compile(text: &[u8]) -> (Option<(Plan, NetworkPolicy)>, Vec<Diagnostic>, Sour
         Some((plan, policy.network))
     });
     (plans, diagnostics, sources)
+}
+
+/// Where the workers keep the seed of their store.
+const SEED_KEY: &[u8] = b"portcullis.store.seed";
+
+/// The store of all workers. With different seeds they would not see what the others keep, so that without one
+/// there is no store.
+fn store(settings: &StoreSettings) -> Result<Store, String> {
+    let seed = shared::agreed::<{ size_of::<Seed>() }>(SEED_KEY).map_err(|error| error.to_string())?;
+    let seed = seed.and_then(|seed| Seed::try_from(seed).ok());
+    let seed = seed.ok_or("the host has no random numbers for the store of clients")?;
+    Ok(Store::new(Arc::new(SharedData), settings).with_seed(&seed))
 }
 
 impl Context for Root {}
@@ -84,8 +99,13 @@ impl RootContext for Root {
             return false;
         };
         let metrics = Metrics::define();
-        let store =
-            plan.store_settings().map(|settings| Arc::new(Store::new(Arc::new(SharedData), &settings)));
+        let store = match plan.store_settings().map(|settings| store(&settings)).transpose() {
+            Ok(store) => store.map(Arc::new),
+            Err(problem) => {
+                abi::log(LogLevel::Critical, format!("the policy is refused: {problem}").as_bytes());
+                return false;
+            }
+        };
         if plan.may_slow_down()
             && let Err(error) = abi::set_tick_period(TICK_MILLISECONDS)
         {
@@ -98,7 +118,14 @@ impl RootContext for Root {
             None => Box::new(NoClients),
         };
         let (plan, network) = (Arc::new(plan), Network::new(network, clients));
-        self.shared = Some(Rc::new(Shared { plan, network, metrics, store, parked }));
+        self.shared = Some(Rc::new(Shared {
+            plan,
+            network,
+            metrics,
+            store,
+            parked,
+            interrogation_key: SharedKey::default(),
+        }));
         true
     }
 

@@ -1,8 +1,9 @@
 //! Envoy's shared data as the engine's key-value store.
 
+use portcullis_rules::collections;
 use portcullis_rules::host::{Held, KeyValue, KeyValueError};
 
-use crate::abi;
+use crate::abi::{self, Call, HostError};
 
 /// The shared data of the VM id: one for all workers.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,4 +23,18 @@ impl KeyValue for SharedData {
         abi::set_shared_data(key, value, expected.unwrap_or(ABSENT))
             .map_err(|error| KeyValueError { status: error.status })
     }
+}
+
+/// Random bytes under a key that all workers of this Envoy share: the first worker that needs them makes them. `None`
+/// when the host has no random numbers.
+pub(crate) fn agreed<const N: usize>(key: &[u8]) -> Result<Option<Vec<u8>>, HostError> {
+    let make = || random::<N>().map(|bytes| bytes.to_vec());
+    collections::agree(&SharedData, key, make)
+        .map_err(|error| HostError { call: Call::SharedData, status: error.status })
+}
+
+/// Random bytes; `None` when the host has none.
+pub(crate) fn random<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).ok().map(|()| bytes)
 }

@@ -8,7 +8,9 @@
     reason = "a scenario that can't be read is a failed test"
 )]
 
-use std::path::{Path, PathBuf};
+#[path = "support/clients.rs"]
+mod scenarios;
+
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
@@ -18,99 +20,14 @@ use portcullis_rules::exchange::Exchange;
 use portcullis_rules::net::{Clients as _, End, NetworkPlan, Operation};
 use portcullis_rules::plan::Plan;
 use portcullis_rules::policy;
-use serde::Deserialize;
+use scenarios::{Scenario, Step, compare};
 use serde_json::{Value, json};
-
-/// 2026-03-01T12:00:00Z.
-const START: u64 = 1_772_366_400;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Scenario {
-    policy: Value,
-    /// Policies that take the first one's place in a step that names them: a reload.
-    #[serde(default)]
-    reloads: Vec<Value>,
-    steps: Vec<Step>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Step {
-    /// Seconds after the start.
-    at: f64,
-    /// How often it happens, one directly after the other.
-    #[serde(default = "once")]
-    times: u32,
-    /// The place in `reloads` of a policy that holds from here on.
-    reload: Option<usize>,
-    /// Address of the client.
-    #[serde(default = "client")]
-    from: String,
-    #[serde(default = "path")]
-    uri: String,
-    method: Option<String>,
-    #[serde(default)]
-    headers: Vec<(String, String)>,
-    body: Option<String>,
-    /// Status of the upstream's response.
-    status: Option<u16>,
-    #[serde(default)]
-    response_headers: Vec<(String, String)>,
-    interrogation: Option<String>,
-    /// It is a connection only: the client of the network filter, judged by the policy's accept rules.
-    #[serde(default)]
-    connection: bool,
-    #[serde(default)]
-    expect: Expect,
-}
-
-/// What the last repetition must come to. What is not given is not checked.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Expect {
-    /// `pass`, `deny`, or the name of what refuses the client.
-    action: Option<String>,
-    rule_id: Option<u64>,
-    /// Least and most.
-    risk: Option<(f32, f32)>,
-    status: Option<String>,
-    /// Of the client; after a connection, those that began with it.
-    blocks: Option<u8>,
-    /// Milliseconds.
-    delay: Option<u32>,
-    /// Ids that matched, in order.
-    matched: Option<Vec<u64>>,
-    /// Some fields of the last MatchEvent.
-    match_event: Option<Value>,
-    /// Some fields of the last BlockEvent; `false` when there must be none.
-    block_event: Option<Value>,
-}
-
-fn once() -> u32 {
-    1
-}
-
-fn client() -> String {
-    "192.0.2.1".to_owned()
-}
-
-fn path() -> String {
-    "/".to_owned()
-}
 
 fn main() {
     let arguments = Arguments::from_args();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .expect("tests/clients")
-        .map(|entry| entry.expect("an entry").path())
-        .collect();
-    files.sort();
-    let trials = files.into_iter().map(|file| {
-        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Trial::test(name, move || run(&file).map_err(Into::into))
-    });
+    let trials = scenarios::load()
+        .into_iter()
+        .map(|scenario| Trial::test(scenario.name.clone(), move || run(&scenario).map_err(Into::into)));
     libtest_mimic::run(&arguments, trials.collect()).exit();
 }
 
@@ -129,9 +46,7 @@ fn plans(policy: &Value) -> Result<Plans, String> {
     Ok(Plans { http, network: NetworkPlan::new(policy.network) })
 }
 
-fn run(file: &Path) -> Result<(), String> {
-    let text = std::fs::read(file).expect("a readable scenario");
-    let scenario: Scenario = serde_json::from_slice(&text).map_err(|problem| problem.to_string())?;
+fn run(scenario: &Scenario) -> Result<(), String> {
     let mut current = plans(&scenario.policy)?;
     let store = current.http.store_settings().ok_or("the policy keeps nothing")?;
     let store = Arc::new(Store::new(Arc::new(MemoryValues::default()), &store));
@@ -153,7 +68,7 @@ fn run(file: &Path) -> Result<(), String> {
 }
 
 fn time(step: &Step) -> UnixNanos {
-    UnixNanos(START * 1_000_000_000 + (step.at * 1e9) as u64)
+    UnixNanos(step.time())
 }
 
 /// What the network filter does: refuses clients that risk refuses, then applies the accept rule that governs.
@@ -181,17 +96,8 @@ fn connection(step: &Step, plans: &Plans, store: &Arc<Store>) -> Value {
 }
 
 fn exchange(step: &Step, plan: &Arc<Plan>, store: &Arc<Store>) -> Result<Value, String> {
-    let mut headers = vec![("Host".to_owned(), "example.com".to_owned())];
-    headers.extend(step.headers.clone());
-    let method = step.method.as_deref().unwrap_or(if step.body.is_some() { "POST" } else { "GET" });
-    let value = json!({
-        "id": "1",
-        "client": { "address": step.from, "port": 40000 },
-        "interrogation": step.interrogation,
-        "request": { "method": method, "uri": step.uri, "headers": headers, "body": step.body.clone().unwrap_or_default() },
-        "response": { "status": step.status.unwrap_or(200), "headers": step.response_headers },
-    });
-    let exchange: Exchange = serde_json::from_value(value).map_err(|problem| problem.to_string())?;
+    let exchange: Exchange =
+        serde_json::from_value(step.exchange()).map_err(|problem| problem.to_string())?;
     let now = time(step);
     let mut transaction =
         Transaction::new(Arc::clone(plan), &exchange.connection(), b"id", now).with_store(Arc::clone(store));
@@ -225,52 +131,4 @@ fn exchange(step: &Step, plan: &Arc<Plan>, store: &Arc<Store>) -> Result<Value, 
         "match_event": last("MatchEvent"),
         "block_event": last("BlockEvent"),
     }))
-}
-
-fn compare(expect: &Expect, found: &Value) -> Result<(), String> {
-    let same = |what: &str, expected: Option<Value>| match expected {
-        Some(expected) if expected != found[what] => {
-            Err(format!("{what}: expected {expected}, found {}\n{found:#}", found[what]))
-        }
-        _ => Ok(()),
-    };
-    same("action", expect.action.clone().map(Value::from))?;
-    same("rule_id", expect.rule_id.map(Value::from))?;
-    same("status", expect.status.clone().map(Value::from))?;
-    same("blocks", expect.blocks.map(Value::from))?;
-    same("delay", expect.delay.map(|delay| if delay == 0 { Value::Null } else { delay.into() }))?;
-    same("matched", expect.matched.clone().map(Value::from))?;
-    if let Some((least, most)) = expect.risk {
-        let risk = found["risk"].as_f64().unwrap_or(-1.0) as f32;
-        if !(least..=most).contains(&risk) {
-            return Err(format!("risk: expected {least} to {most}, found {risk}"));
-        }
-    }
-    for (name, expected) in [("match_event", &expect.match_event), ("block_event", &expect.block_event)] {
-        match expected {
-            None => {}
-            Some(Value::Bool(false)) if found[name].is_object() => {
-                return Err(format!("{name}: expected none, found {:#}", found[name]));
-            }
-            Some(Value::Bool(false)) => {}
-            Some(expected) => holds(expected, &found[name]).map_err(|what| format!("{name}{what}"))?,
-        }
-    }
-    Ok(())
-}
-
-/// Whether all that `expected` says stands in `found`.
-fn holds(expected: &Value, found: &Value) -> Result<(), String> {
-    match (expected, found) {
-        (Value::Object(expected), Value::Object(_)) => expected
-            .iter()
-            .try_for_each(|(key, value)| holds(value, &found[key]).map_err(|what| format!(".{key}{what}"))),
-        (Value::Array(expected), Value::Array(all)) if expected.len() == all.len() => {
-            expected.iter().zip(all).enumerate().try_for_each(|(n, (expected, found))| {
-                holds(expected, found).map_err(|what| format!("[{n}]{what}"))
-            })
-        }
-        _ if expected == found => Ok(()),
-        _ => Err(format!(": expected {expected}, found {found}")),
-    }
 }

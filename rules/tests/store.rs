@@ -11,7 +11,9 @@
 use std::sync::Arc;
 use std::thread;
 
-use portcullis_rules::collections::{Change, Key, Kind, MemoryValues, Record, Store, StoreSettings, Update};
+use portcullis_rules::collections::{
+    Change, Key, Kind, MemoryValues, Record, Store, StoreSettings, Update, agree,
+};
 use portcullis_rules::host::{Held, KeyValue, KeyValueError};
 use portcullis_rules::limits;
 use portcullis_rules::risk::{
@@ -161,6 +163,79 @@ fn tries_are_bounded_and_losses_counted() {
     assert_eq!(happens(&store, v6(1), &settings(), matched(50), NOW), Update::Lost);
     let counts = store.take_counts();
     assert_eq!((counts.losses, counts.contention), (1, u64::from(limits::STORE_TRIES) - 1));
+}
+
+/// Shared values that another worker gets to first: between the look and the set of the key, it sets it.
+#[derive(Debug, Default)]
+struct Raced(MemoryValues);
+
+impl KeyValue for Raced {
+    fn get(&self, key: &[u8]) -> Result<Option<Held>, KeyValueError> {
+        self.0.get(key)
+    }
+
+    fn set(&self, key: &[u8], value: &[u8], expected: Option<u32>) -> Result<bool, KeyValueError> {
+        let _ = self.0.set(key, b"theirs", None)?;
+        self.0.set(key, value, expected)
+    }
+}
+
+#[test]
+fn of_two_that_make_a_value_at_once_the_first_one_stays() {
+    let values = MemoryValues::default();
+    let agreed = |values: &dyn KeyValue, own: Option<&[u8]>| {
+        agree(values, b"key", || own.map(<[u8]>::to_vec))
+            .unwrap()
+            .map(|value| value.escape_ascii().to_string())
+    };
+    assert_eq!(agreed(&values, None), None);
+    assert_eq!(agreed(&values, Some(b"first")).as_deref(), Some("first"));
+    assert_eq!(agreed(&values, Some(b"second")).as_deref(), Some("first"));
+    assert_eq!(agreed(&values, None).as_deref(), Some("first"));
+
+    let values = Raced::default();
+    assert_eq!(agreed(&values, Some(b"ours")).as_deref(), Some("theirs"));
+    assert_eq!(agreed(&values, Some(b"later")).as_deref(), Some("theirs"));
+    assert_eq!(agreed(&Busy, Some(b"ours")), None, "nobody knows it: better none than one that others lack");
+
+    // With threads: all have the same.
+    let values: Arc<MemoryValues> = Arc::default();
+    let workers: Vec<_> = (0..8u8)
+        .map(|n| {
+            let values = Arc::clone(&values);
+            thread::spawn(move || agree(&*values, b"key", || Some(vec![n])).unwrap().unwrap())
+        })
+        .collect();
+    let all: Vec<Vec<u8>> = workers.into_iter().map(|worker| worker.join().unwrap()).collect();
+    assert!(all.iter().all(|one| *one == all[0]), "{all:?}");
+}
+
+/// Clients that all end up in one bucket under one seed are spread by another: who does not know the seed can't aim.
+#[test]
+fn the_seed_decides_who_shares_a_bucket() {
+    let size = StoreSettings { mebibytes: 1, ..StoreSettings::default() };
+    let buckets = |seed: [u8; 16], clients: &[u64]| {
+        clients
+            .iter()
+            .map(|n| {
+                let values = Arc::new(MemoryValues::default());
+                let store = Store::new(Arc::clone(&values) as Arc<dyn KeyValue>, &size).with_seed(&seed);
+                happens(&store, v6(*n), &settings(), matched(50), NOW);
+                let there =
+                    |bucket: &u32| values.get(format!("portcullis.{bucket}").as_bytes()).unwrap().is_some();
+                (0..size.buckets()).find(there).unwrap()
+            })
+            .collect::<Vec<u32>>()
+    };
+    let all: Vec<u64> = (0..4_000).collect();
+    let aimed: Vec<u64> =
+        all.iter().zip(buckets([1; 16], &all)).filter(|(_, bucket)| *bucket == 7).map(|(n, _)| *n).collect();
+    assert!(aimed.len() >= 5, "{aimed:?}");
+    assert!(buckets([1; 16], &aimed).iter().all(|bucket| *bucket == 7));
+    let mut elsewhere = buckets([2; 16], &aimed);
+    elsewhere.sort_unstable();
+    elsewhere.dedup();
+    assert!(elsewhere.len() > aimed.len() / 2, "{elsewhere:?}");
 }
 
 fn event() -> impl Strategy<Value = Event> {

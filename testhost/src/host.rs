@@ -28,6 +28,8 @@ pub struct Options {
     pub now: u64,
     /// Fuel for one exchange, tick or configuration; a module that needs more traps.
     pub fuel: u64,
+    /// Shared data that are there at the start: what another VM of the host has left.
+    pub shared_data: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl Default for Options {
@@ -37,6 +39,7 @@ impl Default for Options {
             buffer_limit: 1024 * 1024,
             now: 1_700_000_000_000_000_000,
             fuel: 1_000_000_000_000,
+            shared_data: BTreeMap::new(),
         }
     }
 }
@@ -88,7 +91,10 @@ impl Host {
     /// # Errors
     /// When the module traps, or refuses the configuration.
     pub fn start(module: &Module, configuration: &[u8], options: Options) -> Result<Self, ConfigureError> {
-        let state = State { configuration: configuration.to_vec(), now: options.now, ..State::default() };
+        let shared =
+            options.shared_data.iter().map(|(key, value)| (key.clone(), (value.clone(), 1))).collect();
+        let state =
+            State { configuration: configuration.to_vec(), now: options.now, shared, ..State::default() };
         let mut store = Store::new(&module.engine, state);
         let started = Self::initialise(module, &mut store, options.fuel);
         let log = std::mem::take(&mut store.data_mut().log);
@@ -159,6 +165,12 @@ impl Host {
     #[must_use]
     pub fn tick_period(&self) -> u32 {
         self.store.data().tick_period
+    }
+
+    /// The clock, in nanoseconds since the epoch.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.store.data().now
     }
 
     /// Moves the clock on.

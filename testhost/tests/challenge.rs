@@ -2,6 +2,8 @@
 //! or handed in too late is refused. Without a built module the tests count as ignored, and it is said why.
 #![allow(clippy::expect_used, clippy::print_stderr, reason = "a test may fail, and says what it leaves out")]
 
+use std::collections::BTreeMap;
+
 use libtest_mimic::{Arguments, Failed, Trial};
 use portcullis_testhost::{
     Exchange, Host, Module, ModuleFile, Observed, Options, Verdict, portcullis_module,
@@ -11,8 +13,12 @@ use sha2::{Digest, Sha256};
 type Outcome = Result<(), Failed>;
 type Test = (&'static str, fn(&Module) -> Outcome);
 
-const TESTS: &[Test] =
-    &[("challenge_and_cookie", challenge_and_cookie), ("time_runs_out", time_runs_out), ("grpc", grpc)];
+const TESTS: &[Test] = &[
+    ("challenge_and_cookie", challenge_and_cookie),
+    ("time_runs_out", time_runs_out),
+    ("one_key", one_key),
+    ("grpc", grpc),
+];
 
 const START: u64 = 1_700_000_000;
 
@@ -37,6 +43,16 @@ fn main() {
 }
 
 fn host(module: &Module, keys: &str, seconds: u64) -> Result<Host, Failed> {
+    host_with(module, keys, seconds, BTreeMap::new())
+}
+
+/// A VM that finds these shared data.
+fn host_with(
+    module: &Module,
+    keys: &str,
+    seconds: u64,
+    shared_data: BTreeMap<Vec<u8>, Vec<u8>>,
+) -> Result<Host, Failed> {
     let policy = format!(
         r#"{{"risk": {{
             "interrogate": {{"difficulty": 8, "window": 60, "cookie_seconds": 600, "keys": {keys}}},
@@ -45,7 +61,7 @@ fn host(module: &Module, keys: &str, seconds: u64) -> Result<Host, Failed> {
                 "condition": {{"attribute": "uri", "operator": "starts_with", "value": "/"}}}}]}},
           "rule_sets": []}}"#
     );
-    let options = Options { now: seconds * 1_000_000_000, ..Options::default() };
+    let options = Options { now: seconds * 1_000_000_000, shared_data, ..Options::default() };
     Ok(Host::start(module, policy.as_bytes(), options)?)
 }
 
@@ -119,6 +135,27 @@ fn time_runs_out(module: &Module) -> Outcome {
     expect(&host(module, both, START + 599)?.exchange(&request), 200, "cookie of the old key")?;
     expect(&host(module, new, START + 599)?.exchange(&request), 403, "cookie of a key that is gone")?;
     expect(&host(module, both, START + 600)?.exchange(&request), 403, "cookie after its end")
+}
+
+/// Without a key in the policy the first VM makes one, and the others take it; another host makes another.
+fn one_key(module: &Module) -> Outcome {
+    let mut first = host(module, "[]", START)?;
+    let solution = solve(&token(&first.exchange(&browse()))?);
+    let shared = first.shared_data();
+    if !shared.contains_key(&b"portcullis.interrogation.key"[..]) {
+        return Err("there is no key".into());
+    }
+    let mut second = host_with(module, "[]", START, shared.clone())?;
+    let passed = second.exchange(&answer(&solution));
+    expect(&passed, 204, "answer to another VM's page")?;
+    let request = browse().header("cookie", cookie(&passed)?.as_bytes());
+    expect(&first.exchange(&request), 200, "cookie of another VM")?;
+    let kept = |host: &Host| host.shared_data().get(&b"portcullis.interrogation.key"[..]).cloned();
+    if kept(&second) != kept(&first) {
+        return Err("the key has changed".into());
+    }
+    let empty = [(b"portcullis.interrogation.key".to_vec(), vec![7; 32])].into();
+    expect(&host_with(module, "[]", START, empty)?.exchange(&request), 403, "cookie of another host")
 }
 
 fn grpc(module: &Module) -> Outcome {

@@ -14,6 +14,7 @@
 
 mod baseline;
 mod module;
+mod risk;
 mod scale;
 
 use std::process::ExitCode;
@@ -31,10 +32,15 @@ fn main() -> ExitCode {
         }
     };
     let (bodies, rules) = (found.clone(), found.clone());
+    let (requests, connections) = (found.clone(), found.clone());
     let trials = vec![
         Trial::test("fuel::a_rise_and_a_fall_are_told", || baseline::compares().map_err(Into::into)),
         Trial::test("fuel::no_kind_of_request_costs_more_than_it_did", move || {
             baseline::check(&found).map_err(Into::into)
+        }),
+        Trial::test("risk::what_a_risk_part_costs", move || risk::requests(&requests).map_err(Into::into)),
+        Trial::test("risk::what_looking_a_client_up_costs", move || {
+            risk::connections(&connections).map_err(Into::into)
         }),
         Trial::test("scale::cost_grows_with_the_body_at_most", move || {
             scale::bodies(&bodies).map_err(Into::into)

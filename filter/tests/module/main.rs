@@ -6,6 +6,9 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
+#[path = "../../../rules/tests/support/clients.rs"]
+mod client_scenarios;
+mod client_tests;
 mod core_rule_set;
 #[allow(dead_code, reason = "the engine's own tests use the rest")]
 #[path = "../../../rules/tests/support/folder.rs"]
@@ -31,6 +34,7 @@ fn main() {
             let mut trials = vector_tests::trials(&module);
             trials.extend(scenario_tests::trials(&module));
             trials.extend(scenario_tests::refusals(&module));
+            trials.extend(client_tests::trials(&module));
             trials.extend(libinjection::trials(&module));
             trials.extend(core_rule_set::trials(&module));
             trials.extend(lua_trials());

@@ -8,7 +8,7 @@ use portcullis_integration::{Exchange, Gateway, Request, Scenario};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::process::Command;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::support::assert_passed;
 
@@ -163,14 +163,39 @@ async fn chromium(profile: &Path, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// What the access log says of the requests with this method and target.
+fn details(log: &str, method: &str, target: &str) -> Vec<String> {
+    let records = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let about = records.filter(|one| one["method"] == method && one["path"] == target);
+    about.map(|one| one["details"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
 /// A browser gets through by itself, and what it asked for follows; with the same request a program does not.
 pub(crate) async fn a_browser_gets_through_by_itself() {
     let gateway = shop(json!([])).await;
-    let url = format!("http://{}/shop?item=7#part", gateway.envoy().listener());
+    let target = "/shop?item=7&q=a%20b%26c+d&up=%2F..%2F&empty=&item=8";
+    let url = format!("http://{}{target}#part", gateway.envoy().listener());
     let profile = gateway.directory().join("chromium");
     let shown = chromium(&profile, &["--virtual-time-budget=20000", "--dump-dom", &url]).await;
     let seen: Vec<String> = gateway.upstream().since(0).into_iter().map(|seen| seen.target).collect();
-    assert!(seen.contains(&"/shop?item=7".to_owned()), "{seen:?}\n{shown}\n{}", gateway.envoy().log());
+    // Beside that it asks for an icon.
+    let shop: Vec<&String> = seen.iter().filter(|seen| seen.starts_with("/shop")).collect();
+    assert_eq!(shop, [target], "{seen:?}\n{shown}\n{}", gateway.envoy().log());
+    // The answer went to the page's own URL, and no further.
+    let mut of_post = Vec::new();
+    let mut of_get = Vec::new();
+    // Envoy writes its access log a little later.
+    for _ in 0..100 {
+        let log = std::fs::read_to_string(gateway.directory().join("access.log")).unwrap();
+        of_post = details(&log, "POST", target);
+        of_get = details(&log, "GET", target);
+        if of_get.len() == 2 {
+            break;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(of_post, ["portcullis_client[answered]"]);
+    assert_eq!(of_get, ["portcullis_client[interrogate_rule_9001]", "via_upstream"]);
     assert!(!shown.contains("Checking your browser"), "{shown}");
 
     // A program that sends just what a browser sends, but runs no scripts.

@@ -17,6 +17,7 @@ mod bodies;
 mod bundle;
 mod challenge;
 mod conditions;
+mod fingerprints;
 mod flow;
 mod harness;
 mod logs;
@@ -31,6 +32,7 @@ mod protocols;
 mod resolutions;
 mod risk;
 mod risk_load;
+mod risk_rules;
 mod support;
 
 use std::future::Future;
@@ -49,6 +51,8 @@ enum Needs {
     Module,
     /// Both, and Chromium.
     Browser,
+    /// Both, and openssl and curl.
+    Tls,
 }
 
 type Test = (&'static str, Needs, fn() -> Pin<Box<dyn Future<Output = ()>>>);
@@ -182,6 +186,9 @@ const TESTS: &[Test] = tests! {
     Browser challenge {
         a_browser_gets_through_by_itself,
     }
+    Tls fingerprints {
+        a_client_is_known_by_its_tls,
+    }
     Module risk {
         the_ladder_goes_up_over_all_workers,
         a_client_that_behaves_recovers,
@@ -189,6 +196,12 @@ const TESTS: &[Test] = tests! {
         each_switch_is_its_own,
         a_client_is_what_the_policy_says,
         rules_block_tarpit_and_interrogate,
+    }
+    Module risk_rules {
+        seclang_rules_say_something_of_the_client,
+        the_recipe_against_brute_force_works,
+        collections_persist_over_all_workers,
+        a_rate_is_counted_over_all_workers,
     }
     Module risk_load {
         increments_of_all_workers_are_counted,
@@ -208,7 +221,8 @@ fn main() -> ExitCode {
     let envoy = find_envoy().err();
     let module = Prerequisites::find().err();
     let browser = challenge::find_browser();
-    let (mut skipped, mut without_browser) = (0, 0);
+    let tls = fingerprints::has_programs();
+    let (mut skipped, mut without_browser, mut without_tls) = (0, 0, 0);
     let mut trials = Vec::new();
     for (name, needs, test) in TESTS {
         let missing = if *needs == Needs::Envoy { envoy } else { module };
@@ -219,7 +233,10 @@ fn main() -> ExitCode {
         };
         let no_browser = *needs == Needs::Browser && browser.is_none();
         without_browser += usize::from(no_browser);
-        trials.push(Trial::test(*name, run).with_ignored_flag(missing.is_some() || no_browser));
+        let no_tls = *needs == Needs::Tls && !tls;
+        without_tls += usize::from(no_tls);
+        let ignored = missing.is_some() || no_browser || no_tls;
+        trials.push(Trial::test(*name, run).with_ignored_flag(ignored));
     }
     if let Some(missing) = envoy.or(module).filter(|_| skipped > 0) {
         eprintln!("\nSKIPPED: {skipped} of {} Envoy tests do not run: {missing}", trials.len());
@@ -228,6 +245,12 @@ fn main() -> ExitCode {
         eprintln!(
             "\nSKIPPED: {without_browser} of {} Envoy tests do not run: no browser: neither $CHROMIUM, nor \
              `chromium` or the like on the PATH",
+            trials.len()
+        );
+    }
+    if without_tls > 0 {
+        eprintln!(
+            "\nSKIPPED: {without_tls} of {} Envoy tests do not run: `openssl` and `curl` are not both on the PATH",
             trials.len()
         );
     }

@@ -1,6 +1,8 @@
 //! Records about clients: one JSON object per line.
 
-use serde_json::{Value, json};
+use std::borrow::Cow;
+
+use serde::Serialize;
 
 use crate::http::time::CivilTime;
 use crate::risk::{Classification, KillChain, RiskAction};
@@ -66,12 +68,78 @@ pub(crate) struct BlockEvent<'a> {
     pub(crate) rule_id: u64,
 }
 
-fn text(bytes: &[u8]) -> Value {
-    String::from_utf8_lossy(bytes).into_owned().into()
+/// A line of a match; fields in the order of their names.
+#[derive(Serialize)]
+struct MatchLine<'a> {
+    args: Option<Cow<'a, str>>,
+    client: &'a str,
+    content_length: Option<i64>,
+    content_type: Option<Cow<'a, str>>,
+    cookie: Option<Cow<'a, str>>,
+    dst_host: Cow<'a, str>,
+    ip: Cow<'a, str>,
+    js_fingerprint: (),
+    matches: Vec<OneMatch<'a>>,
+    message: String,
+    msg_type: &'static str,
+    postblock_event: bool,
+    random_id: (),
+    request_id: Cow<'a, str>,
+    request_method: Cow<'a, str>,
+    response_length: Option<i64>,
+    risk: f64,
+    ssl: Option<bool>,
+    status_code: i64,
+    timestamp: String,
+    tls_fingerprint: Option<Cow<'a, str>>,
+    upstream_response_time: Option<u64>,
+    uri: Cow<'a, str>,
+    user_agent: Option<Cow<'a, str>>,
 }
 
-fn text_or_null(bytes: &[u8]) -> Value {
-    if bytes.is_empty() { Value::Null } else { text(bytes) }
+#[derive(Serialize)]
+struct OneMatch<'a> {
+    action: &'static str,
+    beta: bool,
+    blocking: bool,
+    classification: &'static str,
+    contrib_score: f64,
+    description: Cow<'a, str>,
+    id: u64,
+    risk: u8,
+    state: Option<&'static str>,
+    tag_name: &'a str,
+}
+
+/// A line of a refusal; fields in the order of their names.
+#[derive(Serialize)]
+struct BlockLine<'a> {
+    args: Option<Cow<'a, str>>,
+    client: &'a str,
+    cookie: Option<Cow<'a, str>>,
+    dst_host: Cow<'a, str>,
+    ip: Cow<'a, str>,
+    js_fingerprint: (),
+    level: &'static str,
+    message: String,
+    msg_type: &'static str,
+    random_id: (),
+    reason: &'static str,
+    request_id: Cow<'a, str>,
+    risk: f64,
+    rule_id: Option<u64>,
+    timestamp: String,
+    tls_fingerprint: Option<Cow<'a, str>>,
+    uri: Cow<'a, str>,
+    user_agent: Option<Cow<'a, str>>,
+}
+
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+fn text_or_null(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    (!bytes.is_empty()).then(|| text(bytes))
 }
 
 /// RFC 3339 in UTC, to the millisecond.
@@ -89,71 +157,83 @@ fn rounded(score: f32) -> f64 {
     (f64::from(score) * 10.0).round() / 10.0
 }
 
-impl ExchangeFacts {
-    fn common(&self, kind: &str) -> Value {
-        json!({
-            "message": text(&[self.host.as_slice(), &self.uri].concat()),
-            "msg_type": kind,
-            "timestamp": timestamp(self.timestamp),
-            "request_id": text(&self.request_id),
-            "client": self.client,
-            "user_agent": text_or_null(&self.user_agent),
-            "ip": text(&self.ip),
-            "dst_host": text(&self.host),
-            "uri": text(&self.uri),
-            "args": text_or_null(&self.args),
-            "risk": rounded(self.risk),
-            "random_id": null,
-            "tls_fingerprint": text_or_null(&self.tls_fingerprint),
-            "cookie": self.cookie.as_deref().map_or(Value::Null, text),
-            "js_fingerprint": null,
-        })
-    }
+/// The line. Nothing in it can fail to be written.
+fn line(record: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(record).unwrap_or_default()
 }
 
-fn extended(mut common: Value, more: Value) -> Vec<u8> {
-    if let (Value::Object(all), Value::Object(more)) = (&mut common, more) {
-        all.extend(more);
+impl ExchangeFacts {
+    fn message(&self) -> String {
+        [text(&self.host), text(&self.uri)].concat()
     }
-    common.to_string().into_bytes()
 }
 
 impl MatchEvent<'_> {
     pub(crate) fn line(&self) -> Vec<u8> {
         let facts = self.facts;
-        let matches = self.matches.iter().map(|one| {
-            json!({
-                "id": one.id,
-                "description": text(&one.description),
-                "tag_name": one.tag_name,
-                "classification": one.classification.name(),
-                "state": one.state.map(KillChain::name),
-                "contrib_score": rounded(one.contribution),
-                "risk": one.risk,
-                "action": one.action.name(),
-                "blocking": one.blocking,
-                "beta": one.beta,
-            })
+        let matches = self.matches.iter().map(|one| OneMatch {
+            action: one.action.name(),
+            beta: one.beta,
+            blocking: one.blocking,
+            classification: one.classification.name(),
+            contrib_score: rounded(one.contribution),
+            description: text(&one.description),
+            id: one.id,
+            risk: one.risk,
+            state: one.state.map(KillChain::name),
+            tag_name: &one.tag_name,
         });
-        let more = json!({
-            "matches": matches.collect::<Vec<_>>(),
-            "status_code": facts.status_code,
-            "ssl": facts.ssl,
-            "request_method": text(&facts.method),
-            "content_type": text_or_null(&facts.content_type),
-            "content_length": facts.content_length,
-            "response_length": facts.response_length,
-            "upstream_response_time": facts.upstream_milliseconds,
-            "postblock_event": self.post_block,
-        });
-        extended(facts.common("MatchEvent"), more)
+        line(&MatchLine {
+            args: text_or_null(&facts.args),
+            client: &facts.client,
+            content_length: facts.content_length,
+            content_type: text_or_null(&facts.content_type),
+            cookie: facts.cookie.as_deref().map(text),
+            dst_host: text(&facts.host),
+            ip: text(&facts.ip),
+            js_fingerprint: (),
+            matches: matches.collect(),
+            message: facts.message(),
+            msg_type: "MatchEvent",
+            postblock_event: self.post_block,
+            random_id: (),
+            request_id: text(&facts.request_id),
+            request_method: text(&facts.method),
+            response_length: facts.response_length,
+            risk: rounded(facts.risk),
+            ssl: facts.ssl,
+            status_code: facts.status_code,
+            timestamp: timestamp(facts.timestamp),
+            tls_fingerprint: text_or_null(&facts.tls_fingerprint),
+            upstream_response_time: facts.upstream_milliseconds,
+            uri: text(&facts.uri),
+            user_agent: text_or_null(&facts.user_agent),
+        })
     }
 }
 
 impl BlockEvent<'_> {
     pub(crate) fn line(&self) -> Vec<u8> {
-        let rule = (self.rule_id != 0).then_some(self.rule_id);
-        let more = json!({ "level": self.level, "reason": self.reason, "rule_id": rule });
-        extended(self.facts.common("BlockEvent"), more)
+        let facts = self.facts;
+        line(&BlockLine {
+            args: text_or_null(&facts.args),
+            client: &facts.client,
+            cookie: facts.cookie.as_deref().map(text),
+            dst_host: text(&facts.host),
+            ip: text(&facts.ip),
+            js_fingerprint: (),
+            level: self.level,
+            message: facts.message(),
+            msg_type: "BlockEvent",
+            random_id: (),
+            reason: self.reason,
+            request_id: text(&facts.request_id),
+            risk: rounded(facts.risk),
+            rule_id: (self.rule_id != 0).then_some(self.rule_id),
+            timestamp: timestamp(facts.timestamp),
+            tls_fingerprint: text_or_null(&facts.tls_fingerprint),
+            uri: text(&facts.uri),
+            user_agent: text_or_null(&facts.user_agent),
+        })
     }
 }

@@ -117,7 +117,9 @@
     progress.value = 100;
     const headers = {};
     headers[header] = token + ':' + answer + ':' + words();
-    fetch(location.pathname, { method: 'POST', headers: headers, credentials: 'same-origin', cache: 'no-store' })
+    // To the page's own URL, so that Envoy chooses the same route.
+    const url = location.pathname + location.search;
+    fetch(url, { method: 'POST', headers: headers, credentials: 'same-origin', cache: 'no-store' })
       .then((response) => {
         if (response.status !== 204) {
           fail('The site did not accept the result. Please try again.');

@@ -5,7 +5,7 @@
 //! Envoy's shared data has no deletion: one key per client would be a leak that clients control. So the
 //! number of keys is fixed by the configuration. Each key holds a *bucket* of at most
 //! [`STORE_BUCKET_BYTES`](crate::limits::STORE_BUCKET_BYTES), and an entry lives in the bucket that its hash
-//! says. Where a bucket is full the entry goes that would fade first; one that is protected (a blocked client)
+//! says: a keyed hash, so that clients who choose their addresses can't choose whom they push out. Where a bucket is full the entry goes that would fade first; one that is protected (a blocked client)
 //! goes only when all others are protected for longer.
 //!
 //! # Why nothing is lost
@@ -13,15 +13,17 @@
 //! what is there now, a bounded number of times; changes are functions of the entry, such as "add 1", never
 //! values worked out before. What is lost past the bound is counted.
 
+mod agree;
 mod bucket;
 mod bytes;
 mod memory;
 mod record;
 mod store;
 
+pub use agree::agree;
 pub use memory::MemoryValues;
 pub use record::{Change, Record};
-pub use store::{Counts, Key, Kind, Store, StoreSettings, Update};
+pub use store::{Counts, Key, Kind, Seed, Store, StoreSettings, Update};
 
 pub(crate) use bytes::{Reader, Writer};
 pub(crate) use store::Entry;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use md5::{Digest as _, Md5};
+use siphasher::sip::SipHasher24;
 
 use super::bucket::{self, Builder, Slot};
 use crate::host::{KeyValue, KeyValueError};
@@ -28,14 +29,14 @@ impl Key {
     /// 32 hexadecimal digits.
     #[must_use]
     pub fn hex(self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    fn number(self) -> u32 {
-        let [a, b, c, d, ..] = self.0;
-        u32::from_le_bytes([a, b, c, d])
+        let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
+        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
     }
 }
+
+/// What decides, together with an entry's key, in which bucket the entry lives. All workers use the same one, and
+/// clients must not know it: who knows which bucket somebody is in can push them out of it.
+pub type Seed = [u8; 16];
 
 /// What an entry is, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +151,7 @@ pub struct Store {
     values: Arc<dyn KeyValue>,
     name: String,
     mask: u32,
+    hasher: SipHasher24,
     counters: Counters,
 }
 
@@ -161,15 +163,22 @@ enum Packed {
 }
 
 impl Store {
-    /// A store over the host's shared values.
+    /// A store over the host's shared values, with a seed that everybody knows: for tests and the command line.
     #[must_use]
     pub fn new(values: Arc<dyn KeyValue>, settings: &StoreSettings) -> Self {
         Self {
             values,
             name: settings.name.clone(),
             mask: settings.buckets() - 1,
+            hasher: SipHasher24::new_with_key(&Seed::default()),
             counters: Counters::default(),
         }
+    }
+
+    /// The same store with a seed of its own.
+    #[must_use]
+    pub fn with_seed(self, seed: &Seed) -> Self {
+        Self { hasher: SipHasher24::new_with_key(seed), ..self }
     }
 
     /// What was counted since the last call.
@@ -182,7 +191,9 @@ impl Store {
     }
 
     fn bucket_name(&self, key: Key) -> Vec<u8> {
-        format!("{}.{}", self.name, key.number() & self.mask).into_bytes()
+        // Masked: the lower bits are enough.
+        let bucket = self.hasher.hash(&key.0) as u32 & self.mask;
+        format!("{}.{bucket}", self.name).into_bytes()
     }
 
     fn failed(&self, _: KeyValueError) -> Update {

@@ -8,13 +8,13 @@ use super::body::element;
 use super::state::State;
 use super::store::Address;
 use super::{Disruption, Interruption};
-use crate::audit::{BlockEvent, ClientMatch, ExchangeFacts, MatchEvent};
+use crate::audit::ClientMatch;
 use crate::challenge::ANSWER_HEADER;
 use crate::collections::{Key, Kind, Update};
 use crate::limits;
 use crate::model::{EngineMode, Phase, Store, Variable};
 use crate::operators::leading_integer;
-use crate::plan::{ChangePlan, MarkPlan, Plan, RulePlan};
+use crate::plan::{ChangePlan, MarkPlan, Plan, RulePlan, Slot, Slots};
 use crate::risk::{
     ClientFacts, ClientState, Consequence, Event, GeoSource, Identity, RiskSettings, Standing, Tarpit,
 };
@@ -111,19 +111,23 @@ pub struct ClientCounts {
 pub(crate) struct Client {
     pub(super) settings: Arc<RiskSettings>,
     pub(super) facts: ClientFacts,
-    key: Option<Key>,
-    state: ClientState,
+    pub(super) key: Option<Key>,
+    pub(super) state: ClientState,
+    /// What the state comes to with what is pending, if anything is.
+    foreseen: Option<ClientState>,
     standing: Standing,
     /// A refusal that stands from the beginning.
     refusal: Option<Refusal>,
     pending: Vec<(Event, u64, Phase)>,
-    matches: Vec<ClientMatch>,
+    pub(super) matches: Vec<ClientMatch>,
+    /// How many of them have been weighed.
+    weighed: usize,
     counts: ClientCounts,
     /// Whether it was blocked when the request came.
-    post_block: bool,
-    request_done: u64,
-    response_at: u64,
-    lines: Vec<Vec<u8>>,
+    pub(super) post_block: bool,
+    pub(super) request_done: u64,
+    pub(super) response_at: u64,
+    pub(super) lines: Vec<Vec<u8>>,
     /// What its tokens and cookies are bound to.
     pub(super) binding: Vec<u8>,
     /// The cookie that it has earned with this request, as a header value.
@@ -137,10 +141,12 @@ impl Client {
             facts: ClientFacts::default(),
             key: None,
             state: ClientState::default(),
+            foreseen: None,
             standing: Standing::Watched,
             refusal: None,
             pending: Vec::new(),
             matches: Vec::new(),
+            weighed: 0,
             counts: ClientCounts::default(),
             post_block: false,
             request_done: 0,
@@ -153,7 +159,7 @@ impl Client {
 }
 
 impl State {
-    fn milliseconds(&self) -> u64 {
+    pub(super) fn milliseconds(&self) -> u64 {
         self.now.0 / 1_000_000
     }
 
@@ -194,7 +200,7 @@ impl State {
         }
         let verified = client.facts.interrogation.as_deref().filter(|_| client.facts.verified);
         identity.interrogation = verified.unwrap_or_default();
-        let key = identity.key(entity);
+        let key = if identity.interrogation.is_empty() { bound } else { identity.key(entity) };
         client.key = Some(key);
         if let Some(store) = &self.persistent.store {
             client.state = admission::known(store, settings, key, address, self.now);
@@ -214,10 +220,10 @@ impl State {
             let found = element(&mut self.values, b"COUNTRY_CODE", &country);
             self.data.geo.push(found);
         }
-        self.show_client(plan);
+        self.show_client();
     }
 
-    fn header(&self, name: &[u8]) -> &[u8] {
+    pub(super) fn header(&self, name: &[u8]) -> &[u8] {
         let mut headers = self.data.request_headers.iter();
         let found = headers.find(|header| self.values.get(header.key).eq_ignore_ascii_case(name));
         found.map_or(b"", |header| self.values.get(header.value))
@@ -238,29 +244,31 @@ impl State {
         (code.len() == 2 && code.iter().all(u8::is_ascii_uppercase)).then_some(code)
     }
 
-    /// Puts what is known of the client where rules see it.
-    fn show_client(&mut self, plan: &Plan) {
+    /// Puts what is known of the client, and what is pending, where rules see it.
+    fn show_client(&mut self) {
         let now = self.milliseconds();
         let Some(client) = &self.client else { return };
-        let settings = &client.settings;
-        let risk = client.state.score_at(&settings.score, now) as u8;
-        let stage = client.state.stage(&settings.score, now).map_or("", |stage| stage.name());
-        let facts: [(&[u8], Vec<u8>); 4] = [
-            (b"RISK", risk.to_string().into_bytes()),
-            (b"STATE", stage.as_bytes().to_vec()),
-            (b"STATUS", client.standing.name().as_bytes().to_vec()),
-            (b"BLOCKS", client.state.blocks.to_string().into_bytes()),
-        ];
-        for (name, value) in facts {
-            let address = Address::of(plan.slots(), Store::Client, name);
-            let (name, value) = (self.values.add(name), self.values.add(&value));
+        let (settings, state) = (&client.settings, client.foreseen.as_ref().unwrap_or(&client.state));
+        let risk = state.score_at(&settings.score, now) as u8;
+        let stage = state.stage(&settings.score, now).map_or("", |stage| stage.name());
+        let standing = match client.standing {
+            Standing::Watched => state.standing(now),
+            standing => standing,
+        };
+        let (risk, blocks) =
+            (self.values.add_number(risk.into()), self.values.add_number(state.blocks.into()));
+        let (stage, standing) =
+            (self.values.add(stage.as_bytes()), self.values.add(standing.name().as_bytes()));
+        let facts = [risk, stage, standing, blocks];
+        for ((slot, name), value) in (0..).zip(Slots::CLIENT).zip(facts) {
+            let name = self.values.add(name);
             if let Some(store) = self.stores.get_mut(Store::Client as usize) {
-                store.set(address, name, value);
+                store.set(Address::Slot(Slot(slot)), name, value);
             }
         }
     }
 
-    /// `setvar:client.risk`. It shows in `CLIENT:RISK` from the next phase on.
+    /// `setvar:client.risk`.
     pub(crate) fn set_client_risk(&mut self, plan: &Plan, rule: &RulePlan, change: &ChangePlan) {
         if self.client.is_none() || plan.set(rule.set).is_none_or(|set| self.mode(set) != EngineMode::On) {
             return;
@@ -283,15 +291,20 @@ impl State {
                 }
             }
         };
-        self.add_event(event, rule.id, rule.phase);
+        self.add_event(event, rule);
     }
 
-    fn add_event(&mut self, event: Event, rule: u64, phase: Phase) {
-        if let Some(client) =
+    /// Keeps an event until the end of the phase. Rules see what comes of it at once.
+    fn add_event(&mut self, event: Event, rule: &RulePlan) {
+        let now = self.milliseconds();
+        let Some(client) =
             self.client.as_mut().filter(|client| client.pending.len() < limits::CLIENT_MATCHES)
-        {
-            client.pending.push((event, rule, phase));
-        }
+        else {
+            return;
+        };
+        client.foreseen.get_or_insert_with(|| client.state.clone()).take(&client.settings, &event, now);
+        client.pending.push((event, rule.id, rule.phase));
+        self.show_client();
     }
 
     /// Notes that a rule which says something of the client has matched.
@@ -334,7 +347,7 @@ impl State {
                 action: mark.action,
                 rate: mark.rate,
             };
-            self.add_event(event, rule.id, rule.phase);
+            self.add_event(event, rule);
         }
     }
 
@@ -344,6 +357,7 @@ impl State {
         let Some(mut client) = self.client.take() else { return };
         let now = self.milliseconds();
         let events = std::mem::take(&mut client.pending);
+        client.foreseen = None;
         let changed = !events.is_empty();
         let mut refusal = client.refusal.take().map(|refusal| (refusal, 0));
         if changed {
@@ -373,7 +387,7 @@ impl State {
         }
         self.client = Some(client);
         if changed {
-            self.show_client(plan);
+            self.show_client();
         }
         if phase == Phase::Logging {
             self.report_client(plan);
@@ -458,83 +472,6 @@ impl State {
     pub(crate) fn take_client_lines(&mut self) -> Vec<Vec<u8>> {
         self.client.as_mut().map(|client| std::mem::take(&mut client.lines)).unwrap_or_default()
     }
-
-    /// Makes the records of the transaction.
-    fn report_client(&mut self, plan: &Plan) {
-        let Some(mut client) = self.client.take() else { return };
-        // Handing in an answer is no block.
-        let answered = Disruption::Client(Refusal::Answered);
-        let interruption =
-            self.decision.interruption.clone().filter(|interruption| interruption.disruption != answered);
-        if client.matches.is_empty() && !client.post_block && interruption.is_none() {
-            self.client = Some(client);
-            return;
-        }
-        let facts = self.exchange_facts(plan, &client);
-        if let Some(interruption) = &interruption {
-            let (level, reason) = match interruption.disruption {
-                Disruption::Client(refusal) => (refusal.level(), refusal.name()),
-                _ => ("request", "rule"),
-            };
-            let event = BlockEvent { facts: &facts, level, reason, rule_id: interruption.rule_id };
-            client.lines.push(event.line());
-        }
-        if !client.matches.is_empty() || client.post_block {
-            let matches: Vec<&ClientMatch> = client.matches.iter().filter(|one| !one.below).collect();
-            if !matches.is_empty() || client.post_block {
-                let event = MatchEvent { facts: &facts, matches, post_block: client.post_block };
-                client.lines.push(event.line());
-            }
-        }
-        self.client = Some(client);
-    }
-
-    fn exchange_facts(&mut self, plan: &Plan, client: &Client) -> ExchangeFacts {
-        let mut scalar = |variable| {
-            let value = self.scalar(plan, variable, 0);
-            self.values.get(value).to_vec()
-        };
-        let status = scalar(Variable::ResponseStatus);
-        let (ip, host, uri) =
-            (scalar(Variable::RemoteAddr), scalar(Variable::ServerName), scalar(Variable::RequestFilename));
-        let (args, id, method) =
-            (scalar(Variable::QueryString), scalar(Variable::UniqueId), scalar(Variable::RequestMethod));
-        let response_length = self
-            .data
-            .response_headers
-            .iter()
-            .find(|header| self.values.get(header.key).eq_ignore_ascii_case(b"content-length"))
-            .map(|header| leading_integer(self.values.get(header.value)));
-        let length = self.header(b"content-length");
-        let reached = client.response_at > 0;
-        ExchangeFacts {
-            timestamp: self.now.0,
-            user_agent: self.header(b"user-agent").to_vec(),
-            ip,
-            host,
-            uri,
-            args,
-            request_id: id,
-            client: client.key.map(Key::hex).unwrap_or_default(),
-            risk: client.state.score_at(&client.settings.score, self.milliseconds()),
-            status_code: if reached { leading_integer(&status) } else { 0 },
-            ssl: client.facts.ssl,
-            method,
-            content_type: self.header(b"content-type").to_vec(),
-            content_length: (!length.is_empty()).then(|| leading_integer(length)),
-            response_length: response_length.filter(|_| reached),
-            upstream_milliseconds: reached.then(|| client.response_at.saturating_sub(client.request_done)),
-            tls_fingerprint: client
-                .settings
-                .entity
-                .ja4_header
-                .as_ref()
-                .or(client.settings.entity.ja3_header.as_ref())
-                .map(|name| self.header(name.as_bytes()).to_vec())
-                .unwrap_or_default(),
-            cookie: client.facts.interrogation.clone().filter(|_| client.facts.verified),
-        }
-    }
 }
 
 impl Client {
@@ -552,6 +489,9 @@ impl Client {
         consequences: &[Consequence],
     ) -> Option<(Refusal, u64)> {
         let mut refusal = None;
+        let done = std::mem::replace(&mut self.weighed, self.matches.len());
+        // In the order of the events, because rules without an id share 0.
+        let mut matches = self.matches.iter_mut().skip(done).filter(|one| !one.beta);
         let rule_blocks = self.settings.switches.rule_blocks && self.standing != Standing::AllowListed;
         for ((event, rule, _), consequence) in events.iter().zip(consequences) {
             if let Some(block) = consequence.block {
@@ -568,7 +508,7 @@ impl Client {
                 refusal = Some((Refusal::Rule, *rule));
             }
             if let Event::Match { .. } = event
-                && let Some(one) = self.matches.iter_mut().rev().find(|one| one.id == *rule && !one.beta)
+                && let Some(one) = matches.find(|one| one.id == *rule)
             {
                 one.contribution = consequence.added;
                 one.below = consequence.below;

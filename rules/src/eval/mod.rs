@@ -5,6 +5,7 @@ mod admission;
 mod audit;
 mod body;
 mod client;
+mod client_report;
 mod data;
 mod gate;
 mod index;

@@ -24,6 +24,22 @@ pub struct RiskMark {
     pub tree: Option<Tree>,
 }
 
+impl Default for RiskMark {
+    /// A match is recorded and adds nothing.
+    fn default() -> Self {
+        Self {
+            risk: 0,
+            classification: Classification::CustomerRule,
+            state: None,
+            action: RiskAction::Track,
+            beta: false,
+            rate: None,
+            tag_name: String::new(),
+            tree: None,
+        }
+    }
+}
+
 /// A condition of groups.
 #[derive(Clone, Debug)]
 pub enum Tree {

@@ -50,6 +50,9 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
+    /// What is known of a client: the first places of `CLIENT`, in this order.
+    pub(crate) const CLIENT: [&[u8]; 4] = [b"RISK", b"STATE", b"STATUS", b"BLOCKS"];
+
     /// The captures have the first ten places of `TX`.
     pub(crate) fn new() -> Self {
         let mut slots = Self {
@@ -59,6 +62,9 @@ impl Slots {
         };
         for digit in b'0'..=b'9' {
             slots.intern(Store::Tx, &[digit]);
+        }
+        for key in Self::CLIENT {
+            slots.intern(Store::Client, key);
         }
         slots
     }

@@ -16,7 +16,7 @@ use crate::diagnostic::{Code, Sources};
 use crate::limits;
 use crate::model::{AuditEngine, ClientAddress, EngineMode, Item, Origin, Policy, RuleSet, Settings};
 use crate::operators::AddressSet;
-use crate::seclang::{self, Document, Options};
+use crate::seclang::{self, Clients, Document, Options};
 
 /// The policy in the model. What is wrong with any part of it is reported; the result then lacks that part.
 pub(super) fn policy(
@@ -29,6 +29,10 @@ pub(super) fn policy(
     let mut lines = Lines { text, offset: 0, line: 1 };
     let risk = form.risk.as_ref().map(|risk| Arc::new(risk_build::settings(risk, files, reporter)));
     let risk_rules = form.risk.as_ref().and_then(|risk| risk_rule::rule_set(&risk.value, files, reporter));
+    let clients = match &risk {
+        Some(risk) => Clients::Watched { rule_blocks: risk.switches.rule_blocks },
+        None => Clients::Unwatched,
+    };
     let mut rule_sets = |reporter: &mut Reporter<'_>| {
         form.rule_sets
             .iter()
@@ -36,7 +40,7 @@ pub(super) fn policy(
             .map(|(index, set)| {
                 let path = format!("rule_sets[{index}]");
                 let mut built = rule_set(set, &path, &mut lines, files, reporter);
-                add_seclang(&mut built, set, &path, files, sources, reporter);
+                add_seclang(&mut built, set, &path, clients, files, sources, reporter);
                 disable(&mut built, set);
                 built
             })
@@ -168,6 +172,7 @@ fn add_seclang(
     set: &mut RuleSet,
     form: &RuleSetForm,
     path: &str,
+    clients: Clients,
     files: &Files,
     sources: &mut Sources,
     reporter: &mut Reporter<'_>,
@@ -180,7 +185,7 @@ fn add_seclang(
         .iter()
         .map(|text| Document { name: text.name.as_deref().unwrap_or(&inline), text: text.text.as_bytes() })
         .collect();
-    let options = Options { name: set.name.clone(), settings: set.settings.clone() };
+    let options = Options { name: set.name.clone(), settings: set.settings.clone(), clients };
     let parsed = seclang::parse(&documents, files, sources, options);
     for diagnostic in parsed.diagnostics {
         reporter.push(diagnostic);

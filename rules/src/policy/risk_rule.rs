@@ -12,27 +12,38 @@ use super::values::RuleId;
 use crate::diagnostic::{Code, Span};
 use crate::model::{
     Item, LimitAction, Metadata, Origin, Phase, Resolution, ResponseLimitAction, RiskMark, Rule, RuleSet,
-    Settings,
+    Settings, Variable,
 };
 use crate::risk::{Classification, Rate, RiskAction};
+use crate::seclang::parse_form_targets;
 
 /// The name of the rule set that risk rules make.
 const SET: &str = "risk";
 
 /// What a rule of a rule set says of the client.
-pub(super) fn mark(form: &RuleForm, _: &mut Reporter<'_>) -> Option<RiskMark> {
+pub(super) fn mark(form: &RuleForm, phase: Phase, reporter: &mut Reporter<'_>) -> Option<RiskMark> {
+    if let Some(action) = &form.action {
+        report_late(action, phase, reporter);
+    }
     let says =
         form.risk.is_some() || form.classification.is_some() || form.state.is_some() || form.action.is_some();
+    let plain = RiskMark::default();
     says.then(|| RiskMark {
-        risk: form.risk.map_or(0, |risk| risk.value.0),
-        classification: form.classification.map_or(Classification::CustomerRule, |one| one.value.0),
+        risk: form.risk.map_or(plain.risk, |risk| risk.value.0),
+        classification: form.classification.map_or(plain.classification, |one| one.value.0),
         state: form.state.map(|state| state.value.0),
-        action: form.action.map_or(RiskAction::Track, |action| action.value),
-        beta: false,
-        rate: None,
-        tag_name: String::new(),
-        tree: None,
+        action: form.action.map_or(plain.action, |action| action.value),
+        ..plain
     })
+}
+
+/// Reports an action that comes too late to do anything.
+fn report_late(action: &Spanned<RiskAction>, phase: Phase, reporter: &mut Reporter<'_>) {
+    if phase == Phase::Logging && action.value == RiskAction::Block {
+        let message = "the action has no effect: in phase 5 nothing can be refused any more";
+        let help = "let the rule run in phase 4 or before, or give it a risk";
+        reporter.push(reporter.at(Code::W0108, action.span, message).help(help));
+    }
 }
 
 /// The risk rules as a rule set of their own; `None` when there are none.
@@ -82,6 +93,7 @@ fn rule(
         );
         reporter.push(reporter.at(Code::W0803, written.span, message).help("leave `phase` out"));
     }
+    report_late(&form.action, phase, reporter);
     let mark = RiskMark {
         risk: form.risk.value.0,
         classification: form.classification.map_or(Classification::CustomerRule, |one| one.value.0),
@@ -113,12 +125,25 @@ fn rule(
     })
 }
 
+/// Where a rule looks at the client.
+fn reads_client(rule: &RuleForm) -> Option<Span> {
+    let variables = rule.matches.iter().filter_map(|one| one.value.variables.as_ref());
+    let client = |text: &&Spanned<String>| {
+        let targets = parse_form_targets(text.value.as_bytes());
+        targets.is_ok_and(|targets| targets.iter().any(|target| target.variable == Variable::Client))
+    };
+    variables.flat_map(|variables| &variables.value.0).find(client).map(|text| text.span)
+}
+
 /// Looks across rules: ids that stand twice, actions that nothing carries out, marks without a risk part.
 pub(super) fn check(policy: &PolicyForm, reporter: &mut Reporter<'_>) {
-    let marked = policy.rule_sets.iter().flat_map(|set| &set.rules).filter_map(|item| match item {
-        ItemForm::Rule(rule) => Some(&rule.value),
-        ItemForm::Marker(_) => None,
-    });
+    let items = policy.rule_sets.iter().flat_map(|set| &set.rules);
+    let marked: Vec<&RuleForm> = items
+        .filter_map(|item| match item {
+            ItemForm::Rule(rule) => Some(&rule.value),
+            ItemForm::Marker(_) => None,
+        })
+        .collect();
     let Some(risk) = &policy.risk else {
         for rule in marked {
             let places = [
@@ -126,6 +151,7 @@ pub(super) fn check(policy: &PolicyForm, reporter: &mut Reporter<'_>) {
                 rule.classification.map(|one| one.span),
                 rule.state.map(|one| one.span),
                 rule.action.map(|one| one.span),
+                reads_client(rule),
             ];
             if let Some(span) = places.into_iter().flatten().next() {
                 let message = "this has no effect: the policy has no `risk` part, so no client is watched";
@@ -136,7 +162,7 @@ pub(super) fn check(policy: &PolicyForm, reporter: &mut Reporter<'_>) {
         return;
     };
     let mut ids: FxHashMap<RuleId, Span> = FxHashMap::default();
-    for rule in marked {
+    for rule in &marked {
         if let Some(id) = rule.rule_id {
             ids.entry(id.value).or_insert(id.span);
         }
@@ -154,7 +180,8 @@ pub(super) fn check(policy: &PolicyForm, reporter: &mut Reporter<'_>) {
     let switches = risk.value.switches.as_ref().map(|switches| &switches.value);
     if !switches.is_some_and(|switches| switches.rule_blocks.value) {
         let own = risk.value.rules.iter().map(|rule| rule.value.action);
-        let blocking = own.filter(|action| action.value == RiskAction::Block);
+        let actions = own.chain(marked.iter().filter_map(|rule| rule.action));
+        let blocking = actions.filter(|action| action.value == RiskAction::Block);
         report_off(
             blocking.map(|action| action.span).next(),
             "rule_blocks",

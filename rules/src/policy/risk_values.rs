@@ -118,16 +118,15 @@ impl Form for ClassificationName {
             reporter.wrong_type(value, "the name of a classification");
             return None;
         };
-        let found = Classification::ALL.iter().find(|one| one.name().eq_ignore_ascii_case(text));
+        let found = Classification::from_name(text);
         if found.is_none() {
             let names: Vec<&str> = Classification::ALL.iter().map(|one| one.name()).collect();
             let message = format!("no classification is named `{text}`");
             let mut diagnostic = reporter.at(Code::E0702, value.span, message);
-            let other = "use one of the 37 names, such as `SqlInjection`; without one it is `CustomerRule`";
-            diagnostic.help = did_you_mean(text, &names).or_else(|| Some(other.to_owned()));
+            diagnostic.help = did_you_mean(text, &names).or_else(|| Some(Classification::HELP.to_owned()));
             reporter.push(diagnostic);
         }
-        found.copied().map(Self)
+        found.map(Self)
     }
 }
 

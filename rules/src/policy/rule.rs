@@ -59,7 +59,7 @@ pub(super) fn rule(
         log: form.log.and_then(|log| log.value.0).unwrap_or(defaults.log),
         audit: form.audit.value.0.unwrap_or(true),
         meta,
-        risk: super::risk_rule::mark(form, reporter).map(Box::new),
+        risk: super::risk_rule::mark(form, phase, reporter).map(Box::new),
     })
 }
 

@@ -43,7 +43,7 @@ impl Identity<'_> {
     /// where that does not take part: without any mark, all such clients would be one.
     #[must_use]
     pub fn key(&self, settings: &EntitySettings) -> Key {
-        let cut = |value: &[u8]| value.get(..limits::IDENTITY_BYTES).unwrap_or(value).to_vec();
+        let cut = |value| <[u8]>::get(value, ..limits::IDENTITY_BYTES).unwrap_or(value);
         let marks = [
             cut(if settings.user_agent { self.user_agent } else { b"" }),
             cut(self.ja3),
@@ -53,23 +53,29 @@ impl Identity<'_> {
             cut(if settings.interrogation_cookie { self.interrogation } else { b"" }),
         ];
         let marked = marks.iter().any(|mark| !mark.is_empty());
-        let address = if settings.address || !marked { self.network(settings) } else { Vec::new() };
-        let [a, b, c, d, e, f] = &marks;
-        Key::new("client", &[&address, a, b, c, d, e, f])
+        let (octets, length) =
+            if settings.address || !marked { self.network(settings) } else { ([0; 16], 0) };
+        let address = octets.get(..length).unwrap_or_default();
+        let [a, b, c, d, e, f] = marks;
+        Key::new("client", &[address, a, b, c, d, e, f])
     }
 
-    /// The part of the address that counts.
-    fn network(&self, settings: &EntitySettings) -> Vec<u8> {
+    /// The part of the address that counts, and how many bytes it has.
+    fn network(&self, settings: &EntitySettings) -> ([u8; 16], usize) {
+        let mut octets = [0; 16];
         match self.address.map(|address| address.to_canonical()) {
             Some(IpAddr::V4(address)) => {
                 let host = u32::MAX.checked_shr(settings.ipv4_prefix.into()).unwrap_or(0);
-                Ipv4Addr::from_bits(address.to_bits() & !host).octets().to_vec()
+                let [a, b, c, d] = Ipv4Addr::from_bits(address.to_bits() & !host).octets();
+                [octets[0], octets[1], octets[2], octets[3]] = [a, b, c, d];
+                (octets, 4)
             }
             Some(IpAddr::V6(address)) => {
                 let host = u128::MAX.checked_shr(settings.ipv6_prefix.into()).unwrap_or(0);
-                Ipv6Addr::from_bits(address.to_bits() & !host).octets().to_vec()
+                octets = Ipv6Addr::from_bits(address.to_bits() & !host).octets();
+                (octets, 16)
             }
-            None => Vec::new(),
+            None => (octets, 0),
         }
     }
 }

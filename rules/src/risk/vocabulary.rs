@@ -125,6 +125,18 @@ words! {
     }
 }
 
+impl Classification {
+    /// What helps where a name is not known.
+    pub(crate) const HELP: &'static str =
+        "use one of the 37 names, such as `SqlInjection`; without one it is `CustomerRule`";
+
+    /// Looks a name up, regardless of case.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|one| one.name().eq_ignore_ascii_case(name))
+    }
+}
+
 impl KillChain {
     /// The name in words: `Brute Force Attack`.
     #[must_use]

@@ -7,11 +7,14 @@ use crate::diagnostic::{Code, Diagnostic, suggest};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Name {
     Accuracy,
+    /// What is done about the client.
+    Action,
     Allow,
     AuditLog,
     Block,
     Capture,
     Chain,
+    Classification,
     Ctl,
     Deny,
     Drop,
@@ -30,6 +33,7 @@ pub(super) enum Name {
     Phase,
     Redirect,
     Rev,
+    Risk,
     SanitiseArg,
     SanitiseMatched,
     SanitiseRequestHeader,
@@ -42,6 +46,7 @@ pub(super) enum Name {
     Severity,
     Skip,
     SkipAfter,
+    State,
     Status,
     T,
     Tag,
@@ -74,15 +79,17 @@ pub(super) enum Takes {
 
 const CONTENT: Name = Name::Inert("a filter does not change response bodies");
 
-/// Every action of ModSecurity v2, v3 and Coraza.
+/// Every action of ModSecurity v2, v3 and Coraza, and those about clients, which are our own.
 pub(super) const ACTIONS: &[(&str, Name, Takes)] = &[
     ("accuracy", Name::Accuracy, Takes::Value),
+    ("action", Name::Action, Takes::Value),
     ("allow", Name::Allow, Takes::Maybe),
     ("append", CONTENT, Takes::Maybe),
     ("auditlog", Name::AuditLog, Takes::Nothing),
     ("block", Name::Block, Takes::Nothing),
     ("capture", Name::Capture, Takes::Nothing),
     ("chain", Name::Chain, Takes::Nothing),
+    ("classification", Name::Classification, Takes::Value),
     ("ctl", Name::Ctl, Takes::Value),
     ("deny", Name::Deny, Takes::Nothing),
     ("deprecatevar", Name::Inert("values do not fade; use `expirevar`"), Takes::Maybe),
@@ -109,6 +116,7 @@ pub(super) const ACTIONS: &[(&str, Name, Takes)] = &[
     ),
     ("redirect", Name::Redirect, Takes::Value),
     ("rev", Name::Rev, Takes::Value),
+    ("risk", Name::Risk, Takes::Value),
     ("sanitiseArg", Name::SanitiseArg, Takes::Value),
     ("sanitiseMatched", Name::SanitiseMatched, Takes::Nothing),
     ("sanitiseMatchedBytes", Name::SanitiseMatched, Takes::Maybe),
@@ -127,6 +135,7 @@ pub(super) const ACTIONS: &[(&str, Name, Takes)] = &[
     ("severity", Name::Severity, Takes::Value),
     ("skip", Name::Skip, Takes::Value),
     ("skipAfter", Name::SkipAfter, Takes::Value),
+    ("state", Name::State, Takes::Value),
     ("status", Name::Status, Takes::Value),
     ("t", Name::T, Takes::Value),
     ("tag", Name::Tag, Takes::Value),

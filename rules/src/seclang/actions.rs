@@ -1,6 +1,7 @@
 //! What the action list of a rule, a default action or an update says, before it is merged.
 
 use super::action_list::{Item, Name, split};
+use super::client::ClientPart;
 use super::text::Text;
 use super::values::{self, integer, template};
 use super::{ctl, setvar};
@@ -61,6 +62,8 @@ pub(super) struct Actions {
     pub(super) log: Option<bool>,
     pub(super) audit: Option<bool>,
     pub(super) meta: Metadata,
+    /// What it says of the client.
+    pub(super) client: ClientPart,
     /// Where it says `chain`.
     pub(super) chain: Option<Label>,
     pub(super) capture: bool,
@@ -174,15 +177,19 @@ fn counts_once(name: Name) -> Option<Name> {
     match name {
         Name::Allow | Name::Block | Name::Deny | Name::Drop | Name::Pass | Name::Redirect => Some(Name::Deny),
         Name::Accuracy
+        | Name::Action
+        | Name::Classification
         | Name::Id
         | Name::LogData
         | Name::Maturity
         | Name::Msg
         | Name::Phase
         | Name::Rev
+        | Name::Risk
         | Name::Severity
         | Name::Skip
         | Name::SkipAfter
+        | Name::State
         | Name::Status
         | Name::Ver => Some(name),
         _ => None,
@@ -195,9 +202,10 @@ fn misplaced(item: &Item, place: Place) -> Option<Diagnostic> {
     let name = item.name;
     let flow = matches!(name, Name::Skip | Name::SkipAfter | Name::Status | Name::Id);
     let disruptive = counts_once(name) == Some(Name::Deny);
+    let client = matches!(name, Name::Risk | Name::Classification | Name::State | Name::Action);
     let (message, help) = match place {
         Place::Rule => return None,
-        Place::Continuation(_) if flow || disruptive => {
+        Place::Continuation(_) if flow || disruptive || client => {
             let help = match name {
                 Name::Id => "the rule above says `chain`: take either away",
                 _ => "move it to the chain's first rule",
@@ -222,6 +230,11 @@ fn misplaced(item: &Item, place: Place) -> Option<Diagnostic> {
             ) =>
         {
             (format!("`{spelling}` can't be part of a default action"), "write it in the rules themselves")
+        }
+        Place::Default if client => {
+            let help =
+                "write it in the rules themselves: here, rules that only prepare something would count too";
+            (format!("`{spelling}` can't be part of a default action"), help)
         }
         Place::Default if name == Name::T && item.value.bytes().eq_ignore_ascii_case(b"none") => {
             ("`t:none` can't be part of a default action".to_owned(), "write it in the rules themselves")
@@ -279,8 +292,17 @@ fn apply(actions: &mut Actions, item: &Item, out: &mut Vec<Diagnostic>) -> Resul
         Name::Allow | Name::Block | Name::Deny | Name::Drop | Name::Pass | Name::Redirect => {
             actions.disruptive = Some(disruptive(actions, item)?);
         }
+        Name::Risk | Name::Classification | Name::State | Name::Action => {
+            actions.client.take(item.name, value, &item.whole, &mut actions.timed)?;
+        }
         Name::Exec => actions.scripts.push(value.clone()),
-        Name::SetVar => actions.run.push(setvar::setvar(value, out)?),
+        Name::SetVar => {
+            let assignment = setvar::setvar(value, out)?;
+            if matches!(&assignment, Action::SetVar(set) if set.collection == Store::Client) {
+                actions.client.is_about_clients(&item.whole);
+            }
+            actions.run.push(assignment);
+        }
         Name::ExpireVar => actions.run.push(setvar::expirevar(value, out)?),
         Name::InitCol => actions.run.push(setvar::initcol(value)?),
         Name::SetSid => actions.run.push(open(Store::Session, value)?),

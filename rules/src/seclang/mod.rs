@@ -16,6 +16,7 @@
 
 mod action_list;
 mod actions;
+mod client;
 mod compat;
 mod coverage;
 mod ctl;
@@ -32,6 +33,7 @@ mod values;
 mod variables;
 mod words;
 
+pub use client::Clients;
 pub use compat::modsecurity_style;
 pub use coverage::{Entry, Section, Status, coverage};
 pub use lexer::without_comments;
@@ -60,12 +62,14 @@ pub struct Options {
     pub name: String,
     /// What holds where the text says nothing.
     pub settings: Settings,
+    /// What is done with what rules say of clients.
+    pub clients: Clients,
 }
 
 impl Default for Options {
-    /// No name and [`default_settings`].
+    /// No name and [`default_settings`]; nothing is known of clients.
     fn default() -> Self {
-        Self { name: String::new(), settings: default_settings() }
+        Self { name: String::new(), settings: default_settings(), clients: Clients::Unknown }
     }
 }
 
@@ -99,7 +103,7 @@ pub fn parse(
     sources: &mut Sources,
     options: Options,
 ) -> Parsed {
-    let mut parser = Parser::new(source, sources, options.settings);
+    let mut parser = Parser::new(source, sources, options.settings, options.clients);
     for document in documents {
         parser.file(document.name, document.text);
     }

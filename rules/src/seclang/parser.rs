@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::actions::{Actions, Disruptive, Place, parse};
+use super::client::{ClientChecks, Clients};
 use super::directive::{By, Check, DIRECTIVES, Role, find};
 use super::lexer::{Lexer, Line};
 use super::operator::Datasets;
@@ -59,6 +60,7 @@ pub(super) struct Parser<'a> {
     pub(super) lost: bool,
     pub(super) ids: FxHashMap<u64, Label>,
     pub(super) ignore_errors: bool,
+    pub(super) client_checks: ClientChecks,
     updates: Vec<Update>,
     defaults: BTreeMap<Phase, DefaultAction>,
     mime_types_given: bool,
@@ -73,7 +75,12 @@ pub(super) struct Parser<'a> {
 type Outcome = Result<(), Diagnostic>;
 
 impl<'a> Parser<'a> {
-    pub(super) fn new(host: &'a dyn Source, sources: &'a mut Sources, settings: Settings) -> Self {
+    pub(super) fn new(
+        host: &'a dyn Source,
+        sources: &'a mut Sources,
+        settings: Settings,
+        clients: Clients,
+    ) -> Self {
         Self {
             host,
             sources,
@@ -86,6 +93,7 @@ impl<'a> Parser<'a> {
             lost: false,
             ids: FxHashMap::default(),
             ignore_errors: false,
+            client_checks: ClientChecks::new(clients),
             updates: Vec::new(),
             defaults: BTreeMap::new(),
             mime_types_given: false,
@@ -223,6 +231,7 @@ impl<'a> Parser<'a> {
         let actions = parse(&list, Place::Default, &mut self.out).map(|list| self.with_scripts(file, list));
         let failed = has_errors(self.out.get(start..).unwrap_or_default());
         let Some(mut actions) = actions.filter(|_| !failed) else { return Ok(()) };
+        self.client_checks.check(&actions.client, &mut self.out);
         if !matches!(actions.disruptive, Some(Disruptive::Is(_))) {
             let error = list.report(Code::E0313, "SecDefaultAction must specify a disruptive action");
             return Err(error.help("add `pass`, `deny`, `drop`, `allow` or `redirect:URL`"));
@@ -345,6 +354,7 @@ impl<'a> Parser<'a> {
         let actions = parse(&list, Place::Update, &mut self.out).map(|list| self.with_scripts(file, list));
         let failed = has_errors(self.out.get(start..).unwrap_or_default());
         if let Some(actions) = actions.filter(|_| !failed) {
+            self.client_checks.check(&actions.client, &mut self.out);
             self.update(rules, Change::Actions(Box::new(actions)), at);
         }
         Ok(())

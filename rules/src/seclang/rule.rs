@@ -164,6 +164,12 @@ impl Parser<'_> {
             None => (!unreadable).then(Actions::default),
         };
         let script = script.and_then(|name| self.script(file, &name));
+        if let (Some(text), Some(condition)) = (&variables, &condition) {
+            self.client_checks.check_targets(text, &condition.targets, &mut self.out);
+        }
+        if let Some(actions) = &actions {
+            self.client_checks.check(&actions.client, &mut self.out);
+        }
         if let (Some(text), Some(condition), Some(actions)) = (&variables, &condition, &actions) {
             values::check_prefixes(text, &condition.targets, &actions.namespaces, &mut self.out);
         }
@@ -298,7 +304,7 @@ impl Parser<'_> {
             log: merged.log.unwrap_or(true),
             audit: merged.audit.unwrap_or(true),
             meta: merged.meta,
-            risk: None,
+            risk: merged.client.mark(),
         };
         fit_status(&mut rule);
         self.entries.push(Entry::Rule(Draft { rule: Box::new(rule), default, skip_after: skip_label }));

@@ -179,6 +179,7 @@ fn add_actions(draft: &mut Draft, actions: &Actions, out: &mut Vec<Diagnostic>) 
     rule.log = actions.log.unwrap_or(rule.log);
     rule.audit = actions.audit.unwrap_or(rule.audit);
     rule.meta = over(actions.meta.clone(), &rule.meta);
+    actions.client.change(&mut rule.risk);
     if let Some(link) = rule.links.first_mut() {
         link.capture |= actions.capture;
         link.actions.extend_from_slice(&actions.run);
