@@ -26,6 +26,8 @@ impl From<Constant> for Value {
 
 const UNKNOWN: u32 = u32::MAX;
 const STEPS: usize = Transformation::ALL.len();
+/// Texts from this length on are scanned once for all that differ from them in case only.
+const LONG: usize = 256;
 /// Texts up to this length are copied word by word.
 const SHORT: usize = 64;
 
@@ -50,6 +52,10 @@ pub(crate) struct Values {
     scratch: Vec<u8>,
     /// Memory for [`Prefilter::candidates`].
     ways: WaySet,
+    /// What was scanned of long values, by the value whose letters they have: ranges of `scanned`.
+    scans: Vec<(Value, u32, u32)>,
+    /// Words of sets of ways.
+    scanned: Vec<(usize, u64)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +65,8 @@ struct Entry {
     /// What the bytes consist of; both nothing until someone asks.
     features: Features,
     bytes: ByteSet,
+    /// The value that differs from it in case only, if it was made of one by that; else `UNKNOWN`.
+    letters: u32,
     /// Row in `steps`, or `UNKNOWN`.
     row: u32,
     /// The operators that can match it, as a range of `candidates`; from `UNKNOWN` until someone asks.
@@ -72,6 +80,8 @@ impl Values {
         self.steps.clear();
         self.candidates.clear();
         self.scratch.clear();
+        self.scans.clear();
+        self.scanned.clear();
         if self.plan == constants.plan() && !self.entries.is_empty() {
             let (entries, bytes) = self.fixed;
             self.entries.truncate(entries);
@@ -146,6 +156,7 @@ impl Values {
             end: u32::try_from(self.bytes.len()).unwrap_or(UNKNOWN),
             features: Features::NONE,
             bytes: ByteSet::default(),
+            letters: UNKNOWN,
             row: UNKNOWN,
             candidates: (UNKNOWN, UNKNOWN),
             hash,
@@ -217,13 +228,22 @@ impl Values {
             if entry.features == Features::NONE {
                 (entry.bytes, entry.features) = Features::survey(text);
             }
-            let memory = (&mut self.scratch, &mut self.ways);
-            prefilter.candidates(
-                text,
-                (entry.hash, entry.bytes, entry.features),
-                memory,
-                &mut self.candidates,
-            );
+            let letters = if entry.letters == UNKNOWN { value } else { Value(entry.letters) };
+            let known = self.scans.iter().find(|(scanned, ..)| *scanned == letters);
+            if let Some(&(_, from, to)) = known {
+                let known = self.scanned.get(from as usize..to as usize).unwrap_or_default();
+                known.iter().for_each(|(word, bits)| self.ways.put_word(*word, *bits));
+            } else {
+                prefilter.scan(text, &mut self.scratch, &mut self.ways);
+                if text.len() >= LONG {
+                    let from = self.scanned.len();
+                    self.scanned.extend(self.ways.iter());
+                    let end = |at: usize| u32::try_from(at).unwrap_or(UNKNOWN);
+                    self.scans.push((letters, end(from), end(self.scanned.len())));
+                }
+            }
+            let known = (entry.hash, entry.bytes, entry.features);
+            prefilter.candidates(text, known, &mut self.ways, &mut self.candidates);
         }
         entry.candidates = (from, place(&self.candidates));
         if (value.0 as usize) < self.fixed.0 {
@@ -261,8 +281,18 @@ impl Values {
         let mut out = std::mem::take(&mut self.scratch);
         let result = if step.apply(self.get(value), &mut out) { self.add(&out) } else { value };
         self.scratch = out;
+        self.note_letters(value, step, result);
         self.remember(value, step, result);
         result
+    }
+
+    /// Notes that a value has the letters of the one it was made of.
+    fn note_letters(&mut self, value: Value, step: Transformation, result: Value) {
+        let fixed = (result.0 as usize) < self.fixed.0;
+        if result != value && !fixed && matches!(step, Transformation::Lowercase | Transformation::Uppercase)
+        {
+            self.entries.get_mut(result.0 as usize).into_iter().for_each(|entry| entry.letters = value.0);
+        }
     }
 
     fn remember(&mut self, value: Value, step: Transformation, result: Value) {

@@ -211,19 +211,23 @@ impl Prefilter {
         }
     }
 
+    /// Adds the ways whose literals are in a text, in whatever case, to a set. `lower` is memory for a copy of the text.
+    pub(crate) fn scan(&self, text: &[u8], lower: &mut Vec<u8>, ways: &mut WaySet) {
+        ways.fit(self.operators.len());
+        self.scanner.scan(text, lower, ways);
+    }
+
     /// Adds the operators that can match a text to `out`, in order. `hash` is a hash of the text, `bytes` and `features`
-    /// are what it holds; `lower` is memory for a copy of it, and `ways` an empty set.
+    /// are what it holds, and `ways` what [`Prefilter::scan`] found, which is taken away.
     pub(crate) fn candidates(
         &self,
         text: &[u8],
         (hash, bytes, features): (u64, ByteSet, Features),
-        (lower, ways): (&mut Vec<u8>, &mut WaySet),
+        ways: &mut WaySet,
         out: &mut Vec<Screened>,
     ) {
         let start = out.len();
-        ways.fit(self.operators.len());
         self.no_literal.iter().enumerate().for_each(|(word, bits)| ways.put_word(word, *bits));
-        self.scanner.scan(text, lower, ways);
         let mut telling = [0; 256];
         let mut count = 0;
         for (place, byte) in telling.iter_mut().zip(bytes.and(self.telling).iter()) {

@@ -1,18 +1,18 @@
 //! One pass over a text that finds which of thousands of literals are in it.
 //!
 //! Each literal is known by four of its bytes in a row, those least likely in ordinary text; one of three bytes by
-//! these. A bitmap tells at each place of the text whether the bytes there are such a gram. Where they are, the literals
+//! these. A map tells at each place of the text whether the bytes there can be such a gram. Where they can, the literals
 //! behind it are compared. Unlike an automaton this has no state to wait for from byte to byte, and its tables stay in
-//! the caches. With the ten thousand literals of the Core Rule Set every third trigram of English prose is one of
+//! the caches. With the ten thousand grams of the Core Rule Set every third trigram of English prose is one of
 //! theirs, but hardly one in twenty of its grams of four.
 
 use rustc_hash::FxHashMap;
 
 use super::way_set::{Way, WaySet};
 
-/// Bits of a map's index: 16 KiB.
-const INDEX_BITS: u32 = 17;
-const MAP_WORDS: usize = 1 << (INDEX_BITS - 6);
+/// Bits of a map's index: 32 KiB.
+const INDEX_BITS: u32 = 12;
+const MAP_WORDS: usize = 1 << INDEX_BITS;
 /// Literals that share a gram, at most, as long as they have another one to be known by: what a text made
 /// of one gram can cost per byte.
 const CROWDED: usize = 12;
@@ -22,6 +22,9 @@ const HEAD: usize = 8;
 /// Finds literals, without regard to ASCII case.
 #[derive(Debug)]
 pub(super) struct Scanner {
+    /// By the hash of three bytes, which fourth ones follow them in grams: the bits of their [`MASKS`]. [`THREE`] is set
+    /// where the three are a gram themselves.
+    map: Box<[u64; MAP_WORDS]>,
     /// Literals that are known by three bytes, and by four.
     threes: Grams,
     fours: Grams,
@@ -33,8 +36,6 @@ pub(super) struct Scanner {
 /// Literals by the grams that they are known by.
 #[derive(Debug)]
 struct Grams {
-    /// Which grams, by hash.
-    map: Box<[u64; MAP_WORDS]>,
     /// By gram, the range of `entries` that are known by it. Its size is a power of two, more than twice the number
     /// of grams; what is not where its hash says is behind it.
     slots: Box<[Slot]>,
@@ -69,9 +70,36 @@ fn hash(gram: u32) -> u32 {
     gram.wrapping_mul(0x9E37_79B1)
 }
 
-fn place(gram: u32) -> usize {
-    (hash(gram) >> (32 - INDEX_BITS)) as usize
+/// The place of three bytes in the map.
+#[inline]
+fn place(three: u32) -> usize {
+    (hash(three) >> (32 - INDEX_BITS)) as usize
 }
+
+#[inline]
+fn mask(byte: u8) -> u64 {
+    #[expect(clippy::indexing_slicing, reason = "there is one for each byte")]
+    MASKS[usize::from(byte)]
+}
+
+const THREE: u64 = 1 << 63;
+/// The lower three bytes of four.
+const LOWER_THREE: u32 = 0x00ff_ffff;
+
+/// Two bits for each byte, other than [`THREE`].
+static MASKS: [u64; 256] = {
+    let mut masks = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mixed = (byte as u32 + 1).wrapping_mul(0x9E37_79B1);
+        #[expect(clippy::indexing_slicing, reason = "a constant")]
+        {
+            masks[byte] = 1 << ((mixed >> 20) % 63) | 1 << ((mixed >> 10) % 63);
+        }
+        byte += 1;
+    }
+    masks
+};
 
 /// Some bytes as a little-endian number.
 fn number(bytes: &[u8]) -> u32 {
@@ -104,11 +132,9 @@ impl Grams {
         let mut slots = vec![Slot::default(); size];
         // The upper bits of a product are the ones that depend on all of its factors.
         let shift = 32 - size.trailing_zeros();
-        let mut map = Box::new([0; MAP_WORDS]);
         let mut from = 0;
         for group in entries.chunk_by(|(a, _), (b, _)| a == b) {
             let Some((gram, _)) = group.first().copied() else { continue };
-            map.get_mut(place(gram) / 64).into_iter().for_each(|word| *word |= 1 << (place(gram) % 64));
             let mut at = (hash(gram) >> shift) as usize;
             while slots.get(at).is_some_and(|slot| slot.from < slot.to) {
                 at = (at + 1) & (size - 1);
@@ -118,18 +144,7 @@ impl Grams {
             from = to;
         }
         let entries = entries.into_iter().map(|(_, entry)| entry).collect();
-        Self { map, slots: slots.into(), shift, entries }
-    }
-
-    #[inline]
-    fn may_have(&self, gram: u32) -> bool {
-        let place = place(gram);
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "the index has INDEX_BITS - 6 bits, the map as many words"
-        )]
-        let word = self.map[place / 64];
-        word >> (place % 64) & 1 == 1
+        Self { slots: slots.into(), shift, entries }
     }
 
     fn entries(&self, gram: u32) -> &[Entry] {
@@ -175,7 +190,14 @@ impl Scanner {
             };
             if length == 4 { &mut fours } else { &mut threes }.push((gram, entry));
         }
+        let mut map = Box::new([0; MAP_WORDS]);
+        let mut mark = |three: u32, bits: u64| {
+            map.get_mut(place(three)).into_iter().for_each(|word| *word |= bits);
+        };
+        threes.iter().for_each(|(gram, _)| mark(*gram, THREE));
+        fours.iter().for_each(|(gram, _)| mark(gram & LOWER_THREE, mask((gram >> 24) as u8)));
         Self {
+            map,
             threes: Grams::new(threes),
             fours: Grams::new(fours),
             tails: tails.into(),
@@ -190,18 +212,31 @@ impl Scanner {
         lower.make_ascii_lowercase();
         // What is compared may reach beyond the end.
         lower.extend_from_slice(&[0; HEAD]);
-        let Some((start, rest)) = lower.split_at_checked(3).filter(|_| text.len() >= 3) else { return };
-        let mut window = number(start) << 8;
+        if text.len() < 3 {
+            return;
+        }
         // The byte behind the end completes the last gram of three.
-        for (start, &byte) in rest.iter().take(text.len() - 2).enumerate() {
-            window = window >> 8 | u32::from(byte) << 24;
-            if self.fours.may_have(window) {
-                self.compare(lower, start, self.fours.entries(window), found);
+        for (start, four) in lower.windows(4).take(text.len() - 2).enumerate() {
+            let Some(&four) = four.first_chunk::<4>() else { break };
+            let window = u32::from_le_bytes(four);
+            #[expect(clippy::indexing_slicing, reason = "a place has INDEX_BITS bits, the map as many words")]
+            let word = self.map[place(window & LOWER_THREE)];
+            let mask = mask((window >> 24) as u8);
+            let four = word & mask == mask;
+            if four | (word & THREE != 0) {
+                self.look_up(lower, start, (window, four), found);
             }
-            let three = window & 0x00ff_ffff;
-            if self.threes.may_have(three) {
-                self.compare(lower, start, self.threes.entries(three), found);
-            }
+        }
+    }
+
+    /// Adds the owners of literals with a gram that may begin at `start` of `lower`.
+    #[inline(never)]
+    fn look_up(&self, lower: &[u8], start: usize, (window, four): (u32, bool), found: &mut WaySet) {
+        if four {
+            self.compare(lower, start, self.fours.entries(window), found);
+        }
+        if self.map.get(place(window & LOWER_THREE)).is_some_and(|word| word & THREE != 0) {
+            self.compare(lower, start, self.threes.entries(window & LOWER_THREE), found);
         }
     }
 

@@ -33,13 +33,19 @@ impl WaySet {
 
     /// Adds the ways of a word.
     #[inline]
-    pub(super) fn put_word(&mut self, word: usize, bits: u64) {
+    pub(crate) fn put_word(&mut self, word: usize, bits: u64) {
         if let Some(place) = self.words.get_mut(word) {
             if *place == 0 && bits != 0 {
                 self.touched.push(word as u32);
             }
             *place |= bits;
         }
+    }
+
+    /// All words that are not 0, with their numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        let word = |word: &u32| Some((*word as usize, self.words.get(*word as usize).copied()?));
+        self.touched.iter().filter_map(word)
     }
 
     /// Hands out all words that are not 0, and empties the set.
