@@ -28,6 +28,8 @@ pub(crate) struct RequestFields<'a> {
     /// Fields in order without pseudo-headers. When there is no `host`, it comes first, from
     /// `:authority`, which may be empty.
     pub(crate) fields: Vec<Field<'a>>,
+    /// `host`, the first, or `:authority`.
+    pub(crate) host: &'a [u8],
     /// `accept`, the first.
     pub(crate) accept: &'a [u8],
     /// `x-request-id`, the first.
@@ -44,7 +46,7 @@ impl<'a> RequestFields<'a> {
     pub(crate) fn new(pairs: &'a Pairs) -> Self {
         let (mut method, mut path, mut authority) = (&b""[..], &b""[..], None);
         let (mut accept, mut request_id) = (None, None);
-        let (mut has_host, mut announced) = (false, false);
+        let (mut host, mut announced) = (None, false);
         let (mut grpc, mut grpc_messages) = (false, false);
         let (mut upgrade, mut connection_upgrade) = (false, false);
         let mut fields = Vec::with_capacity(pairs.len() + 1);
@@ -57,7 +59,7 @@ impl<'a> RequestFields<'a> {
                 _ => {
                     // Envoy hands names over in lower case.
                     match name {
-                        b"host" => has_host = true,
+                        b"host" => host = host.or(Some(value)),
                         b"accept" => accept = accept.or(Some(value)),
                         b"x-request-id" => request_id = request_id.or(Some(value)),
                         b"content-type" => {
@@ -73,7 +75,7 @@ impl<'a> RequestFields<'a> {
                 }
             }
         }
-        if let Some(authority) = authority.filter(|_| !has_host) {
+        if let Some(authority) = authority.filter(|_| host.is_none()) {
             fields.insert(0, (b"host", authority));
         }
         let body = if method == b"CONNECT" || (upgrade && connection_upgrade && !announced) {
@@ -87,6 +89,7 @@ impl<'a> RequestFields<'a> {
             method,
             target: if path.is_empty() { authority.unwrap_or_default() } else { path },
             fields,
+            host: host.or(authority).unwrap_or_default(),
             accept: accept.unwrap_or_default(),
             request_id: request_id.unwrap_or_default(),
             grpc,

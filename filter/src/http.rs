@@ -41,13 +41,14 @@ use portcullis_rules::risk::ClientFacts;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::{Action, BufferType, LogLevel, MapType, StreamType};
 
-use crate::abi::{self, Call, HostError};
+use crate::abi::{self, HostError};
 use crate::challenge;
 use crate::client::{self, Slowing};
 use crate::head::{BodyKind, RequestFields, ResponseFields, trailer_fields};
 use crate::http_network::HttpNetwork;
+use crate::intake::read_new;
 use crate::metrics::{Counter, Metrics};
-use crate::properties;
+use crate::properties::{self, Endpoint};
 use crate::reply::{self, Asker, Format, Reply};
 use crate::root::Shared;
 use crate::tarpit::Admission;
@@ -57,6 +58,8 @@ use crate::tarpit::Admission;
 pub(crate) struct Http {
     shared: Option<Rc<Shared>>,
     context_id: u32,
+    /// `HTTP/1.1`, …, until the request headers come.
+    protocol: Vec<u8>,
     /// From the request headers on.
     exchange: Option<Exchange>,
 }
@@ -123,8 +126,8 @@ struct Exchange {
 
 impl Http {
     /// A stream that is judged by `shared`; without it everything is refused.
-    pub(crate) fn new(shared: Option<Rc<Shared>>, context_id: u32) -> Self {
-        Self { shared, context_id, exchange: None }
+    pub(crate) fn new(shared: Option<Rc<Shared>>, context_id: u32, protocol: Vec<u8>) -> Self {
+        Self { shared, context_id, protocol, exchange: None }
     }
 
     /// Runs one step of the exchange and carries out what comes of it.
@@ -163,7 +166,7 @@ impl HttpContext for Http {
             Err(error) => return refuse_unread(&shared.metrics, error),
         };
         let mut head = RequestFields::new(&head);
-        let exchange = Exchange::begin(shared, &head, self.context_id);
+        let exchange = Exchange::begin(shared, &head, self.context_id, std::mem::take(&mut self.protocol));
         if !end_of_stream && exchange.protocol == b"HTTP/1.1" {
             head.restore_transfer_encoding();
         }
@@ -238,12 +241,17 @@ fn request_id(metrics: &Metrics, header: &[u8], now: UnixNanos, context_id: u32)
 }
 
 impl Exchange {
-    fn begin(shared: &Rc<Shared>, head: &RequestFields<'_>, context_id: u32) -> Self {
+    fn begin(shared: &Rc<Shared>, head: &RequestFields<'_>, context_id: u32, protocol: Vec<u8>) -> Self {
         let metrics = &shared.metrics;
         let now = now(metrics);
         let request_id = request_id(metrics, head.request_id, now, context_id);
         let source = or_default(metrics, properties::source());
-        let destination = or_default(metrics, properties::destination());
+        // A property costs as much as some rules do.
+        let destination = if shared.plan.wants_server() || head.host.is_empty() {
+            or_default(metrics, properties::destination())
+        } else {
+            Endpoint::default()
+        };
         let connection = Connection {
             client_address: &source.address,
             client_port: source.port,
@@ -265,7 +273,7 @@ impl Exchange {
         Self {
             transaction,
             network: HttpNetwork::default(),
-            protocol: or_default(metrics, properties::protocol()),
+            protocol,
             asker: Asker { format: Format::from_accept(head.accept), grpc: head.grpc, request_id },
             request_body: Body::Passes,
             response_body: Body::Passes,
@@ -575,33 +583,4 @@ impl Exchange {
         }
         Action::Pause
     }
-}
-
-/// Most bytes of a body read by one host call. Envoy hands over up to its whole buffer (1 MiB) at once, of
-/// which the engine often wants the beginning only.
-const READ_BYTES: usize = 64 * 1024;
-
-/// Hands in what a host's buffer of `size` bytes holds beyond the first `seen`, until the engine has
-/// enough. Returns how many bytes of the buffer have been seen then. The buffer keeps growing while a
-/// body is held, so each byte is read once.
-fn read_new(
-    buffer: BufferType,
-    seen: usize,
-    size: usize,
-    mut take: impl FnMut(&[u8]) -> BodyDemand,
-) -> Result<usize, HostError> {
-    // A buffer that shrank is not the one we saw: another filter has replaced it.
-    let mut seen = if seen > size { 0 } else { seen };
-    while seen < size {
-        let bytes = abi::buffer(buffer, seen, (size - seen).min(READ_BYTES))?;
-        if bytes.is_empty() {
-            // The host has announced more than it hands over.
-            return Err(HostError { call: Call::GetBuffer, status: abi::EMPTY });
-        }
-        seen += bytes.len();
-        if take(&bytes) == BodyDemand::Enough {
-            break;
-        }
-    }
-    Ok(seen)
 }

@@ -4,6 +4,7 @@
 //! `envoy.filters.network.wasm`. Nothing says beforehand which one a root context is for; when a context
 //! is made, a stream of HTTP has a protocol already and a new connection has none.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
 pub(crate) struct Root {
     /// `None` until a policy was accepted.
     shared: Option<Rc<Shared>>,
+    /// The protocol of the stream whose context is being made.
+    protocol: RefCell<Vec<u8>>,
 }
 
 /// A policy's text as a plan, with everything that is to be said about it; no plan when it is refused.
@@ -140,7 +143,7 @@ impl RootContext for Root {
 
     /// Never `None`: the SDK's dispatcher panics on that.
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Http::new(self.shared.clone(), context_id)))
+        Some(Box::new(Http::new(self.shared.clone(), context_id, self.protocol.take())))
     }
 
     /// Never `None`, for the same reason.
@@ -151,9 +154,13 @@ impl RootContext for Root {
     /// Asked for each new context. A guess that is wrong would trap the VM at the context's first callback:
     /// nothing passes unjudged.
     fn get_type(&self) -> Option<ContextType> {
-        Some(match properties::protocol() {
-            Ok(protocol) if protocol.is_empty() => ContextType::StreamContext,
-            _ => ContextType::HttpContext,
-        })
+        // Where it can't be read, requests are judged as ones of an unknown protocol.
+        let protocol = properties::protocol();
+        if let (Err(error), Some(shared)) = (&protocol, &self.shared) {
+            shared.metrics.failed(*error);
+        }
+        let is_connection = protocol.as_ref().is_ok_and(Vec::is_empty);
+        self.protocol.replace(protocol.unwrap_or_default());
+        Some(if is_connection { ContextType::StreamContext } else { ContextType::HttpContext })
     }
 }

@@ -35,7 +35,7 @@ pub(crate) use views::{RequestView, ResponseView, ViewId, Views};
 
 use crate::collections::StoreSettings;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::{self, ClientAddress, Enforcement, Item, Phase, Policy};
+use crate::model::{self, ClientAddress, Enforcement, Item, Phase, Policy, Variable};
 use crate::risk::{RiskAction, RiskSettings};
 use jumps::{Jumps, Positions};
 use pipeline::{PipelineId, Pipelines};
@@ -63,6 +63,7 @@ pub struct Plan {
     opens_collections: bool,
     slows_down: bool,
     interrogates: bool,
+    wants_server: bool,
 }
 
 /// What evaluation needs to know of a rule set.
@@ -183,7 +184,13 @@ impl Plan {
             risk.interrogate.threshold.is_some()
                 || rules.iter().flatten().any(|rule| rule.risk.as_deref().is_some_and(challenging))
         });
+        let runs_scripts = all.iter().any(|rule| rule.links.iter().any(settled::runs_scripts));
+        let audits = audit::writes_audit_log(policy);
+        let wants_server = audits
+            || runs_scripts
+            || [Variable::ServerAddr, Variable::ServerPort].into_iter().any(|one| slots.look_at(one));
         Ok(Self {
+            wants_server,
             opens_collections,
             slows_down,
             interrogates,
@@ -197,7 +204,7 @@ impl Plan {
             sights,
             slots,
             views,
-            audits: audit::writes_audit_log(policy),
+            audits,
             risk: policy.risk.clone(),
         })
     }
@@ -238,6 +245,13 @@ impl Plan {
     #[must_use]
     pub fn may_slow_down(&self) -> bool {
         self.slows_down
+    }
+
+    /// Whether anything looks at the local end of the client's connection: the server's address and port, which are
+    /// otherwise used only for log lines of requests without `Host`.
+    #[must_use]
+    pub fn wants_server(&self) -> bool {
+        self.wants_server
     }
 
     /// Whether any client can come to be challenged.

@@ -1,10 +1,10 @@
 //! Fixed places for what a policy names: store keys, so that they are found without hashing, and XPath
 //! expressions, so that each is evaluated once per body.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::constants::{Constant, Constants};
-use crate::model::Store;
+use crate::model::{Store, Variable};
 use crate::xpath::{Namespace, XPath};
 
 /// The fixed place of a key within its store.
@@ -47,6 +47,8 @@ pub(crate) struct Slots {
     xpaths: Vec<XPathPlan>,
     stores: [FxHashMap<Box<[u8]>, Slot>; Store::COUNT],
     constants: Constants,
+    /// Variables that conditions and macros look at.
+    variables: FxHashSet<Variable>,
 }
 
 impl Slots {
@@ -59,6 +61,7 @@ impl Slots {
             xpaths: Vec::new(),
             stores: std::array::from_fn(|_| FxHashMap::default()),
             constants: Constants::new(),
+            variables: FxHashSet::default(),
         };
         for digit in b'0'..=b'9' {
             slots.intern(Store::Tx, &[digit]);
@@ -77,6 +80,16 @@ impl Slots {
             *keys.entry(lower).or_insert(next)
         });
         StoreKey { slot, name: key.into(), constant: self.constants.intern(key) }
+    }
+
+    /// Notes that a variable is looked at.
+    pub(crate) fn note(&mut self, variable: Variable) {
+        self.variables.insert(variable);
+    }
+
+    /// Whether any rule looks at a variable, but for scripts.
+    pub(crate) fn look_at(&self, variable: Variable) -> bool {
+        self.variables.contains(&variable)
     }
 
     /// The number of a text.

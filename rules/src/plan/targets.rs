@@ -130,6 +130,7 @@ impl Targets {
                 .filter(|other| other.mode == TargetMode::Exclude && other.variable == target.variable)
                 .filter_map(|other| Keys::new(other.variable, &other.selector, slots))
                 .collect();
+            slots.note(target.variable);
             let keys = match &target.selector {
                 Selector::XPath(path) => {
                     Keys::XPath(path.as_slice().into(), Some(slots.xpath(path, namespaces)?))

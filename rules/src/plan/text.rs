@@ -27,7 +27,10 @@ impl Text {
             Part::Literal(text) => TextPart::Literal(text.as_slice().into()),
             Part::Macro { variable, key } => match (store_of(*variable), key) {
                 (Some(store), Some(key)) => TextPart::Stored(store, slots.intern(store, key)),
-                _ => TextPart::Variable(*variable, key.as_deref().map(Into::into)),
+                _ => {
+                    slots.note(*variable);
+                    TextPart::Variable(*variable, key.as_deref().map(Into::into))
+                }
             },
         });
         Self { parts: parts.collect(), constant: None }

@@ -285,7 +285,8 @@ impl Flow<'_, '_> {
     }
 }
 
-fn runs_scripts(link: &Link) -> bool {
+/// Whether a link has a script in any place.
+pub(super) fn runs_scripts(link: &Link) -> bool {
     link.script.is_some()
         || link.condition.as_ref().is_some_and(|condition| condition.operator.script().is_some())
         || link.actions.iter().any(|action| matches!(action, Action::Exec(_)))
