@@ -17,6 +17,7 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext, StreamContext};
 use proxy_wasm::types::{BufferType, ContextType, LogLevel};
 
 use crate::abi;
+use crate::client;
 use crate::http::Http;
 use crate::metrics::Metrics;
 use crate::network::Network;
@@ -86,9 +87,13 @@ impl RootContext for Root {
         let metrics = Metrics::define();
         let store =
             plan.store_settings().map(|settings| Arc::new(Store::new(Arc::new(SharedData), &settings)));
-        if plan.may_slow_down()
-            && let Err(error) = abi::set_tick_period(TICK_MILLISECONDS)
-        {
+        let period = if plan.may_slow_down() {
+            Some(TICK_MILLISECONDS)
+        } else {
+            // The store of clients is looked after once a second.
+            plan.risk().map(|_| 1_000)
+        };
+        if let Some(Err(error)) = period.map(abi::set_tick_period) {
             metrics.failed(error);
         }
         let parked = Parked::default();
@@ -102,12 +107,17 @@ impl RootContext for Root {
         true
     }
 
-    /// Lets held answers go on.
+    /// Lets held answers go on, and looks after the store.
     fn on_tick(&mut self) {
         let Some(shared) = &self.shared else { return };
-        match abi::time() {
-            Ok(now) => shared.parked.tick(now, &shared.metrics),
-            Err(error) => shared.metrics.failed(error),
+        let now = match abi::time() {
+            Ok(now) => now,
+            Err(error) => return shared.metrics.failed(error),
+        };
+        shared.parked.tick(now, &shared.metrics);
+        if let Some(store) = shared.store.as_deref().filter(|_| shared.plan.risk().is_some()) {
+            store.tend(u32::try_from(now / 1_000_000_000).unwrap_or(u32::MAX));
+            client::report_store(Some(store), &shared.metrics);
         }
     }
 

@@ -18,6 +18,7 @@ mod bytes;
 mod memory;
 mod record;
 mod store;
+mod tend;
 
 pub use memory::MemoryValues;
 pub use record::{Change, Record};

@@ -150,6 +150,7 @@ fn tarpit(form: &Spanned<TarpitForm>, reporter: &mut Reporter<'_>) -> TarpitSett
         growth: tarpit.growth.value.0,
         longest: tarpit.longest.value.0,
         bytes_per_second: tarpit.bytes_per_second.map(|bytes| bytes.value.0),
+        held_bytes: tarpit.held_bytes.value.0,
         streams: tarpit.streams.value.0,
         fallback: tarpit.fallback.value,
     }

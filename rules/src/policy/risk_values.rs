@@ -37,7 +37,7 @@ macro_rules! with_numbers {
     ($then:ident) => {
         $then! {
             RiskNumber, Score, Seconds, Milliseconds, Ipv4Bits, Ipv6Bits, BlockNumber, Streams,
-            BytesPerSecond, Mebibytes, Matches, DifficultyBits, WindowSeconds, CookieSeconds
+            BytesPerSecond, HeldBytes, Mebibytes, Matches, DifficultyBits, WindowSeconds, CookieSeconds
         }
     };
 }
@@ -69,6 +69,8 @@ whole! {
     Streams(u32) 1..=100_000_u32, "streams";
     /// Bytes per second.
     BytesPerSecond(u32) 1..=1_000_000_000_u32, "bytes per second";
+    /// Bytes that are held.
+    HeldBytes(u32) 1_024..=1_073_741_824_u32, "bytes";
     /// Size of the store.
     Mebibytes(u32) 1..=limits::STORE_MEBIBYTES_MOST, "MiB";
     /// A number of matches.
