@@ -184,6 +184,8 @@ const TESTS: &[Test] = tests! {
     }
     Module risk {
         the_ladder_goes_up_over_all_workers,
+        a_permanent_block_ends_when_it_is_removed,
+        numbers_tell_how_clients_stand,
         a_client_that_behaves_recovers,
         lists_hold_in_their_order,
         each_switch_is_its_own,
