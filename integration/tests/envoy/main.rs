@@ -32,6 +32,7 @@ mod resolutions;
 mod risk;
 mod risk_load;
 mod support;
+mod tarpit_load;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -132,6 +133,7 @@ const TESTS: &[Test] = tests! {
     }
     Module logs {
         an_audit_record_is_one_line_of_json,
+        a_record_has_the_status_that_the_client_got,
         go_ftw_finds_what_lies_between_its_markers,
     }
     Module operations {
@@ -178,6 +180,7 @@ const TESTS: &[Test] = tests! {
     Module challenge {
         an_answer_earns_a_cookie_that_only_its_client_can_use,
         programs_get_a_problem_document,
+        records_say_what_the_client_got,
     }
     Browser challenge {
         a_browser_gets_through_by_itself,
@@ -198,6 +201,13 @@ const TESTS: &[Test] = tests! {
         a_thousand_answers_are_held_and_others_pass,
         who_hangs_up_leaves_nothing_behind,
         past_the_cap_the_fallback_holds,
+    }
+    Module tarpit_load {
+        delays_grow_up_to_the_longest,
+        bodies_take_their_length_at_the_rate,
+        a_slow_upstream_is_not_slowed_further,
+        inspected_bodies_are_slowed_too,
+        a_large_body_is_whole_and_ends_when_it_should,
     }
     Module manifests {
         the_wasm_plugins_policy_is_accepted,
