@@ -49,8 +49,8 @@ pub(crate) struct Root {
 }
 
 /// A policy's text as a plan, with everything that is to be said about it; no plan when it is refused.
-fn compile(text: &[u8]) -> (Option<(Plan, NetworkPolicy)>, Vec<Diagnostic>, Sources) {
-    let Loaded { policy, mut diagnostics, sources, .. } = policy::load(text, "policy");
+fn compile(text: &Arc<[u8]>) -> (Option<(Plan, NetworkPolicy)>, Vec<Diagnostic>, Sources) {
+    let Loaded { policy, mut diagnostics, sources, .. } = policy::load_shared(text, "policy");
     let plans = policy.and_then(|policy| {
         let plan = Plan::new(&policy).map_err(|problems| diagnostics.extend(problems)).ok()?;
         Some((plan, policy.network))
@@ -64,8 +64,8 @@ impl RootContext for Root {
     /// Reads the plugin configuration, which is the policy. `false` makes Envoy refuse it: at start
     /// Envoy exits, on an update the old configuration stays.
     fn on_configure(&mut self, size: usize) -> bool {
-        let text = match abi::buffer(BufferType::PluginConfiguration, 0, size) {
-            Ok(text) => text,
+        let text: Arc<[u8]> = match abi::buffer(BufferType::PluginConfiguration, 0, size) {
+            Ok(text) => text.into(),
             Err(error) => {
                 abi::log(LogLevel::Critical, format!("the policy can't be read: {error}").as_bytes());
                 return false;

@@ -216,6 +216,12 @@ pub const CHALLENGE_NUMBER_DIGITS: usize = 16;
 /// Bytes of what a browser says of itself in an answer; longer ones are refused.
 pub const CHALLENGE_WORDS_BYTES: usize = 512;
 
+/// Bytes of a database of countries; a larger one is refused at load. Each worker has it in its memory.
+pub const GEO_DATABASE_BYTES: usize = 64 * 1_024 * 1_024;
+
+/// Bytes of a text in a record of such a database, such as a city's name; a longer one is not there.
+pub const GEO_TEXT_BYTES: usize = 1_024;
+
 /// Bytes of the body of a slowed answer that are held at most, when the policy does not say. More goes on before its
 /// time. Well below Envoy's buffer of 1 MiB, past which Envoy ends the answer.
 pub const TARPIT_HELD_BYTES: u32 = 256 * 1_024;

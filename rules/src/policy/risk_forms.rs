@@ -12,7 +12,7 @@ use super::risk_values::{
 use super::values::{PhaseName, RuleId, SeverityName, Text};
 use crate::diagnostic::Code;
 use crate::limits;
-use crate::risk::{Fallback, RiskAction};
+use crate::risk::{Fallback, RiskAction, SetBy};
 
 form! {
     /// Risk per client. What is not given has its default, also in the parts that are left out.
@@ -216,9 +216,11 @@ form! {
 form! {
     /// Where a client's country comes from. It has either a header or a database.
     CountryForm {
-        /// Request header with the country's two letters, set by Envoy's geoip filter or a trusted hop.
+        /// Request header with the country's two letters.
         optional header: String,
-        /// MaxMind database (`.mmdb`) among the policy's `files`. Needs a module that was built with the feature `geoip`.
+        /// Who sets the header. Clients can send any header: nobody else is believed.
+        default set_by: SetBy = SetBy::TrustedHop,
+        /// MaxMind database (`.mmdb`) with countries among the policy's `files`.
         optional database: String,
     }
 }

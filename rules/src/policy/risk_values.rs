@@ -5,7 +5,7 @@ use super::read::{Form, choice};
 use super::report::Reporter;
 use crate::diagnostic::{Code, did_you_mean};
 use crate::limits;
-use crate::risk::{Classification, Fallback, KillChain, RiskAction};
+use crate::risk::{Classification, Fallback, KillChain, RiskAction, SetBy};
 
 /// Declares a whole number with a range.
 macro_rules! whole {
@@ -167,6 +167,13 @@ choice! { "ActionOnClient", RiskAction {
     "tarpit" => RiskAction::Tarpit,
     /// It is scored, and has to pass a challenge.
     "interrogate" => RiskAction::Interrogate,
+}}
+
+choice! { "SetBy", SetBy {
+    /// A proxy of `client_address.trusted_hops` sets it. On connections from others the header does not count.
+    "trusted_hop" => SetBy::TrustedHop,
+    /// This Envoy sets it, and takes away what clients send: whatever arrives counts.
+    "envoy" => SetBy::Envoy,
 }}
 
 choice! { "TarpitFallback", Fallback {

@@ -1,10 +1,10 @@
 //! What a policy says about risk. Times are in seconds unless said otherwise.
 
-use super::geo::Database;
 use super::lists::ListEntry;
 use super::vocabulary::KillChain;
 use crate::challenge;
 use crate::collections::StoreSettings;
+use crate::geo::Database;
 use crate::limits;
 
 /// The risk part of a policy.
@@ -254,14 +254,28 @@ impl Default for InterrogateSettings {
     }
 }
 
+/// Who has set a request header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetBy {
+    /// A trusted hop: the header counts when the connection comes from one.
+    TrustedHop,
+    /// Envoy itself, which takes away what clients send: the header always counts.
+    Envoy,
+}
+
 /// Where a client's country comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum GeoSource {
     /// Nowhere.
     #[default]
     None,
-    /// A request header, lower-case, that a trusted hop or Envoy's geoip filter has set: two letters.
-    Header(String),
+    /// A request header, lower-case: two letters.
+    Header {
+        /// Its name.
+        name: String,
+        /// Whose word is believed.
+        set_by: SetBy,
+    },
     /// A MaxMind database.
     Database(Database),
 }
