@@ -17,10 +17,14 @@ mod bodies;
 mod bundle;
 mod challenge;
 mod conditions;
+mod countries;
+mod countries_load;
 mod flow;
 mod harness;
 mod logs;
 mod manifests;
+#[path = "../../../rules/tests/support/mmdb.rs"]
+mod mmdb;
 mod network;
 mod network_http;
 mod network_load;
@@ -185,6 +189,13 @@ const TESTS: &[Test] = tests! {
     Browser challenge {
         a_browser_gets_through_by_itself,
     }
+    Module countries {
+        a_database_comes_with_the_policy,
+        rules_look_places_up,
+        what_is_no_database_is_refused_at_start,
+        envoys_geoip_filter_says_the_country,
+        only_trusted_hops_say_the_country,
+    }
     Module risk {
         the_ladder_goes_up_over_all_workers,
         a_permanent_block_ends_when_it_is_removed,
@@ -201,6 +212,9 @@ const TESTS: &[Test] = tests! {
         a_thousand_answers_are_held_and_others_pass,
         who_hangs_up_leaves_nothing_behind,
         past_the_cap_the_fallback_holds,
+    }
+    Module countries_load {
+        a_large_database_takes_its_size_a_few_times,
     }
     Module tarpit_load {
         delays_grow_up_to_the_longest,
