@@ -2,6 +2,7 @@
 //! texts that come again are pointers, and the metadata. The format is MaxMind DB 2.0.
 
 #![allow(dead_code, reason = "not every runner uses all of it")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
