@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use maxminddb::{LookupResult, PathElement, Reader};
+use serde::de::{Deserialize, Deserializer, Visitor};
 
 use crate::limits;
 
@@ -51,23 +52,50 @@ const COUNTRY: [&[PathElement<'static>]; 3] = [
     &[PathElement::Key("country")],
 ];
 
-/// Names of `GEO` that are texts, with where these are. MaxMind's databases have no code of three letters and no area
-/// codes.
-const TEXTS: [(&str, &[PathElement<'static>]); 5] = [
+/// Where the others of `GEO` are. MaxMind's databases have no code of three letters and no area codes.
+const PLACE: [(&str, &[PathElement<'static>]); 8] = [
     ("COUNTRY_NAME", &[PathElement::Key("country"), PathElement::Key("names"), PathElement::Key("en")]),
     ("COUNTRY_CONTINENT", &[PathElement::Key("continent"), PathElement::Key("code")]),
     ("REGION", &[PathElement::Key("subdivisions"), PathElement::Index(0), PathElement::Key("iso_code")]),
     ("CITY", &[PathElement::Key("city"), PathElement::Key("names"), PathElement::Key("en")]),
     ("POSTAL_CODE", &[PathElement::Key("postal"), PathElement::Key("code")]),
-];
-
-/// The same of numbers.
-const NUMBERS: [(&str, &[PathElement<'static>]); 2] = [
     ("LATITUDE", &[PathElement::Key("location"), PathElement::Key("latitude")]),
     ("LONGITUDE", &[PathElement::Key("location"), PathElement::Key("longitude")]),
+    ("DMA_CODE", &[PathElement::Key("location"), PathElement::Key("metro_code")]),
 ];
 
-const METRO_CODE: &[PathElement<'static>] = &[PathElement::Key("location"), PathElement::Key("metro_code")];
+/// A text or a number, as text. One type for both keeps the module small.
+struct Scalar(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl Visitor<'_> for ScalarVisitor {
+    type Value = Scalar;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text or a number")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Scalar, E> {
+        // A longer one is not copied.
+        let text = if text.len() > limits::GEO_TEXT_BYTES { "" } else { text };
+        Ok(Scalar(text.as_bytes().to_vec()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Scalar, E> {
+        Ok(Scalar(number.to_string().into_bytes()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Scalar, E> {
+        Ok(Scalar(number.to_string().into_bytes()))
+    }
+}
 
 impl Database {
     /// Takes a database, such as GeoLite2 Country or City.
@@ -93,16 +121,7 @@ impl Database {
     pub(crate) fn place(&self, address: IpAddr) -> Option<Place> {
         let record = self.record(address)?;
         let mut place: Place = country(&record).map(|code| ("COUNTRY_CODE", code)).into_iter().collect();
-        let texts = TEXTS.iter().filter_map(|(name, path)| Some((*name, text(&record, path)?)));
-        place.extend(texts);
-        let numbers = NUMBERS.iter().filter_map(|(name, path)| {
-            let number: f64 = record.decode_path(path).ok()??;
-            Some((*name, number.to_string().into_bytes()))
-        });
-        place.extend(numbers);
-        if let Ok(Some(code)) = record.decode_path::<u16>(METRO_CODE) {
-            place.push(("DMA_CODE", code.to_string().into_bytes()));
-        }
+        place.extend(PLACE.iter().filter_map(|(name, path)| Some((*name, scalar(&record, path)?))));
         Some(place)
     }
 
@@ -111,13 +130,13 @@ impl Database {
     }
 }
 
-fn text(record: &LookupResult<'_, Bytes>, path: &[PathElement<'_>]) -> Option<Vec<u8>> {
-    let found: &str = record.decode_path(path).ok()??;
-    (!found.is_empty() && found.len() <= limits::GEO_TEXT_BYTES).then(|| found.as_bytes().to_vec())
+fn scalar(record: &LookupResult<'_, Bytes>, path: &[PathElement<'_>]) -> Option<Vec<u8>> {
+    let Scalar(text) = record.decode_path(path).ok()??;
+    (!text.is_empty()).then_some(text)
 }
 
 fn country(record: &LookupResult<'_, Bytes>) -> Option<Vec<u8>> {
-    COUNTRY.iter().find_map(|path| country_code(&text(record, path)?))
+    COUNTRY.iter().find_map(|path| country_code(&scalar(record, path)?))
 }
 
 /// Two letters as a country's code, upper-case; `None` for anything else.
