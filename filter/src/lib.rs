@@ -25,6 +25,7 @@ mod client;
 mod head;
 mod http;
 mod http_network;
+mod intake;
 mod metrics;
 mod network;
 mod pairs;
