@@ -18,17 +18,18 @@ use crate::policy::Rules;
 use crate::render::plural;
 use crate::source::{Recorder, expand};
 
-/// Make one policy of SecLang files and all files that they refer to
+/// Make one policy of SecLang files, data files and a policy
 ///
-/// The module has no files: what `Include`, `@pmFromFile`, `@ipMatchFromFile`, `exec` and the like name becomes
-/// part of the policy. The files are one rule set, behind those of the policy that is given. Nothing is written
-/// unless the policy is valid and its rules are those of the files.
+/// The module has no files: what `Include`, `@pmFromFile`, `@ipMatchFromFile`, `SecGeoLookupDb`, `exec` and the like
+/// name becomes part of the policy, and so does what `--file` names. SecLang files are one rule set, behind those of the
+/// policy that is given. Nothing is written unless the policy is valid and its rules are those of the files.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   portcullis bundle --seclang crs-setup.conf --seclang 'rules/*.conf' --name crs -o policy.json
   portcullis bundle --policy base.json --seclang 'rules/*.conf' --enforcement strict -o policy.json
   portcullis bundle --minify --seclang main.conf -o - | jq '.files | keys'
+  portcullis bundle --policy base.json --file countries.mmdb=GeoLite2-Country.mmdb -o policy.json
 
 Exit status:
   0  the policy was written
@@ -64,7 +65,8 @@ enum Enforcement {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    ensure!(!arguments.rules.seclang.is_empty(), "there is nothing to bundle; give --seclang");
+    let nothing = arguments.rules.seclang.is_empty() && arguments.rules.file.is_empty();
+    ensure!(!nothing, "there is nothing to bundle; give --seclang, or --policy with --file");
     let recorder = Recorder::default();
     let loaded = arguments.rules.load_from(&recorder, &arguments.name)?;
     crate::policy::report(&loaded.diagnostics, &loaded.sources);
@@ -78,6 +80,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     });
     let mut texts: Vec<(String, Vec<u8>)> = texts.collect::<anyhow::Result<_>>()?;
     let included = included(&direct, &files);
+    for (name, contents) in crate::policy::data_files(&arguments.rules.file)? {
+        if files.get(&name).is_some_and(|other| *other != contents) {
+            bail!("there are two files with the name {name}");
+        }
+        files.insert(name, contents);
+    }
     if arguments.minify {
         let includes = files.iter_mut().filter(|(name, _)| included.contains(name)).map(|(_, text)| text);
         for text in texts.iter_mut().map(|(_, text)| text).chain(includes) {
@@ -152,7 +160,8 @@ fn bundle(
         "seclang": seclang,
     });
     match policy.entry("rule_sets").or_insert_with(|| json!([])) {
-        Value::Array(sets) => sets.push(rule_set),
+        Value::Array(sets) if !arguments.rules.seclang.is_empty() => sets.push(rule_set),
+        Value::Array(_) => {}
         _ => bail!("`rule_sets` of the policy is no array"),
     }
     if files.is_empty() {

@@ -44,6 +44,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     seclang: Vec<PathBuf>,
 
+    /// A data file for the policies, such as a database of countries, under its own name or another: `PATH` or
+    /// `NAME=PATH`; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    file: Vec<String>,
+
     /// How to print reports
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -79,6 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (mut seclang, policies): (Vec<PathBuf>, Vec<PathBuf>) =
         arguments.files.iter().cloned().partition(|path| is_seclang(path));
     seclang.extend_from_slice(&arguments.seclang);
+    let data = given::data_files(&arguments.file)?;
     for path in &policies {
         let (name, text) = read(path)?;
         let loaded = if name.ends_with(".armr") {
@@ -86,7 +92,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             loaded.policy = loaded.policy.filter(|_| !has_errors(&loaded.diagnostics));
             loaded
         } else {
-            policy::load(&text, &name)
+            policy::load_with(&text, &name, data.clone())
         };
         checked.push((name, loaded));
     }

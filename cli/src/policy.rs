@@ -1,5 +1,6 @@
 //! What the commands judge by: a policy, SecLang files, or both.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -23,6 +24,11 @@ pub(crate) struct Rules {
     /// wildcards
     #[arg(long, value_name = "FILE")]
     pub(crate) seclang: Vec<PathBuf>,
+
+    /// A data file for the policy, such as a database of countries, under its own name or another: `PATH` or
+    /// `NAME=PATH`; may be given more than once
+    #[arg(long, value_name = "FILE", requires = "policy")]
+    pub(crate) file: Vec<String>,
 }
 
 impl Rules {
@@ -39,13 +45,30 @@ impl Rules {
         let mut loaded = match &self.policy {
             Some(path) => {
                 let text = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
-                policy::load(&text, &path.display().to_string())
+                policy::load_with(&text, &path.display().to_string(), data_files(&self.file)?)
             }
             None => nothing(),
         };
         add_seclang(&mut loaded, &self.seclang, source, name)?;
         Ok(loaded)
     }
+}
+
+/// Reads the data files of `--file`, by the names under which a policy knows them.
+pub(crate) fn data_files(given: &[String]) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+    let read = |given: &String| {
+        let (name, path) = match given.split_once('=') {
+            Some((name, path)) => (name.to_owned(), Path::new(path)),
+            None => {
+                let path = Path::new(given);
+                let name = path.file_name().with_context(|| format!("{given} names no file"))?;
+                (name.to_string_lossy().into_owned(), path)
+            }
+        };
+        let contents = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
+        Ok((name, contents))
+    };
+    given.iter().map(read).collect()
 }
 
 /// Name of the rule set of SecLang files that are given no other.

@@ -7,6 +7,9 @@
     reason = "a test may fail, and says what it leaves out"
 )]
 
+#[path = "../../rules/tests/support/mmdb.rs"]
+mod mmdb;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -303,4 +306,55 @@ fn describe(root: &Path) -> RuleSet {
     let parsed = seclang::parse(&documents, &Disk, &mut Sources::default(), options);
     assert!(!has_errors(&parsed.diagnostics));
     parsed.rule_set
+}
+
+/// A database of countries comes with the policy, by its file or by what SecLang names.
+#[test]
+fn databases_of_countries_are_part_of_the_policy() {
+    let folder = folder("bundle-countries");
+    write(&folder, "data/countries.mmdb", &mmdb::database(28, &mmdb::places()));
+    let risk = json!({
+        "country": { "database": "geo.mmdb" },
+        "rules": [{ "id": 1, "condition": { "attribute": "countries", "value": "DE" } }],
+    });
+    write(&folder, "base.json", json!({ "risk": risk }).to_string().as_bytes());
+    write(
+        &folder,
+        "main.conf",
+        b"SecGeoLookupDb data/countries.mmdb\nSecRule REMOTE_ADDR \"@geoLookup\" \"id:2,phase:1,pass,chain\"\n\
+            SecRule GEO:COUNTRY_CODE \"@streq DE\" \"t:none\"\n",
+    );
+    let given = "geo.mmdb=data/countries.mmdb";
+    let (status, out, _) = portcullis(&folder, &["check", "base.json"]);
+    assert_eq!(status, 1);
+    assert!(out.contains("error[E0709]") && out.contains("`geo.mmdb`"), "{out}");
+    let (status, out, error) = portcullis(&folder, &["check", "base.json", "--file", given]);
+    assert_eq!(status, 0, "{out}{error}");
+
+    let (status, _, error) =
+        portcullis(&folder, &["bundle", "--policy", "base.json", "--file", given, "-o", "one.json"]);
+    assert_eq!(status, 0, "{error}");
+    assert!(error.contains("1 data file"), "{error}");
+    let (policy, text) = load(&folder.join("one.json"));
+    assert_eq!(policy.rule_sets.len(), 1, "the rules about clients");
+    assert!(text["files"]["geo.mmdb"]["base64"].is_string());
+
+    let both =
+        ["bundle", "--policy", "base.json", "--file", given, "--seclang", "main.conf", "-o", "two.json"];
+    let (status, _, error) = portcullis(&folder, &both);
+    assert_eq!(status, 0, "{error}");
+    let (_, text) = load(&folder.join("two.json"));
+    let names: Vec<&String> = text["files"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["data/countries.mmdb", "geo.mmdb"]);
+
+    // What is no database is refused by each command, and nothing is written.
+    write(&folder, "data/countries.mmdb", b"country,code");
+    for arguments in [&both[..], &["check", "main.conf"]] {
+        let (status, out, error) = portcullis(&folder, arguments);
+        assert_eq!(status, 1, "{out}{error}");
+        assert!((out + &error).contains("not a MaxMind database"));
+    }
+    let (status, _, error) = portcullis(&folder, &["bundle", "-o", "three.json"]);
+    assert_eq!(status, 2, "{error}");
+    assert!(!folder.join("three.json").exists());
 }

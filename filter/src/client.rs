@@ -5,37 +5,47 @@ use portcullis_rules::eval::{ClientCounts, Transaction, UnixNanos};
 use proxy_wasm::types::LogLevel;
 
 use crate::abi;
-use crate::metrics::{Counter, Metrics};
-use crate::tarpit::{Admission, HELD_BYTES, Parked};
+use crate::metrics::{Counter, Gauge, Metrics};
+use crate::tarpit::{Admission, Pace, Parked, Part};
 
 /// How the answer of one stream is slowed down.
 #[derive(Debug, Default)]
 pub(crate) struct Slowing {
     asked: bool,
-    /// Bytes of body per second, once the answer has begun.
-    rate: Option<u32>,
+    /// Of an answer that is slowed down.
+    pace: Option<Pace>,
 }
 
 impl Slowing {
-    /// An answer is about to begin: holds it if that is what its client deserves.
+    /// Whether an answer has come to its beginning.
+    pub(crate) const fn is_decided(&self) -> bool {
+        self.asked
+    }
+
+    /// An answer is about to begin, or to go on: holds it if that is what its client deserves. `size` is what the host
+    /// holds of its body.
     pub(crate) fn begin(
         &mut self,
         transaction: &mut Transaction,
         parked: &Parked,
         metrics: &Metrics,
         stream: u32,
+        size: usize,
         now: UnixNanos,
     ) -> Admission {
         if self.asked {
-            return Admission::Pass;
+            let held = self.holds_body(parked, metrics, stream, size, now.0);
+            return if held { Admission::Parked } else { Admission::Pass };
         }
         self.asked = true;
         let Some(tarpit) = transaction.slow_down(now) else { return Admission::Pass };
-        let admission = parked.park(stream, tarpit, now.0);
+        let admission = parked.admits(&tarpit);
         match admission {
             Admission::Parked => {
+                let pace = Pace::new(&tarpit, size, now.0);
+                parked.hold(stream, Part::Answer, pace.due(now.0), metrics);
                 metrics.count(Counter::TarpitHeld);
-                self.rate = tarpit.bytes_per_second;
+                self.pace = Some(pace);
             }
             Admission::Pass | Admission::Refuse => metrics.count(Counter::TarpitFull),
         }
@@ -43,18 +53,27 @@ impl Slowing {
     }
 
     /// A piece of body came in: whether it is held. `size` is what the host holds.
-    pub(crate) fn holds_body(&self, parked: &Parked, stream: u32, size: usize, now: u64) -> bool {
-        if parked.holds(stream) {
-            if size >= HELD_BYTES {
-                parked.release(stream);
-                return false;
+    pub(crate) fn holds_body(
+        &mut self,
+        parked: &Parked,
+        metrics: &Metrics,
+        stream: u32,
+        size: usize,
+        now: u64,
+    ) -> bool {
+        let Some(pace) = &mut self.pace else { return false };
+        match pace.piece(parked.holds(stream), size, now) {
+            Some(until) => {
+                parked.hold(stream, Part::Piece, until, metrics);
+                true
             }
-            return true;
+            None => {
+                if parked.release(stream, metrics) == Some(Part::Answer) {
+                    metrics.count(Counter::TarpitResumed);
+                }
+                false
+            }
         }
-        let Some(rate) = self.rate.filter(|rate| *rate > 0 && size > 0) else { return false };
-        let wait = size.min(HELD_BYTES) as u64 * 1_000_000_000 / u64::from(rate);
-        parked.hold(stream, now.saturating_add(wait));
-        true
     }
 }
 
@@ -112,8 +131,8 @@ pub(crate) fn report_store(store: Option<&Store>, metrics: &Metrics) {
     for (counter, by) in counted.into_iter().filter(|(_, by)| *by > 0) {
         metrics.add(counter, u32::try_from(by).unwrap_or(u32::MAX));
     }
-    let change = i64::try_from(counts.clients_added)
-        .unwrap_or(i64::MAX)
-        .saturating_sub(i64::try_from(counts.clients_removed).unwrap_or(i64::MAX));
-    metrics.change_clients(change);
+    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let change = |added, removed| number(added).saturating_sub(number(removed));
+    metrics.change(Gauge::Clients, change(counts.clients_added, counts.clients_removed));
+    metrics.change(Gauge::Blocked, change(counts.blocked_added, counts.blocked_removed));
 }

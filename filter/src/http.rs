@@ -51,7 +51,7 @@ use crate::metrics::{Counter, Metrics};
 use crate::properties::{self, Endpoint};
 use crate::reply::{self, Asker, Format, Reply};
 use crate::root::Shared;
-use crate::tarpit::Admission;
+use crate::tarpit::{Admission, Part};
 
 /// The context of one HTTP stream.
 #[derive(Debug)]
@@ -112,6 +112,8 @@ struct Exchange {
     connect: bool,
     /// Whether response headers have gone on to the client.
     response_begun: bool,
+    /// The status in the upstream's response, 0 before it.
+    upstream_status: u16,
     /// Whether we ended it: callbacks that follow are about our own answer.
     ended: bool,
     /// Whether the host failed us.
@@ -130,8 +132,13 @@ impl Http {
         Self { shared, context_id, protocol, exchange: None }
     }
 
-    /// Runs one step of the exchange and carries out what comes of it.
-    fn step(&mut self, side: Side, step: impl FnOnce(&mut Exchange) -> Result<Next, HostError>) -> Action {
+    /// Runs one step of the exchange and carries out what comes of it. `size` is what the host holds of the body.
+    fn step(
+        &mut self,
+        side: Side,
+        size: usize,
+        step: impl FnOnce(&mut Exchange) -> Result<Next, HostError>,
+    ) -> Action {
         // Without an exchange the host answers a request by itself that it never showed us.
         let Some(exchange) = &mut self.exchange else { return Action::Continue };
         if exchange.ended {
@@ -142,7 +149,7 @@ impl Http {
             return Action::Pause;
         }
         match step(exchange) {
-            Ok(Next::Go) if side == Side::Response => exchange.begin_answer(),
+            Ok(Next::Go) if side == Side::Response => exchange.begin_answer(size),
             Ok(Next::Go) => Action::Continue,
             Ok(Next::Hold) => Action::Pause,
             Ok(Next::End(interruption)) => exchange.end(&interruption),
@@ -171,36 +178,42 @@ impl HttpContext for Http {
             head.restore_transfer_encoding();
         }
         self.exchange = Some(exchange);
-        self.step(Side::Request, |exchange| exchange.request_head(&head, end_of_stream))
+        self.step(Side::Request, 0, |exchange| exchange.request_head(&head, end_of_stream))
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        self.step(Side::Request, |exchange| exchange.request_body(size, end_of_stream))
+        self.step(Side::Request, size, |exchange| exchange.request_body(size, end_of_stream))
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        self.step(Side::Request, Exchange::request_trailers)
+        self.step(Side::Request, 0, Exchange::request_trailers)
     }
 
     fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
-        self.step(Side::Response, |exchange| exchange.response_head(end_of_stream))
+        self.step(Side::Response, 0, |exchange| exchange.response_head(end_of_stream))
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        if let Some(action) = self.exchange.as_ref().and_then(|exchange| exchange.slow_body(size)) {
+        if let Some(action) = self.exchange.as_mut().and_then(|exchange| exchange.slow_body(size)) {
             return action;
         }
-        self.step(Side::Response, |exchange| exchange.response_body(size, end_of_stream))
+        self.step(Side::Response, size, |exchange| exchange.response_body(size, end_of_stream))
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        self.step(Side::Response, Exchange::response_trailers)
+        // What was inspected and held of the body goes on with its trailers.
+        let size = self.exchange.as_ref().map_or(0, |exchange| match exchange.response_body {
+            Body::Held(seen) => seen,
+            _ => 0,
+        });
+        self.step(Side::Response, size, Exchange::response_trailers)
     }
 
     fn on_log(&mut self) {
         if let Some(mut exchange) = self.exchange.take() {
-            if exchange.shared.parked.release(exchange.stream) {
-                exchange.shared.metrics.count(Counter::TarpitAbandoned);
+            let Shared { parked, metrics, .. } = &*exchange.shared;
+            if parked.release(exchange.stream, metrics) == Some(Part::Answer) {
+                metrics.count(Counter::TarpitAbandoned);
             }
             exchange.finish();
         }
@@ -280,6 +293,7 @@ impl Exchange {
             tunnel: head.body == BodyKind::Tunnel,
             connect: head.method == b"CONNECT",
             response_begun: false,
+            upstream_status: 0,
             ended: false,
             failed: false,
             refused: false,
@@ -289,11 +303,12 @@ impl Exchange {
         }
     }
 
-    /// The answer would go to the client now: it does, unless its client is slowed down.
-    fn begin_answer(&mut self) -> Action {
+    /// The answer, or more of it, would go to the client now: it does, unless its client is slowed down. `size` is what the
+    /// host holds of its body.
+    fn begin_answer(&mut self, size: usize) -> Action {
         let now = if self.shared.plan.may_slow_down() { self.now() } else { return Action::Continue };
         let Shared { parked, metrics, .. } = &*self.shared;
-        match self.slowing.begin(&mut self.transaction, parked, metrics, self.stream, now) {
+        match self.slowing.begin(&mut self.transaction, parked, metrics, self.stream, size, now) {
             Admission::Pass => Action::Continue,
             Admission::Parked => Action::Pause,
             Admission::Refuse => {
@@ -303,13 +318,16 @@ impl Exchange {
         }
     }
 
-    /// What happens to a piece of body of a client that is slowed down; `None` when it is as usual.
-    fn slow_body(&self, size: usize) -> Option<Action> {
-        if self.ended || self.response_body != Body::Passes || !self.shared.plan.may_slow_down() {
+    /// What happens to a piece of body that is not inspected, or no more; `None` when it is as usual.
+    fn slow_body(&mut self, size: usize) -> Option<Action> {
+        let applies = self.slowing.is_decided() && self.response_body == Body::Passes;
+        if self.ended || !applies {
             return None;
         }
         let now = self.now().0;
-        self.slowing.holds_body(&self.shared.parked, self.stream, size, now).then_some(Action::Pause)
+        let Shared { parked, metrics, .. } = &*self.shared;
+        let held = self.slowing.holds_body(parked, metrics, self.stream, size, now);
+        Some(if held { Action::Pause } else { Action::Continue })
     }
 
     fn now(&self) -> UnixNanos {
@@ -414,6 +432,7 @@ impl Exchange {
         }
         let pairs = abi::header_pairs(MapType::HttpResponseHeaders)?;
         let head = ResponseFields::new(&pairs);
+        self.upstream_status = head.status;
         let verdict = self.transaction.response_headers(
             &ResponseHead { status: head.status, protocol: &self.protocol, headers: &head.fields },
             now,
@@ -566,17 +585,21 @@ impl Exchange {
     fn answer(&mut self, answer: Option<Reply>, details: &str) -> Action {
         self.ended = true;
         let answer = answer.filter(|_| !self.response_begun);
+        let status = answer.as_ref().map(|reply| reply.status);
         let sent = answer.map(|reply| {
             let headers: Vec<(&[u8], &[u8])> =
                 reply.headers.iter().map(|(name, value)| (*name, value.as_slice())).collect();
             abi::send_local_response(reply.status, details, &headers, &reply.body, reply.grpc_status)
         });
-        if let Some(Ok(())) = sent {
+        if let (Some(Ok(())), Some(status)) = (sent, status) {
+            self.transaction.client_got(status);
             return Action::Pause;
         }
         if let Some(Err(error)) = sent {
             self.shared.metrics.failed(error);
         }
+        // A response that is reset has begun with the upstream's status.
+        self.transaction.client_got(if self.response_begun { self.upstream_status } else { 0 });
         let stream = if self.response_begun { StreamType::HttpResponse } else { StreamType::HttpRequest };
         if let Err(error) = abi::close_stream(stream) {
             self.shared.metrics.failed(error);

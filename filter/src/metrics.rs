@@ -202,8 +202,30 @@ impl Counter {
     }
 }
 
-/// The gauge of clients in the store.
-const CLIENTS: &str = "portcullis.risk.clients";
+/// A gauge. All workers add to it and take away from it what they have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gauge {
+    /// Clients in the store.
+    Clients,
+    /// Those of them that are blocked.
+    Blocked,
+    /// Answers that are held.
+    Held,
+}
+
+impl Gauge {
+    /// All of them, in order of their discriminants.
+    const ALL: [Self; 3] = [Self::Clients, Self::Blocked, Self::Held];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Clients => "portcullis.risk.clients",
+            Self::Blocked => "portcullis.risk.blocked",
+            Self::Held => "portcullis.risk.tarpit.streams",
+        }
+    }
+}
+
 /// The histogram of scores.
 const SCORES: &str = "portcullis.risk.score";
 
@@ -212,8 +234,8 @@ const SCORES: &str = "portcullis.risk.score";
 pub(crate) struct Metrics {
     /// By discriminant; `None` where the host would not define one.
     ids: Vec<Option<u32>>,
-    /// Clients in the store.
-    clients: Option<u32>,
+    /// The same of gauges.
+    gauges: [Option<u32>; Gauge::ALL.len()],
     /// Scores of clients after a change.
     scores: Option<u32>,
     logged: Cell<u32>,
@@ -227,9 +249,9 @@ impl Metrics {
             .iter()
             .map(|counter| abi::define_counter(counter.name()).map_err(|error| failure = Some(error)).ok())
             .collect();
-        let clients = abi::define_metric(MetricType::Gauge, CLIENTS).ok();
+        let gauges = Gauge::ALL.map(|gauge| abi::define_metric(MetricType::Gauge, gauge.name()).ok());
         let scores = abi::define_metric(MetricType::Histogram, SCORES).ok();
-        let metrics = Self { ids, clients, scores, logged: Cell::new(0) };
+        let metrics = Self { ids, gauges, scores, logged: Cell::new(0) };
         if let Some(error) = failure {
             metrics.failed(error);
         }
@@ -249,10 +271,10 @@ impl Metrics {
         }
     }
 
-    /// Notes that clients came into the store or went.
-    pub(crate) fn change_clients(&self, by: i64) {
-        if let Some(id) = self.clients.filter(|_| by != 0)
-            && let Err(error) = abi::change_gauge(id, by)
+    /// Changes a gauge.
+    pub(crate) fn change(&self, gauge: Gauge, by: i64) {
+        if let Some(Some(id)) = self.gauges.get(gauge as usize).filter(|_| by != 0)
+            && let Err(error) = abi::change_gauge(*id, by)
         {
             self.failed(error);
         }
@@ -293,6 +315,9 @@ mod tests {
         for (index, counter) in Counter::ALL.iter().enumerate() {
             assert_eq!(*counter as usize, index);
         }
+        for (index, gauge) in Gauge::ALL.iter().enumerate() {
+            assert_eq!(*gauge as usize, index);
+        }
     }
 
     #[test]
@@ -310,6 +335,9 @@ mod tests {
     #[test]
     fn each_counter_is_documented() {
         let text = include_str!("../../docs/configuration.md");
+        for name in Gauge::ALL.map(Gauge::name).into_iter().chain([SCORES]) {
+            assert!(text.contains(&format!("| `{name}` |")), "{name}");
+        }
         for counter in Counter::ALL {
             // Those of the phases share a line, which names the first and the last.
             let name = counter.name().trim_end_matches(|c: char| c.is_ascii_digit());

@@ -19,6 +19,7 @@ use proxy_wasm::types::{BufferType, ContextType, LogLevel};
 
 use crate::abi;
 use crate::challenge::SharedKey;
+use crate::client;
 use crate::http::Http;
 use crate::metrics::Metrics;
 use crate::network::Network;
@@ -54,8 +55,8 @@ pub(crate) struct Root {
 }
 
 /// A policy's text as a plan, with everything that is to be said about it; no plan when it is refused.
-fn compile(text: &[u8]) -> (Option<(Plan, NetworkPolicy)>, Vec<Diagnostic>, Sources) {
-    let Loaded { policy, mut diagnostics, sources, .. } = policy::load(text, "policy");
+fn compile(text: &Arc<[u8]>) -> (Option<(Plan, NetworkPolicy)>, Vec<Diagnostic>, Sources) {
+    let Loaded { policy, mut diagnostics, sources, .. } = policy::load_shared(text, "policy");
     let plans = policy.and_then(|policy| {
         let plan = Plan::new(&policy).map_err(|problems| diagnostics.extend(problems)).ok()?;
         Some((plan, policy.network))
@@ -81,8 +82,8 @@ impl RootContext for Root {
     /// Reads the plugin configuration, which is the policy. `false` makes Envoy refuse it: at start
     /// Envoy exits, on an update the old configuration stays.
     fn on_configure(&mut self, size: usize) -> bool {
-        let text = match abi::buffer(BufferType::PluginConfiguration, 0, size) {
-            Ok(text) => text,
+        let text: Arc<[u8]> = match abi::buffer(BufferType::PluginConfiguration, 0, size) {
+            Ok(text) => text.into(),
             Err(error) => {
                 abi::log(LogLevel::Critical, format!("the policy can't be read: {error}").as_bytes());
                 return false;
@@ -109,9 +110,13 @@ impl RootContext for Root {
                 return false;
             }
         };
-        if plan.may_slow_down()
-            && let Err(error) = abi::set_tick_period(TICK_MILLISECONDS)
-        {
+        let period = if plan.may_slow_down() {
+            Some(TICK_MILLISECONDS)
+        } else {
+            // The store of clients is looked after once a second.
+            plan.risk().map(|_| 1_000)
+        };
+        if let Some(Err(error)) = period.map(abi::set_tick_period) {
             metrics.failed(error);
         }
         let parked = Parked::default();
@@ -132,12 +137,17 @@ impl RootContext for Root {
         true
     }
 
-    /// Lets held answers go on.
+    /// Lets held answers go on, and looks after the store.
     fn on_tick(&mut self) {
         let Some(shared) = &self.shared else { return };
-        match abi::time() {
-            Ok(now) => shared.parked.tick(now, &shared.metrics),
-            Err(error) => shared.metrics.failed(error),
+        let now = match abi::time() {
+            Ok(now) => now,
+            Err(error) => return shared.metrics.failed(error),
+        };
+        shared.parked.tick(now, &shared.metrics);
+        if let Some(store) = shared.store.as_deref().filter(|_| shared.plan.risk().is_some()) {
+            store.tend(u32::try_from(now / 1_000_000_000).unwrap_or(u32::MAX));
+            client::report_store(Some(store), &shared.metrics);
         }
     }
 

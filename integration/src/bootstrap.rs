@@ -128,6 +128,40 @@ impl Bootstrap {
     }
 }
 
+/// Puts filters in front of all others into a rendered configuration.
+pub(crate) fn put_first(root: &mut Value, mut first: Vec<Value>) -> Result<()> {
+    let filters = at(root, &format!("{MANAGER}/http_filters"))?.as_array_mut();
+    let filters = filters.context("http_filters is not a list")?;
+    first.append(filters);
+    *filters = first;
+    Ok(())
+}
+
+/// Sets a field of the HTTP connection manager in a rendered configuration.
+pub(crate) fn set_in_manager(root: &mut Value, key: &str, value: Value) -> Result<()> {
+    set(root, MANAGER, key, value)
+}
+
+/// Takes the listeners out of a rendered configuration; Envoy reads them from `file` instead, and again each time
+/// another file takes its place.
+pub(crate) fn watch_listeners(root: &mut Value, file: &Path) -> Result<Value> {
+    let folder = file.parent().context("no folder")?;
+    let statics = at(root, "/static_resources")?.as_object_mut().context("static_resources is not a map")?;
+    let mut resources = statics.remove("listeners").context("no listeners")?;
+    for listener in resources.as_array_mut().into_iter().flatten() {
+        set(listener, "", "@type", json!("type.googleapis.com/envoy.config.listener.v3.Listener"))?;
+    }
+    let source = json!({
+        "path_config_source": {
+            "path": path_value(file)?, "watched_directory": { "path": path_value(folder)? },
+        },
+        "resource_api_version": "V3",
+    });
+    set(root, "", "node", json!({ "id": "test", "cluster": "test" }))?;
+    set(root, "", "dynamic_resources", json!({ "lds_config": source }))?;
+    Ok(json!({ "resources": resources }))
+}
+
 /// Reads YAML (JSON, too) into a JSON value.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! A policy in a running Envoy in front of an upstream.
 
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::bootstrap::{Bootstrap, Enforcement, Module};
+use crate::bootstrap::{Bootstrap, Enforcement, Module, put_first, set_in_manager, watch_listeners};
 use crate::client::{Http1, Http2, Protocol, Reply, Request};
 use crate::envoy::{Envoy, EnvoyOptions, StartError};
 use crate::log::{Access, LoggedMatch, access_records, matches};
@@ -33,6 +34,9 @@ pub struct Scenario {
     buffer_limit: Option<u32>,
     upstream_http2: bool,
     lenient: bool,
+    filters: Vec<Value>,
+    manager: Vec<(&'static str, Value)>,
+    reloadable: bool,
 }
 
 impl Scenario {
@@ -53,6 +57,9 @@ impl Scenario {
             buffer_limit: None,
             upstream_http2: false,
             lenient: false,
+            filters: Vec::new(),
+            manager: Vec::new(),
+            reloadable: false,
         }
     }
 
@@ -110,6 +117,27 @@ impl Scenario {
         self
     }
 
+    /// Puts one more filter of Envoy's in front of the module.
+    #[must_use]
+    pub fn filter(mut self, filter: Value) -> Self {
+        self.filters.push(filter);
+        self
+    }
+
+    /// Sets a field of Envoy's HTTP connection manager.
+    #[must_use]
+    pub fn manager(mut self, key: &'static str, value: Value) -> Self {
+        self.manager.push((key, value));
+        self
+    }
+
+    /// Lets [`Gateway::reload`] change the policy while Envoy runs.
+    #[must_use]
+    pub const fn reloadable(mut self) -> Self {
+        self.reloadable = true;
+        self
+    }
+
     /// Starts upstream and Envoy. The module comes from `$PORTCULLIS_WASM`, Envoy from where
     /// [`find_envoy`] finds it.
     ///
@@ -132,23 +160,16 @@ impl Scenario {
     pub async fn start_with(self, envoy: PathBuf, module: Option<PathBuf>) -> Result<Gateway> {
         let upstream = Upstream::start().await?;
         let directory = Directory::create()?;
-        let bootstrap = Bootstrap {
-            port: self.port,
-            upstream: upstream.address(),
-            upstream_http2: self.upstream_http2,
-            buffer_limit: self.buffer_limit,
-            lenient: self.lenient,
-            access_log: directory.access_log(),
-            module: self.policy.zip(module).map(|(policy, file)| Module {
-                file,
-                policy: policy_text(policy, self.enforcement),
-                enforcement: self.enforcement,
-            }),
+        // An update of a listener leaves its port alone, so it must not be any port.
+        let port = if self.reloadable && self.port == 0 { free_port()? } else { self.port };
+        let setup = Setup { scenario: self.port(port), upstream: upstream.address(), module };
+        let options = EnvoyOptions {
+            binary: envoy,
+            concurrency: setup.scenario.concurrency,
+            directory: directory.0.clone(),
         };
-        let options =
-            EnvoyOptions { binary: envoy, concurrency: self.concurrency, directory: directory.0.clone() };
-        let envoy = Envoy::start(&options, &bootstrap.render()?).await?;
-        Ok(Gateway { envoy, upstream, directory })
+        let envoy = Envoy::start(&options, &setup.render(&directory)?).await?;
+        Ok(Gateway { envoy, upstream, directory, setup })
     }
 
     /// Starts Envoy with a policy that it must refuse, and returns its log.
@@ -164,6 +185,52 @@ impl Scenario {
             },
         }
     }
+}
+
+/// A scenario whose addresses and files are known.
+#[derive(Debug)]
+struct Setup {
+    scenario: Scenario,
+    upstream: SocketAddr,
+    module: Option<PathBuf>,
+}
+
+impl Setup {
+    /// Envoy's configuration. Its listeners are in a file of their own if they are to be reloaded.
+    fn render(&self, directory: &Directory) -> Result<Value> {
+        let Scenario { policy, enforcement, .. } = &self.scenario;
+        let bootstrap = Bootstrap {
+            port: self.scenario.port,
+            upstream: self.upstream,
+            upstream_http2: self.scenario.upstream_http2,
+            buffer_limit: self.scenario.buffer_limit,
+            lenient: self.scenario.lenient,
+            access_log: directory.access_log(),
+            module: policy.clone().zip(self.module.clone()).map(|(policy, file)| Module {
+                file,
+                policy: policy_text(policy, *enforcement),
+                enforcement: *enforcement,
+            }),
+        };
+        let mut root = bootstrap.render()?;
+        put_first(&mut root, self.scenario.filters.clone())?;
+        for (key, value) in &self.scenario.manager {
+            set_in_manager(&mut root, key, value.clone())?;
+        }
+        if self.scenario.reloadable {
+            let file = directory.listeners();
+            let listeners = watch_listeners(&mut root, &file)?;
+            // Written beside its place and renamed: Envoy never reads half of it.
+            let partial = file.with_extension("part");
+            fs::write(&partial, listeners.to_string())?;
+            fs::rename(&partial, &file)?;
+        }
+        Ok(root)
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 /// A policy object gets its `enforcement`; a string is taken as it is, so that it can be no JSON at all.
@@ -189,6 +256,10 @@ impl Directory {
     fn access_log(&self) -> PathBuf {
         self.0.join("access.log")
     }
+
+    fn listeners(&self) -> PathBuf {
+        self.0.join("listeners.json")
+    }
 }
 
 impl Drop for Directory {
@@ -209,6 +280,7 @@ pub struct Gateway {
     envoy: Envoy,
     upstream: Upstream,
     directory: Directory,
+    setup: Setup,
 }
 
 /// All there is to know about one request.
@@ -251,6 +323,29 @@ impl Gateway {
     #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory.0
+    }
+
+    /// Gives the running Envoy another policy, and waits until it holds for new connections. Needs
+    /// [`Scenario::reloadable`].
+    ///
+    /// # Errors
+    /// When Envoy does not take it.
+    pub async fn reload(&mut self, policy: Value) -> Result<()> {
+        const UPDATES: &str = "listener_manager.lds.update_success";
+        const DRAINING: &str = "listener_manager.total_filter_chains_draining";
+        let admin = self.envoy.admin();
+        let (updates, draining) = (admin.stat(UPDATES).await?, admin.stat(DRAINING).await?);
+        self.setup.scenario.policy = Some(policy);
+        self.setup.render(&self.directory)?;
+        let started = Instant::now();
+        // Only filters differ: the old ones drain once all workers have the new ones.
+        while admin.stat(UPDATES).await? == updates || admin.stat(DRAINING).await? == draining {
+            if started.elapsed() > SETTLE_PATIENCE {
+                bail!("the new policy does not hold\n{}", self.envoy.log());
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
     }
 
     /// Sends a request over a new connection and collects all it leaves behind.

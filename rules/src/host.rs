@@ -1,5 +1,7 @@
 //! What the embedder supplies. The engine reads no clock, file or environment.
 
+use std::sync::Arc;
+
 /// Files that a policy refers to: includes, phrase lists, scripts.
 pub trait Source {
     /// The contents of `name`, looked up relative to the file that refers to it.
@@ -7,6 +9,14 @@ pub trait Source {
     /// # Errors
     /// When there is no such file, or it can't be read.
     fn read(&self, name: &str, relative_to: &str) -> Result<Vec<u8>, SourceError>;
+
+    /// As [`Source::read`], for what is kept as it is and may be large: not copied where that can be spared.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    fn read_shared(&self, name: &str, relative_to: &str) -> Result<Arc<Vec<u8>>, SourceError> {
+        self.read(name, relative_to).map(Arc::new)
+    }
 
     /// The full names of the files that `pattern` means, in byte order, looked up relative to the file
     /// that refers to them. A full name is read with an empty `relative_to`. A pattern with wildcards

@@ -11,6 +11,7 @@ pub mod collections;
 pub mod diagnostic;
 pub mod eval;
 pub mod exchange;
+pub mod geo;
 pub mod host;
 pub mod http;
 pub mod limits;

@@ -216,6 +216,20 @@ pub const CHALLENGE_NUMBER_DIGITS: usize = 16;
 /// Bytes of what a browser says of itself in an answer; longer ones are refused.
 pub const CHALLENGE_WORDS_BYTES: usize = 512;
 
+/// Bytes of a database of countries; a larger one is refused at load. Each worker has it in its memory.
+pub const GEO_DATABASE_BYTES: usize = 64 * 1_024 * 1_024;
+
+/// Bytes of a text in a record of such a database, such as a city's name; a longer one is not there.
+pub const GEO_TEXT_BYTES: usize = 1_024;
+
+/// Bytes of the body of a slowed answer that are held at most, when the policy does not say. More goes on before its
+/// time. Well below Envoy's buffer of 1 MiB, past which Envoy ends the answer.
+pub const TARPIT_HELD_BYTES: u32 = 256 * 1_024;
+
+/// Seconds for which one piece of a slowed answer's body is held at most, whatever the rate. Envoy ends streams that
+/// are idle for five minutes.
+pub const TARPIT_PIECE_SECONDS: u32 = 240;
+
 /// Bytes of one bucket of the shared store: what one read or write moves. An entry that does not fit is not
 /// kept, which `store.oversize` counts.
 pub const STORE_BUCKET_BYTES: usize = 4_096;
@@ -226,6 +240,10 @@ pub const STORE_MEBIBYTES: u32 = 32;
 
 /// Most mebibytes that a policy can give the shared store: 2^18 buckets.
 pub const STORE_MEBIBYTES_MOST: u32 = 1_024;
+
+/// Buckets of the shared store that are looked after each second, by all workers together: what has faded goes, and
+/// the gauges of clients come to be right. The default store takes half a minute.
+pub const STORE_TENDED: u32 = 256;
 
 /// How often an update of a bucket is tried when other workers keep changing it; past that the update is
 /// lost, which `store.losses` counts.

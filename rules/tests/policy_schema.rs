@@ -140,7 +140,7 @@ fn the_same_fields_are_required() {
 fn defaults_are_those_of_the_reader() {
     let filled = json!({
         "rule_sets": [{"name": "n", "rules": [{"rule_id": 1, "matches": [{"variables": "ARGS"}]}]}],
-        "client_address": {},
+        "client_address": {"trusted_hops": ["192.0.2.2"]},
         "network": {
             "event_flow": {"max_events_per_rule": 1, "pause_seconds": 1},
             "rules": [{

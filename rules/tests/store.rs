@@ -99,6 +99,88 @@ fn a_store_full_of_blocked_clients_refuses_others_and_says_so() {
     assert_eq!(happens(&store, v6(60_000), &settings, matched(30), later), Update::Stored);
 }
 
+/// What the counts say of clients: how many there are, and how many of them are blocked.
+fn here(counts: &mut (i64, i64), store: &Store) -> (i64, i64) {
+    let new = store.take_counts();
+    let change = |added: u64, removed: u64| added.cast_signed() - removed.cast_signed();
+    counts.0 += change(new.clients_added, new.clients_removed);
+    counts.1 += change(new.blocked_added, new.blocked_removed);
+    *counts
+}
+
+/// Blocks end and clients fade while nobody writes; the counts of all workers together follow, each change said once.
+#[test]
+fn who_is_blocked_is_counted_as_time_passes() {
+    let values: Arc<MemoryValues> = Arc::default();
+    let size = StoreSettings { mebibytes: 2, ..StoreSettings::default() };
+    let workers: Vec<Store> =
+        (0..3).map(|_| Store::new(Arc::clone(&values) as Arc<dyn KeyValue>, &size)).collect();
+    let settings = settings();
+    let mut counts = (0, 0);
+    let mut all = |workers: &[Store]| workers.iter().fold((0, 0), |_, worker| here(&mut counts, worker));
+    for n in 0..300 {
+        let risk = if n % 3 == 0 { 95 } else { 50 };
+        happens(&workers[n % 3], v6(n as u64), &settings, matched(risk), NOW);
+    }
+    assert_eq!(all(&workers), (300, 100));
+    let tended = |from: u32| {
+        // 512 buckets are two seconds' work, whoever does it.
+        for second in from..from + 2 {
+            for worker in workers.iter().chain(&workers) {
+                worker.tend(second);
+            }
+        }
+    };
+    tended(NOW + 1);
+    assert_eq!(all(&workers), (300, 100));
+    tended(NOW + 1_800);
+    assert_eq!(all(&workers), (300, 0), "the half hour is over");
+    happens(&workers[0], v6(0), &settings, matched(95), NOW + 1_900);
+    assert_eq!(all(&workers), (300, 1));
+    // Whose score has faded goes; who was blocked is known for a day.
+    tended(NOW + 80_000);
+    assert_eq!(all(&workers), (100, 0));
+    tended(NOW + 200_000);
+    assert_eq!(all(&workers), (0, 0));
+    assert_eq!(workers[0].get(v6(0)), None);
+    // What is taken out at once, while it is blocked.
+    happens(&workers[0], v6(1), &settings, matched(95), NOW + 200_001);
+    assert_eq!(all(&workers), (1, 1));
+    workers[1].update(v6(1), Kind::Client, NOW + 200_002, |_| None);
+    assert_eq!(all(&workers), (0, 0));
+}
+
+#[test]
+fn workers_share_the_tending() {
+    #[derive(Debug, Default)]
+    struct Counting(MemoryValues, std::sync::atomic::AtomicU32);
+    impl KeyValue for Counting {
+        fn get(&self, key: &[u8]) -> Result<Option<Held>, KeyValueError> {
+            self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.0.get(key)
+        }
+        fn set(&self, key: &[u8], value: &[u8], expected: Option<u32>) -> Result<bool, KeyValueError> {
+            self.0.set(key, value, expected)
+        }
+    }
+    let values: Arc<Counting> = Arc::default();
+    let workers: Vec<Store> = (0..4)
+        .map(|_| Store::new(Arc::clone(&values) as Arc<dyn KeyValue>, &StoreSettings::default()))
+        .collect();
+    let reads = |second: u32| {
+        let before = values.1.load(std::sync::atomic::Ordering::Relaxed);
+        for worker in workers.iter().chain(&workers) {
+            worker.tend(second);
+        }
+        values.1.load(std::sync::atomic::Ordering::Relaxed) - before
+    };
+    // One of them does it, each of them looks whether it was done.
+    assert_eq!(reads(NOW), limits::STORE_TENDED + 4);
+    assert_eq!(reads(NOW), 0, "all know that it was done");
+    assert_eq!(reads(NOW + 1), limits::STORE_TENDED + 4);
+    assert_eq!(reads(NOW), 4, "a clock that is a little late");
+}
+
 #[test]
 fn increments_of_many_workers_are_all_there() {
     let values: Arc<MemoryValues> = Arc::default();
@@ -273,6 +355,7 @@ proptest! {
             prop_assert!(values.set(name.as_bytes(), &broken, Some(held.number)).unwrap());
         }
         let _ = store.get(key);
+        store.tend(NOW + 1);
         prop_assert_eq!(happens(&store, key, &settings(), matched(50), NOW), Update::Stored);
         let state = ClientState::read(&store.get(key).unwrap());
         prop_assert!((0.0..=100.0).contains(&state.score));

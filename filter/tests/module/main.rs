@@ -1,6 +1,7 @@
 //! The built module in the test host, judged by the test data of the engine: every vector and every scenario
-//! that `rules/tests` runs natively, libinjection's cases, and the exchanges of the Core Rule Set's tests. Nothing here asks the engine in place of the module; where it is asked,
-//! it is to have something to compare with.
+//! that `rules/tests` runs natively, libinjection's cases, the exchanges of the Core Rule Set's tests, and databases
+//! that are broken. Nothing here asks the engine in place of the module; where it is asked, it is to have something to
+//! compare with.
 //!
 //! Without a built module one ignored test stands for them all, and the way to build it is printed.
 
@@ -10,10 +11,13 @@
 mod client_scenarios;
 mod client_tests;
 mod core_rule_set;
+mod databases;
 #[allow(dead_code, reason = "the engine's own tests use the rest")]
 #[path = "../../../rules/tests/support/folder.rs"]
 mod folder;
 mod libinjection;
+#[path = "../../../rules/tests/support/mmdb.rs"]
+mod mmdb;
 mod scenario_tests;
 #[allow(dead_code, reason = "the engine's own tests use the rest")]
 #[path = "../../../rules/tests/support/scenarios.rs"]
@@ -37,6 +41,7 @@ fn main() {
             trials.extend(client_tests::trials(&module));
             trials.extend(libinjection::trials(&module));
             trials.extend(core_rule_set::trials(&module));
+            trials.extend(databases::trials(&module));
             trials.extend(lua_trials());
             trials
         }

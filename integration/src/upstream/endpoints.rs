@@ -6,7 +6,7 @@
 //! | `/bytes/N?end=TEXT` | N bytes of text, the last of them TEXT |
 //! | `/echo` | JSON: what reached the upstream |
 //! | `/trailers?NAME=VALUE` | a short text and these trailer fields |
-//! | `/slow-chunks?count=N&pause=MS` | N lines with pauses |
+//! | `/slow-chunks?count=N&pause=MS&bytes=B` | N lines with pauses, of B bytes each or short ones |
 //! | `/sse` | an event stream that doesn't end by itself |
 //! | `/ws` | an upgrade to WebSocket; then every byte comes back |
 //! | `/grpc/…` | an empty gRPC answer, `grpc-status: 0` in the trailers |
@@ -120,11 +120,14 @@ fn trailers(query: &str) -> Answer {
 fn slow_chunks(query: &str) -> Answer {
     let number = |name, default| parameter(query, name).and_then(|v| v.parse().ok()).unwrap_or(default);
     let (count, pause) = (number("count", 5), Duration::from_millis(number("pause", 20)));
+    let bytes = parameter(query, "bytes").and_then(|bytes| bytes.parse().ok());
     let media_type = parameter(query, "type").unwrap_or_else(|| "text/plain".to_owned());
     let (answer, mut sender) = streamed(&media_type);
     tokio::spawn(async move {
         for line in 0..count {
-            if sender.send_data(Bytes::from(format!("line {line}\n"))).await.is_err() {
+            let short = format!("line {line}\n");
+            let line = bytes.map_or(short.clone(), |bytes| filler(bytes, &short));
+            if sender.send_data(Bytes::from(line)).await.is_err() {
                 return;
             }
             sleep(pause).await;

@@ -42,7 +42,7 @@ async fn shop(keys: serde_json::Value) -> Gateway {
                 "condition": { "attribute": "uri", "operator": "starts_with", "value": "/shop" }
             }]
         },
-        "rule_sets": []
+        "rule_sets": [{ "name": "audit", "seclang": "SecAuditEngine On\nSecAuditLogParts ABHZ\n" }]
     });
     Scenario::new(policy).strict().concurrency(2).start().await.unwrap()
 }
@@ -146,6 +146,37 @@ pub(crate) async fn programs_get_a_problem_document() {
         assert_eq!(problem["request_id"], exchange.request_id.as_str());
         assert_eq!(exchange.reached.len(), 0);
     }
+}
+
+/// Audit records say what the client got: a page, a problem document, its cookie.
+pub(crate) async fn records_say_what_the_client_got() {
+    let gateway = shop(json!([])).await;
+    let page = gateway.send1(browse("/shop")).await.unwrap();
+    let problem = gateway.send1(Request::get("/shop").header("accept", "*/*")).await.unwrap();
+    let token = attribute(&page.reply.text(), "token");
+    let passed = gateway.send1(answer(&solve(&token, 12))).await.unwrap();
+    let cookie = passed.reply.header("set-cookie").unwrap();
+    let cookie = cookie.split_once(';').unwrap().0.to_owned();
+    let other = gateway.send1(browse("/status/404").header("cookie", &cookie)).await.unwrap();
+    let records = crate::logs::records(&gateway);
+    let got: Vec<_> = records
+        .iter()
+        .map(|record| {
+            let transaction = &record["transaction"];
+            let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+            let status = transaction["response"]["http_code"].as_u64();
+            (text(&transaction["unique_id"]), status, transaction["is_interrupted"].as_bool())
+        })
+        .collect();
+    let expected = [(&page, 403, true), (&problem, 401, true), (&passed, 204, false), (&other, 404, false)];
+    for ((exchange, status, interrupted), got) in expected.into_iter().zip(&got) {
+        assert_eq!(exchange.reply.status, Some(status));
+        assert_eq!(*got, (exchange.request_id.clone(), Some(u64::from(status)), Some(interrupted)));
+    }
+    assert_eq!(got.len(), 4, "{got:?}");
+    let stats = gateway.envoy().admin().stats("wasmcustom.portcullis.risk.").await.unwrap();
+    let stat = |name: &str| stats.get(&format!("wasmcustom.portcullis.risk.{name}")).copied().unwrap_or(0);
+    assert_eq!((stat("challenged"), stat("passed")), (2, 1), "{stats:#?}");
 }
 
 /// Runs Chromium without a window, with a profile of its own, and returns what it prints.

@@ -22,7 +22,7 @@ fn policy() -> Value {
 }
 
 /// The audit records in Envoy's log.
-fn records(gateway: &Gateway) -> Vec<Value> {
+pub(crate) fn records(gateway: &Gateway) -> Vec<Value> {
     let log = gateway.envoy().log();
     let records = log.lines().filter_map(|line| line.find("{\"transaction\":").and_then(|at| line.get(at..)));
     records.map(|record| serde_json::from_str(record).unwrap()).collect()
@@ -54,6 +54,28 @@ pub(crate) async fn an_audit_record_is_one_line_of_json() {
         assert_eq!(transaction["messages"], json!([]));
         let counted = gateway.envoy().admin().stat("wasmcustom.portcullis.audit_records").await.unwrap();
         assert_eq!(counted, 2);
+    }
+}
+
+/// A response that had begun when it was refused had the upstream's status; what was dropped had none.
+pub(crate) async fn a_record_has_the_status_that_the_client_got() {
+    let seclang = "SecResponseBodyAccess On\nSecAuditEngine On\nSecAuditLogParts ABHZ\n\
+        SecRule RESPONSE_BODY \"@contains NullPointer\" \"id:1,phase:4,deny,status:503,nolog\"\n\
+        SecRule REQUEST_URI \"@streq /drop\" \"id:2,phase:1,drop,nolog\"\n";
+    let policy = json!({ "rule_sets": [{ "name": "logs", "seclang": seclang }] });
+    for (enforcement, reported) in [(Enforcement::Strict, 503), (Enforcement::Streaming, 200)] {
+        let gateway = start(&policy, enforcement).await;
+        for target in ["/report", "/drop", "/status/404"] {
+            gateway.send1(Request::get(target)).await.unwrap();
+        }
+        let got: Vec<Value> = records(&gateway)
+            .iter()
+            .map(|record| {
+                let transaction = &record["transaction"];
+                json!([transaction["response"]["http_code"], transaction["is_interrupted"]])
+            })
+            .collect();
+        assert_eq!(got, [json!([reported, true]), json!([0, true]), json!([404, false])], "{enforcement:?}");
     }
 }
 

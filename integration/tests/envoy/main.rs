@@ -17,11 +17,15 @@ mod bodies;
 mod bundle;
 mod challenge;
 mod conditions;
+mod countries;
+mod countries_load;
 mod fingerprints;
 mod flow;
 mod harness;
 mod logs;
 mod manifests;
+#[path = "../../../rules/tests/support/mmdb.rs"]
+mod mmdb;
 mod network;
 mod network_http;
 mod network_load;
@@ -34,6 +38,7 @@ mod risk;
 mod risk_load;
 mod risk_rules;
 mod support;
+mod tarpit_load;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -136,6 +141,7 @@ const TESTS: &[Test] = tests! {
     }
     Module logs {
         an_audit_record_is_one_line_of_json,
+        a_record_has_the_status_that_the_client_got,
         go_ftw_finds_what_lies_between_its_markers,
     }
     Module operations {
@@ -182,6 +188,7 @@ const TESTS: &[Test] = tests! {
     Module challenge {
         an_answer_earns_a_cookie_that_only_its_client_can_use,
         programs_get_a_problem_document,
+        records_say_what_the_client_got,
     }
     Browser challenge {
         a_browser_gets_through_by_itself,
@@ -189,8 +196,17 @@ const TESTS: &[Test] = tests! {
     Tls fingerprints {
         a_client_is_known_by_its_tls,
     }
+    Module countries {
+        a_database_comes_with_the_policy,
+        rules_look_places_up,
+        what_is_no_database_is_refused_at_start,
+        envoys_geoip_filter_says_the_country,
+        only_trusted_hops_say_the_country,
+    }
     Module risk {
         the_ladder_goes_up_over_all_workers,
+        a_permanent_block_ends_when_it_is_removed,
+        numbers_tell_how_clients_stand,
         a_client_that_behaves_recovers,
         lists_hold_in_their_order,
         each_switch_is_its_own,
@@ -209,6 +225,16 @@ const TESTS: &[Test] = tests! {
         a_thousand_answers_are_held_and_others_pass,
         who_hangs_up_leaves_nothing_behind,
         past_the_cap_the_fallback_holds,
+    }
+    Module countries_load {
+        a_large_database_takes_its_size_a_few_times,
+    }
+    Module tarpit_load {
+        delays_grow_up_to_the_longest,
+        bodies_take_their_length_at_the_rate,
+        a_slow_upstream_is_not_slowed_further,
+        inspected_bodies_are_slowed_too,
+        a_large_body_is_whole_and_ends_when_it_should,
     }
     Module manifests {
         the_wasm_plugins_policy_is_accepted,

@@ -85,9 +85,105 @@ pub(crate) async fn the_ladder_goes_up_over_all_workers() {
     assert_eq!(stat(&gateway, "risk.post_block").await, 36);
     assert_eq!(stat(&gateway, "risk.refused").await, 39);
     assert_eq!(stat(&gateway, "risk.clients").await, 1);
+    assert_eq!(stat(&gateway, "risk.blocked").await, 1);
     let log = gateway.envoy().log();
     assert_eq!(log.matches("\"msg_type\":\"BlockEvent\"").count(), 39);
     assert!(log.contains("\"reason\":\"permanent_block\"") && log.contains("\"postblock_event\":true"));
+}
+
+/// Time frees nobody who is blocked for good, and neither does a new policy. `lists.reset` does, once.
+pub(crate) async fn a_permanent_block_ends_when_it_is_removed() {
+    let risk = json!({ "block": { "seconds": 1 }, "score": { "half_life": 1 }, "store": { "mebibytes": 1 } });
+    let scenario = Scenario::new(policy(risk.clone())).concurrency(2).reloadable();
+    let mut gateway = scenario.start().await.unwrap();
+    let (first, second) = ("192.0.2.1", "192.0.2.2");
+    for client in [first, second] {
+        for block in 1..=3 {
+            assert_eq!(status(&gateway, from(client, "high")).await, 403, "{client}, block {block}");
+            sleep(Duration::from_millis(2_100)).await;
+        }
+        assert_eq!(statuses(&gateway, &from(client, "")).await, [403; 12], "{client}: the third is for good");
+    }
+    gateway.reload(policy(with(risk.clone(), json!({ "block": { "seconds": 2 } })))).await.unwrap();
+    assert_eq!(statuses(&gateway, &from(first, "")).await, [403; 12], "a new policy alone frees nobody");
+    assert_eq!(stat(&gateway, "risk.blocked").await, 2);
+
+    let removed = json!({ "reset": [{ "address": first, "before": now(), "reason": "it was a test" }] });
+    gateway.reload(policy(with(risk.clone(), json!({ "lists": removed })))).await.unwrap();
+    assert_eq!(statuses(&gateway, &from(first, "")).await, [200; 12], "removed");
+    assert_eq!(statuses(&gateway, &from(second, "")).await, [403; 12], "another one is not");
+    assert_eq!(stat(&gateway, "risk.blocked").await, 1);
+    assert_eq!(stat(&gateway, "risk.clients").await, 1);
+
+    // What it did is forgotten: its next block is the first again, and the removal is about the past.
+    assert_eq!(status(&gateway, from(first, "high")).await, 403);
+    assert_eq!(statuses(&gateway, &from(first, "")).await, [403; 12]);
+    sleep(Duration::from_millis(2_100)).await;
+    assert_eq!(statuses(&gateway, &from(first, "")).await, [200; 12]);
+    // The removal can be taken off the list again.
+    gateway.reload(policy(risk)).await.unwrap();
+    assert_eq!(statuses(&gateway, &from(first, "")).await, [200; 12]);
+    assert_eq!(statuses(&gateway, &from(second, "")).await, [403; 12]);
+    assert_eq!(stat(&gateway, "risk.blocks.permanent").await, 2);
+}
+
+/// The time as a policy writes it.
+fn now() -> String {
+    let output = std::process::Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:%SZ"]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Each of the numbers that tell how clients stand, over several workers, and as time passes.
+pub(crate) async fn numbers_tell_how_clients_stand() {
+    let gateway = start(json!({
+        "block": { "seconds": 2 }, "store": { "mebibytes": 1 }, "score": { "half_life": 2, "live_window": 5 },
+        "tarpit": { "delay": 1_500, "growth": 1, "seconds": 60 },
+    }))
+    .await;
+    assert_eq!(status(&gateway, from("192.0.2.9", "")).await, 200, "who never matched is not tracked");
+    for n in 1..=20 {
+        assert_eq!(status(&gateway, from(&format!("192.0.2.{n}"), "high")).await, 403);
+    }
+    for n in 31..=50 {
+        assert_eq!(status(&gateway, from(&format!("192.0.2.{n}"), "medium")).await, 200);
+    }
+    assert_eq!(status(&gateway, from("192.0.2.60", "bot")).await, 401);
+    assert_eq!(stat(&gateway, "risk.clients").await, 41);
+    assert_eq!(stat(&gateway, "risk.blocked").await, 20);
+    let slow = status(&gateway, from("192.0.2.61", "slow"));
+    let held = async {
+        sleep(Duration::from_millis(700)).await;
+        stat(&gateway, "risk.tarpit.streams").await
+    };
+    assert_eq!(tokio::join!(slow, held), (200, 1));
+    assert_eq!(stat(&gateway, "risk.tarpit.streams").await, 0);
+    for (name, expected) in [
+        ("risk.matches", 42),
+        ("risk.blocks.timed", 20),
+        ("risk.refused", 20),
+        ("risk.challenged", 1),
+        ("risk.tarpit.held", 1),
+        ("risk.tarpit.resumed", 1),
+        ("risk.tarpit.abandoned", 0),
+        ("store.evictions", 0),
+        ("store.losses", 0),
+    ] {
+        assert_eq!(stat(&gateway, name).await, expected, "{name}");
+    }
+
+    // Nobody asks for anything, and the blocks end: two seconds, and one for the gauge.
+    sleep(Duration::from_millis(4_000)).await;
+    assert_eq!(stat(&gateway, "risk.blocked").await, 0);
+    // Those who were not blocked have faded, those who were are known for a day.
+    sleep(Duration::from_millis(12_000)).await;
+    assert_eq!(stat(&gateway, "risk.clients").await, 22);
+    assert_eq!(stat(&gateway, "risk.blocked").await, 0);
+
+    // One score for each change.
+    let histogram = gateway.envoy().admin().get("/stats?histogram_buckets=cumulative").await.unwrap();
+    let scores = histogram.lines().find(|line| line.contains("portcullis.risk.score")).unwrap();
+    let (_, above) = scores.rsplit_once(" B").unwrap();
+    assert!(scores.contains("B50(") && above.contains(",42)"), "{scores}");
 }
 
 pub(crate) async fn a_client_that_behaves_recovers() {

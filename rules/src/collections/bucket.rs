@@ -2,7 +2,8 @@
 //!
 //! | bytes | what |
 //! | --- | --- |
-//! | 2 | `P`, version 1 |
+//! | 2 | `P`, version 2 |
+//! | 2 | how many blocked clients the last writer counted |
 //! | per entry: 16 | key |
 //! | 1 | kind |
 //! | 4 | kept until, seconds since 1970 |
@@ -11,11 +12,17 @@
 //! | … | payload |
 //!
 //! Any bytes can be read: of another version nothing is there, and entries end where they stop making sense.
+//!
+//! The count is there so that whoever writes next knows what has been said about this bucket, and says the difference:
+//! blocks end with time, without anybody writing.
 
 use super::bytes::{Reader, Writer};
 use super::store::{Entry, Key, Kind};
 
-const VERSION: [u8; 2] = *b"P\x01";
+const VERSION: [u8; 2] = *b"P\x02";
+
+/// Bytes before the first entry.
+pub(super) const HEADER: usize = 4;
 
 /// Bytes of an entry before its payload.
 pub(super) const OVERHEAD: usize = 16 + 1 + 4 + 4 + 2;
@@ -30,29 +37,40 @@ pub(super) struct Slot<'a> {
     pub(super) payload: &'a [u8],
 }
 
-/// The entries of a bucket, and whether bytes were left that make no sense.
-pub(super) fn read(bytes: &[u8]) -> (Vec<Slot<'_>>, bool) {
-    let mut reader = Reader(bytes);
+/// What a bucket holds.
+#[derive(Debug, Default)]
+pub(super) struct Bucket<'a> {
+    /// How many blocked clients were counted in it.
+    pub(super) blocked: u16,
+    pub(super) slots: Vec<Slot<'a>>,
+    /// Whether bytes were left that make no sense.
+    pub(super) corrupt: bool,
+}
+
+pub(super) fn read(bytes: &[u8]) -> Bucket<'_> {
+    let mut bucket = Bucket::default();
     if bytes.is_empty() {
-        return (Vec::new(), false);
+        return bucket;
     }
-    if reader.bytes(2) != Some(&VERSION[..]) {
-        return (Vec::new(), true);
-    }
-    let mut slots = Vec::new();
+    let mut reader = Reader(bytes);
+    let Some(blocked) = header(&mut reader) else { return Bucket { corrupt: true, ..bucket } };
+    bucket.blocked = blocked;
     while !reader.0.is_empty() {
-        let Some(slot) = slot(&mut reader) else { return (slots, true) };
-        slots.push(slot);
+        let Some(slot) = slot(&mut reader) else { return Bucket { corrupt: true, ..bucket } };
+        bucket.slots.push(slot);
     }
-    (slots, false)
+    bucket
+}
+
+fn header(reader: &mut Reader<'_>) -> Option<u16> {
+    reader.bytes(2).filter(|version| *version == VERSION)?;
+    reader.u16()
 }
 
 /// The payload under a key.
 pub(super) fn find(bytes: &[u8], key: Key) -> Option<&[u8]> {
     let mut reader = Reader(bytes);
-    if reader.bytes(2) != Some(&VERSION[..]) {
-        return None;
-    }
+    header(&mut reader)?;
     loop {
         let slot = slot(&mut reader)?;
         if slot.key == key {
@@ -75,9 +93,9 @@ fn slot<'a>(reader: &mut Reader<'a>) -> Option<Slot<'a>> {
 pub(super) struct Builder(Writer);
 
 impl Builder {
-    pub(super) fn new(capacity: usize) -> Self {
+    pub(super) fn new(capacity: usize, blocked: u16) -> Self {
         let mut writer = Writer(Vec::with_capacity(capacity));
-        writer.bytes(&VERSION);
+        writer.bytes(&VERSION).u16(blocked);
         Self(writer)
     }
 
@@ -106,5 +124,15 @@ impl<'a> Slot<'a> {
 
     pub(super) fn size(&self) -> usize {
         OVERHEAD + self.payload.len()
+    }
+
+    /// Whether it is a client that is blocked.
+    pub(super) fn is_blocked(&self, now: u32) -> bool {
+        self.kind == Kind::Client && self.protected_until > now
+    }
+
+    /// Whether it is of no use any more.
+    pub(super) const fn has_faded(&self, now: u32) -> bool {
+        self.kept_until <= now && self.protected_until <= now
     }
 }

@@ -19,6 +19,7 @@ mod bytes;
 mod memory;
 mod record;
 mod store;
+mod tend;
 
 pub use agree::agree;
 pub use memory::MemoryValues;

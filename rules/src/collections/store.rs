@@ -1,12 +1,12 @@
 //! The bounded keyed store.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use md5::{Digest as _, Md5};
 use siphasher::sip::SipHasher24;
 
-use super::bucket::{self, Builder, Slot};
+use super::bucket::{self, Bucket, Builder, HEADER, Slot};
 use crate::host::{KeyValue, KeyValueError};
 use crate::limits;
 
@@ -143,16 +143,22 @@ counts! {
     clients_added,
     /// Clients that went, faded or evicted.
     clients_removed,
+    /// Clients whose block began.
+    blocked_added,
+    /// Blocked clients that are not any more, or went.
+    blocked_removed,
 }
 
 /// A keyed store of bounded size. Cheap to share; all its methods take `&self`.
 #[derive(Debug)]
 pub struct Store {
-    values: Arc<dyn KeyValue>,
-    name: String,
-    mask: u32,
+    pub(super) values: Arc<dyn KeyValue>,
+    pub(super) name: String,
+    pub(super) mask: u32,
     hasher: SipHasher24,
     counters: Counters,
+    /// The second in which it was last looked after, as far as this worker knows.
+    pub(super) tended: AtomicU32,
 }
 
 /// A bucket after a change, if the change is possible.
@@ -172,6 +178,7 @@ impl Store {
             mask: settings.buckets() - 1,
             hasher: SipHasher24::new_with_key(&Seed::default()),
             counters: Counters::default(),
+            tended: AtomicU32::new(0),
         }
     }
 
@@ -192,11 +199,14 @@ impl Store {
 
     fn bucket_name(&self, key: Key) -> Vec<u8> {
         // Masked: the lower bits are enough.
-        let bucket = self.hasher.hash(&key.0) as u32 & self.mask;
+        self.numbered(self.hasher.hash(&key.0) as u32 & self.mask)
+    }
+
+    fn numbered(&self, bucket: u32) -> Vec<u8> {
         format!("{}.{bucket}", self.name).into_bytes()
     }
 
-    fn failed(&self, _: KeyValueError) -> Update {
+    pub(super) fn failed(&self, _: KeyValueError) -> Update {
         add(&self.counters.failures, 1);
         Update::Failed
     }
@@ -234,13 +244,13 @@ impl Store {
             };
             let number = held.as_ref().map(|held| held.number);
             let bytes = held.map(|held| held.value).unwrap_or_default();
-            let (slots, corrupt) = bucket::read(&bytes);
-            let old = slots.iter().find(|slot| slot.key == key);
+            let bucket = bucket::read(&bytes);
+            let old = bucket.slots.iter().find(|slot| slot.key == key);
             let new = change(old.map(|slot| slot.payload));
             if new.is_none() && old.is_none() {
                 return Update::Stored;
             }
-            let (packed, counts) = match pack(&slots, key, kind, new.as_ref(), now) {
+            let (packed, counts) = match pack(&bucket, key, kind, new.as_ref(), now) {
                 Packed::Bytes(packed, counts) => (packed, counts),
                 Packed::Refused => {
                     add(&self.counters.refused, 1);
@@ -253,10 +263,7 @@ impl Store {
             };
             match self.values.set(&name, &packed, number) {
                 Ok(true) => {
-                    add(&self.counters.evictions, counts.evictions);
-                    add(&self.counters.clients_added, counts.clients_added);
-                    add(&self.counters.clients_removed, counts.clients_removed);
-                    add(&self.counters.corrupt, u64::from(corrupt));
+                    self.count_written(&counts, bucket.corrupt);
                     return Update::Stored;
                 }
                 Ok(false) => {}
@@ -265,6 +272,34 @@ impl Store {
         }
         add(&self.counters.losses, 1);
         Update::Lost
+    }
+
+    fn count_written(&self, counts: &Counts, corrupt: bool) {
+        add(&self.counters.evictions, counts.evictions);
+        add(&self.counters.clients_added, counts.clients_added);
+        add(&self.counters.clients_removed, counts.clients_removed);
+        add(&self.counters.blocked_added, counts.blocked_added);
+        add(&self.counters.blocked_removed, counts.blocked_removed);
+        add(&self.counters.corrupt, u64::from(corrupt));
+    }
+
+    /// Takes out of a bucket what has faded, and counts who is still blocked. Whoever writes the bucket meanwhile does
+    /// the same.
+    pub(super) fn tend_bucket(&self, number: u32, now: u32) -> Result<(), KeyValueError> {
+        let name = self.numbered(number);
+        let Some(held) = self.values.get(&name)? else { return Ok(()) };
+        let bucket = bucket::read(&held.value);
+        let blocked = bucket.slots.iter().filter(|slot| slot.is_blocked(now)).count();
+        if blocked == usize::from(bucket.blocked) && !bucket.slots.iter().any(|slot| slot.has_faded(now)) {
+            return Ok(());
+        }
+        let mut counts = Counts::default();
+        let kept = unfaded(&bucket.slots, now, &mut counts);
+        let bytes = written(&kept, bucket.blocked, now, &mut counts);
+        if self.values.set(&name, &bytes, Some(held.number))? {
+            self.count_written(&counts, bucket.corrupt);
+        }
+        Ok(())
     }
 }
 
@@ -276,19 +311,10 @@ fn add(counter: &AtomicU64, by: u64) {
 
 /// The bucket with the entry in it. What has faded is left out; where there is no room, the least valuable
 /// entries go.
-fn pack(slots: &[Slot<'_>], key: Key, kind: Kind, new: Option<&Entry>, now: u32) -> Packed {
+fn pack(bucket: &Bucket<'_>, key: Key, kind: Kind, new: Option<&Entry>, now: u32) -> Packed {
     let mut counts = Counts::default();
-    let mut kept: Vec<Slot<'_>> = Vec::with_capacity(slots.len() + 1);
-    let mut known = false;
-    for slot in slots {
-        if slot.key == key {
-            known = true;
-        } else if slot.kept_until <= now && slot.protected_until <= now {
-            counts.clients_removed += u64::from(slot.kind == Kind::Client);
-        } else {
-            kept.push(*slot);
-        }
-    }
+    let known = bucket.slots.iter().any(|slot| slot.key == key);
+    let mut kept = unfaded(bucket.slots.iter().filter(|slot| slot.key != key), now, &mut counts);
     let own = new.map(|entry| Slot::of(key, kind, entry));
     let client = u64::from(kind == Kind::Client);
     match own {
@@ -296,7 +322,7 @@ fn pack(slots: &[Slot<'_>], key: Key, kind: Kind, new: Option<&Entry>, now: u32)
         None if known => counts.clients_removed += client,
         _ => {}
     }
-    let room = limits::STORE_BUCKET_BYTES - 2;
+    let room = limits::STORE_BUCKET_BYTES - HEADER;
     let own_size = own.map_or(0, |slot| slot.size());
     if own_size > room {
         return Packed::Oversize;
@@ -315,11 +341,33 @@ fn pack(slots: &[Slot<'_>], key: Key, kind: Kind, new: Option<&Entry>, now: u32)
         kept.swap_remove(position);
     }
     kept.extend(own);
-    let mut builder = Builder::new(size + 2);
-    for slot in &kept {
+    let bytes = written(&kept, bucket.blocked, now, &mut counts);
+    Packed::Bytes(bytes, counts)
+}
+
+/// What is still of use.
+fn unfaded<'s, 'b: 's>(
+    slots: impl IntoIterator<Item = &'s Slot<'b>>,
+    now: u32,
+    counts: &mut Counts,
+) -> Vec<Slot<'b>> {
+    let (faded, kept): (Vec<Slot<'_>>, Vec<Slot<'_>>) =
+        slots.into_iter().partition(|slot| slot.has_faded(now));
+    counts.clients_removed += faded.iter().filter(|slot| slot.kind == Kind::Client).count() as u64;
+    kept
+}
+
+/// The bytes of a bucket in which so many blocked clients had been counted.
+fn written(slots: &[Slot<'_>], counted: u16, now: u32, counts: &mut Counts) -> Vec<u8> {
+    let blocked = slots.iter().filter(|slot| slot.is_blocked(now)).count();
+    let blocked = u16::try_from(blocked).unwrap_or(u16::MAX);
+    counts.blocked_added = u64::from(blocked.saturating_sub(counted));
+    counts.blocked_removed = u64::from(counted.saturating_sub(blocked));
+    let mut builder = Builder::new(HEADER + slots.iter().map(Slot::size).sum::<usize>(), blocked);
+    for slot in slots {
         builder.push(slot);
     }
-    Packed::Bytes(builder.finish(), counts)
+    builder.finish()
 }
 
 /// What an entry is worth: protected ones most, for as long as they are; others until when they are of use.

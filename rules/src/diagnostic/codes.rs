@@ -89,6 +89,8 @@ codes! {
     E0219 Error "script fails",
     /// A script has no function to call.
     E0220 Error "script without main",
+    /// A database of countries can't be used, or a rule needs one and there is none.
+    E0221 Error "bad geo database",
     // E03xx, W04xx, N05xx: SecLang
     /// No directive has this name.
     E0301 Error "unknown directive",

@@ -57,18 +57,31 @@ impl State {
             response_headers: self.pairs(&self.data.response_headers),
             response_body: text(self, Variable::ResponseBody),
             engine: self.mode(first),
-            interrupted: self.decision.interruption.is_some(),
+            interrupted: self.is_refused(),
             components: wanted.iter().flat_map(|(_, set)| set.audit.components.iter().cloned()).collect(),
             messages,
             messages_omitted: self.audit_messages_omitted,
         })
     }
 
-    /// What the client gets: the status of our answer, else the response's; 0 without either.
+    /// Whether the exchange ended otherwise than the upstream, or the client, wanted it to. A client that hands in
+    /// the answer to its challenge gets what it came for.
+    fn is_refused(&self) -> bool {
+        let answered = Disruption::Client(Refusal::Answered);
+        self.decision.interruption.as_ref().is_some_and(|end| end.disruption != answered)
+    }
+
+    /// What the client gets: what the host says it got; else the status that was decided on, else the response's; 0
+    /// without any.
     fn final_status(&self) -> u16 {
+        if let Some(status) = self.client_got {
+            return status;
+        }
         match self.decision.interruption.as_ref().map(|end| &end.disruption) {
             Some(Disruption::Deny { status } | Disruption::Redirect { status, .. }) => *status,
             Some(Disruption::Client(Refusal::Answered)) => 204,
+            // What did not ask for a page; the host knows better.
+            Some(Disruption::Client(Refusal::Interrogate)) => 401,
             Some(Disruption::Client(_)) => 403,
             Some(Disruption::Drop) => 0,
             None => {

@@ -11,12 +11,13 @@ use super::{Disruption, Interruption};
 use crate::audit::ClientMatch;
 use crate::challenge::ANSWER_HEADER;
 use crate::collections::{Key, Kind, Update};
+use crate::geo::country_code;
 use crate::limits;
 use crate::model::{EngineMode, Phase, Store, Variable};
 use crate::operators::leading_integer;
 use crate::plan::{ChangePlan, MarkPlan, Plan, RulePlan, Slot, Slots};
 use crate::risk::{
-    ClientFacts, ClientState, Consequence, Event, GeoSource, Identity, RiskSettings, Standing, Tarpit,
+    ClientFacts, ClientState, Consequence, Event, GeoSource, Identity, RiskSettings, SetBy, Standing, Tarpit,
 };
 
 /// Why a client is refused.
@@ -236,12 +237,12 @@ impl State {
 
     /// Two letters, upper-case.
     fn country(&self, source: &GeoSource, address: Option<IpAddr>) -> Option<Vec<u8>> {
-        let code = match source {
-            GeoSource::None => return None,
-            GeoSource::Header(name) => self.header(name.as_bytes()).trim_ascii().to_ascii_uppercase(),
-            GeoSource::Database(database) => database.country(address?)?,
-        };
-        (code.len() == 2 && code.iter().all(u8::is_ascii_uppercase)).then_some(code)
+        match source {
+            GeoSource::None => None,
+            GeoSource::Header { set_by: SetBy::TrustedHop, .. } if !self.from_trusted_hop => None,
+            GeoSource::Header { name, .. } => country_code(self.header(name.as_bytes())),
+            GeoSource::Database(database) => database.country(address?),
+        }
     }
 
     /// Puts what is known of the client, and what is pending, where rules see it.

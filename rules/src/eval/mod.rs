@@ -279,6 +279,12 @@ impl Transaction {
         self.run(Phase::ResponseBody, now)
     }
 
+    /// What the client got when it was not the upstream's response to its end: the status of an answer in its place, or
+    /// 0 for none. Records say so. To be told before [`Transaction::finish`]; unless told, records say what was decided.
+    pub fn client_got(&mut self, status: u16) {
+        self.state.client_got = Some(status);
+    }
+
     /// Runs phase 5. Call it once, at the very end, also after an interruption.
     pub fn finish(&mut self, now: UnixNanos) {
         self.run(Phase::Logging, now);

@@ -103,11 +103,15 @@ impl State {
     /// The client is the connection's peer, or whom trusted hops say it is.
     fn take_client_address(&mut self, plan: &Plan, head: &RequestHead<'_>) {
         let source = plan.client_address();
-        let Some(header) = &source.header else { return };
+        if source.trusted.is_empty() {
+            return;
+        }
         let peer = self.data.view(0).map(|view| view.scalars.get(Variable::RemoteAddr));
         let peer =
             peer.and_then(|peer| std::str::from_utf8(self.values.get(peer)).ok()?.parse::<IpAddr>().ok());
         let Some(peer) = peer else { return };
+        self.from_trusted_hop = source.trusted.contains(peer);
+        let Some(header) = &source.header else { return };
         let style = if header == "forwarded" { forwarded::Style::Forwarded } else { forwarded::Style::List };
         let lines: Vec<&[u8]> = head
             .headers

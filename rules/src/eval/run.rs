@@ -1,5 +1,6 @@
 //! Rules run: phases, rules, chains, values.
 
+use super::body::element;
 use super::lookup::Item;
 use super::state::State;
 use super::values::Value;
@@ -293,6 +294,7 @@ impl State {
         });
         let found = possible
             && match operator.script() {
+                None if operator.name() == OperatorName::GeoLookup => self.look_up_place(plan, rule, value),
                 None => operator.matches(self.values.get(value), argument, None),
                 Some(script) => {
                     let view = plan.set(rule.set).map_or(0, |set| set.view.0 as usize);
@@ -309,7 +311,7 @@ impl State {
         if found == condition.negated {
             return false;
         }
-        if found && (link.capture || path) && operator.script().is_none() {
+        if found && (link.capture || path) && !operator.needs_transaction() {
             let mut captures = Captures::default();
             let _ = operator.matches(self.values.get(value), argument, Some(&mut captures));
             if !captures.is_empty() {
@@ -325,6 +327,20 @@ impl State {
         self.run_actions(plan, rule, &link.actions);
         self.keep_texts(plan, rule, progress);
         true
+    }
+
+    /// Looks the place of an address up. `GEO` holds what was found, and nothing else.
+    fn look_up_place(&mut self, plan: &Plan, rule: &RulePlan, value: Value) -> bool {
+        let database = plan.set(rule.set).and_then(|set| set.geo.as_ref());
+        let address =
+            std::str::from_utf8(self.values.get(value)).ok().and_then(|text| text.trim().parse().ok());
+        let place = database.zip(address).and_then(|(database, address)| database.place(address));
+        self.data.geo.clear();
+        for (name, text) in place.iter().flatten() {
+            let found = element(&mut self.values, name.as_bytes(), text);
+            self.data.geo.push(found);
+        }
+        place.is_some()
     }
 
     /// Whether a match of the rule is reported anywhere.

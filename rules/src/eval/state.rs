@@ -59,6 +59,10 @@ pub(crate) struct State {
     pub(crate) persistent: Persistent,
     /// What is known of the client; `None` when the policy has no risk part.
     pub(crate) client: Option<Box<Client>>,
+    /// Whether the connection comes from a proxy that the policy trusts.
+    pub(crate) from_trusted_hop: bool,
+    /// The status that the client got in place of the upstream's response, if the host says so; 0 for no answer.
+    pub(crate) client_got: Option<u16>,
 }
 
 /// What the current rule matched.
@@ -131,6 +135,8 @@ impl State {
             scripts: Account::default(),
             persistent: Persistent::default(),
             client: None,
+            from_trusted_hop: false,
+            client_got: None,
         }
     }
 

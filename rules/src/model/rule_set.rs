@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{AuditEngine, AuditFormat, EngineMode, Rule};
+use crate::geo::Database;
 use crate::limits;
 use crate::risk::RiskSettings;
 
@@ -132,6 +133,9 @@ pub struct Settings {
     pub collection_timeout: u32,
     /// `SecWebAppId`.
     pub web_app_id: String,
+    /// `SecGeoLookupDb`, `geo_database`: what `@geoLookup` looks in. Default: the database that clients' countries come
+    /// from.
+    pub geo_database: Option<Database>,
 }
 
 /// A set of statuses from 100 to 999.
@@ -200,6 +204,7 @@ impl Default for Settings {
             component_signatures: Vec::new(),
             collection_timeout: limits::COLLECTION_SECONDS,
             web_app_id: "default".to_owned(),
+            geo_database: None,
         }
     }
 }

@@ -67,13 +67,7 @@ pub(super) fn compile(
         OperatorName::RxGlobal => return pattern(Groups::OfAllMatches, argument, cache),
         OperatorName::DetectSqli => Test::Sqli,
         OperatorName::DetectXss => Test::Xss,
-        OperatorName::GeoLookup => {
-            return Err(OperatorError::Argument {
-                message: "`@geoLookup` needs a database, and a policy can hold none".to_owned(),
-                help: Some("put the networks that matter into a file for `@ipMatchFromFile`".to_owned()),
-                span: None,
-            });
-        }
+        OperatorName::GeoLookup => Test::Place,
         OperatorName::InspectFile => Test::Script(script(argument, source, file)?),
         OperatorName::IpMatch => Test::Addresses(AddressSet::parse(argument)?),
         OperatorName::IpMatchFromFile => Test::Addresses(addresses_from_files(argument, source, file)?),

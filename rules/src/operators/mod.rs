@@ -68,6 +68,8 @@ enum Test {
     Utf8Encoding,
     NumberSearch(verify::Search),
     Script(Script),
+    /// Whether a database knows the place of an address.
+    Place,
     Sqli,
     Xss,
 }
@@ -184,8 +186,8 @@ impl Operator {
     pub fn matches(&self, value: &[u8], argument: &[u8], captures: Option<&mut Captures>) -> bool {
         match &self.inner.test {
             Test::Always => true,
-            // A script needs a transaction: see `Operator::script`.
-            Test::Never | Test::Script(_) => false,
+            // These need a transaction: see `Operator::needs_transaction`.
+            Test::Never | Test::Script(_) | Test::Place => false,
             Test::Text(prepared) => prepared.holds(value),
             Test::ExpandedText(comparison) => comparison.holds(value, argument),
             Test::Number(comparison, number) => comparison.holds(value, *number),
@@ -256,6 +258,12 @@ impl Operator {
             Test::Xss => Some(b"<=".to_vec()),
             _ => None,
         }
+    }
+
+    /// Whether the operator is run on a transaction and not on a value alone: it does more than to test it.
+    #[must_use]
+    pub fn needs_transaction(&self) -> bool {
+        matches!(self.inner.test, Test::Script(_) | Test::Place)
     }
 
     /// The script of `@inspectFile`, which a transaction runs in place of [`Operator::matches`].

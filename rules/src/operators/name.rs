@@ -42,7 +42,7 @@ operators! {
     Eq "eq" ["intEQ"],
     /// Numerically greater or equal.
     Ge "ge" ["intGE", "GREATER_THAN_OR_EQUAL"],
-    /// Looks the address up in a GeoIP database.
+    /// A database knows the place of the address; `GEO` then holds it.
     GeoLookup "geoLookup" [],
     /// Numerically greater.
     Gt "gt" ["intGT", "GREATER_THAN"],
@@ -102,15 +102,6 @@ impl OperatorName {
         Self::ALL.iter().copied().find(|o| {
             o.name().eq_ignore_ascii_case(name) || o.aliases().iter().any(|a| a.eq_ignore_ascii_case(name))
         })
-    }
-
-    /// Why an operator that is known can never be used: whatever its argument, it is refused.
-    #[must_use]
-    pub const fn never_built(self) -> Option<&'static str> {
-        match self {
-            Self::GeoLookup => Some("it needs a database, and a policy can hold none"),
-            _ => None,
-        }
     }
 
     /// Why an operator that ModSecurity or Coraza has does not exist here; `None` for the name of any

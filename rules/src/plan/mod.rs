@@ -35,8 +35,10 @@ pub(crate) use views::{RequestView, ResponseView, ViewId, Views};
 
 use crate::collections::StoreSettings;
 use crate::diagnostic::{Code, Diagnostic};
+use crate::geo::Database;
 use crate::model::{self, ClientAddress, Enforcement, Item, Phase, Policy, Variable};
-use crate::risk::{RiskAction, RiskSettings};
+use crate::operators::OperatorName;
+use crate::risk::{GeoSource, RiskAction, RiskSettings};
 use jumps::{Jumps, Positions};
 use pipeline::{PipelineId, Pipelines};
 use prefilter::PrefilterBuilder;
@@ -76,6 +78,8 @@ pub(crate) struct SetPlan {
     pub(crate) collection_timeout: u32,
     /// How the set sees bodies.
     pub(crate) view: ViewId,
+    /// What its `@geoLookup` looks in.
+    pub(crate) geo: Option<Database>,
 }
 
 /// A rule among those of its phase.
@@ -130,6 +134,7 @@ impl Plan {
             audit: AuditPlan::new(&set.settings),
             collection_timeout: set.settings.collection_timeout,
             view: views.intern(&set.settings),
+            geo: geo_database(policy, set).cloned(),
         });
         let sets: Vec<SetPlan> = sets.collect();
         let all: Vec<&model::Rule> = placed.iter().map(|placed| placed.rule).collect();
@@ -157,6 +162,10 @@ impl Plan {
             Some(compiler.rule(placed, next, settled))
         });
         let rules: Vec<Option<RulePlan>> = rules.collect();
+        let problems = places_without_database(&rules, &sets);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
         let prefilter = prefilter.build();
         sights.finish();
         let mut phases: [Vec<PhaseRule>; Phase::ALL.len()] = Default::default();
@@ -365,4 +374,30 @@ fn different_separators(policy: &Policy) -> Option<Diagnostic> {
         Diagnostic::new(Code::E0318, message)
             .help("all rule sets share the query's arguments: set the same `SecArgumentSeparator` in each"),
     )
+}
+
+/// What the rules of a set look places up in.
+fn geo_database<'p>(policy: &'p Policy, set: &'p model::RuleSet) -> Option<&'p Database> {
+    let of_clients = || match &policy.risk.as_ref()?.country {
+        GeoSource::Database(database) => Some(database),
+        _ => None,
+    };
+    set.settings.geo_database.as_ref().or_else(of_clients)
+}
+
+/// Rules with `@geoLookup` in sets that have no database.
+fn places_without_database(rules: &[Option<RulePlan>], sets: &[SetPlan]) -> Vec<Diagnostic> {
+    let without = rules.iter().flatten().filter(|rule| {
+        let leaves = rule.risk.iter().flat_map(|mark| &mark.leaves);
+        let mut conditions = rule.links.iter().chain(leaves).filter_map(|link| link.condition.as_ref());
+        conditions.any(|condition| condition.operator.name() == OperatorName::GeoLookup)
+            && sets.get(rule.set as usize).is_none_or(|set| set.geo.is_none())
+    });
+    let problem = |rule: &RulePlan| {
+        let (id, file, line) = (rule.id, &rule.origin.file, rule.origin.line);
+        let message = format!("rule {id} ({file}, line {line}) looks places up, and there is no database");
+        Diagnostic::new(Code::E0221, message)
+            .help("name one in `SecGeoLookupDb`, in the rule set's `geo_database` or in `risk.country`")
+    };
+    without.map(problem).collect()
 }

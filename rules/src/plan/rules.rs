@@ -297,8 +297,7 @@ impl Compiler<'_> {
         let is_simple = matches!(&*targets.list, [target] if target.is_simple())
             && condition.transformations.is_empty()
             && !condition.multi_match
-            // Scripts need a transaction, and say things.
-            && condition.operator.script().is_none();
+            && !condition.operator.needs_transaction();
         ConditionPlan {
             targets,
             is_simple,

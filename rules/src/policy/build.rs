@@ -6,16 +6,18 @@ use super::condition;
 use super::files::Files;
 use super::forms::{ClientAddressForm, ItemForm, PolicyForm, RuleSetForm};
 use super::network_build;
-use super::report::Reporter;
+use super::report::{Reporter, Spanned};
 use super::risk_build;
 use super::risk_rule;
 use super::rule::{self, Defaults};
 use super::text;
 use super::values::{ActionName, ByteLimit};
 use crate::diagnostic::{Code, Sources};
+use crate::geo::Database;
 use crate::limits;
 use crate::model::{AuditEngine, ClientAddress, EngineMode, Item, Origin, Policy, RuleSet, Settings};
 use crate::operators::AddressSet;
+use crate::risk::SetBy;
 use crate::seclang::{self, Clients, Document, Options};
 
 /// The policy in the model. What is wrong with any part of it is reported; the result then lacks that part.
@@ -27,7 +29,12 @@ pub(super) fn policy(
     reporter: &mut Reporter<'_>,
 ) -> Policy {
     let mut lines = Lines { text, offset: 0, line: 1 };
-    let risk = form.risk.as_ref().map(|risk| Arc::new(risk_build::settings(risk, files, reporter)));
+    let hops = form.client_address.as_ref().is_some_and(|address| !address.value.trusted_hops.is_empty());
+    let country = form.risk.as_ref().and_then(|risk| risk.value.country.as_ref());
+    let countries_of_hops = country.is_some_and(|country| {
+        country.value.header.is_some() && country.value.set_by.value == SetBy::TrustedHop
+    });
+    let risk = form.risk.as_ref().map(|risk| Arc::new(risk_build::settings(risk, files, hops, reporter)));
     let risk_rules = form.risk.as_ref().and_then(|risk| risk_rule::rule_set(&risk.value, files, reporter));
     let clients = match &risk {
         Some(risk) => Clients::Watched { rule_blocks: risk.switches.rule_blocks },
@@ -51,7 +58,7 @@ pub(super) fn policy(
         client_address: form
             .client_address
             .as_ref()
-            .map(|address| client_address(&address.value, reporter))
+            .map(|address| client_address(&address.value, countries_of_hops, reporter))
             .unwrap_or_default(),
         // Risk rules come first: what they see does not depend on what other rules allow or refuse.
         rule_sets: risk_rules.into_iter().chain(rule_sets(reporter)).collect(),
@@ -64,7 +71,8 @@ pub(super) fn policy(
     }
 }
 
-fn client_address(form: &ClientAddressForm, reporter: &mut Reporter<'_>) -> ClientAddress {
+/// `otherwise` tells whether the hops are trusted in something else.
+fn client_address(form: &ClientAddressForm, otherwise: bool, reporter: &mut Reporter<'_>) -> ClientAddress {
     let header = form.header.as_ref().and_then(|name| text::header_name(name, reporter));
     let mut entries = Vec::new();
     for hop in &form.trusted_hops {
@@ -83,7 +91,7 @@ fn client_address(form: &ClientAddressForm, reporter: &mut Reporter<'_>) -> Clie
             let help = "name the proxies in front of this one in `trusted_hops`";
             reporter.push(reporter.at(Code::W0108, name.span, message).help(help));
         }
-        (None, Some(hop)) => {
+        (None, Some(hop)) if !otherwise => {
             let message = "the trusted hops have no effect: no header is read";
             let help = "name the header in `header`, such as `x-forwarded-for`";
             reporter.push(reporter.at(Code::W0108, hop.span, message).help(help));
@@ -108,7 +116,7 @@ fn rule_set(
             reporter.push(diagnostic.help("use letters, digits, `_`, `-` and `.`"));
         }
     }
-    let settings = settings(form, reporter);
+    let settings = settings(form, files, reporter);
     let defaults = defaults(form, reporter);
     let mut items = Vec::new();
     for (index, item) in form.rules.iter().enumerate() {
@@ -133,7 +141,7 @@ fn rule_set(
     RuleSet { name, settings, items }
 }
 
-fn settings(form: &RuleSetForm, reporter: &mut Reporter<'_>) -> Settings {
+fn settings(form: &RuleSetForm, files: &Files, reporter: &mut Reporter<'_>) -> Settings {
     let limit = |ByteLimit(bytes): ByteLimit, default: usize| if bytes == 0 { default } else { bytes };
     let types = form.response_body_types.as_ref();
     Settings {
@@ -148,8 +156,19 @@ fn settings(form: &RuleSetForm, reporter: &mut Reporter<'_>) -> Settings {
             .map(|types| types.value.iter().filter_map(|one| text::media_type(one, reporter)).collect()),
         json_by_content_type: form.seclang.is_none(),
         audit_engine: if form.audit.value { AuditEngine::On } else { AuditEngine::Off },
+        geo_database: form.geo_database.as_ref().and_then(|name| geo_database(name, files, reporter)),
         ..Settings::default()
     }
+}
+
+fn geo_database(name: &Spanned<String>, files: &Files, reporter: &mut Reporter<'_>) -> Option<Database> {
+    let found = risk_build::database(name, files);
+    found
+        .map_err(|message| {
+            let help = "put a MaxMind database (`.mmdb`) into `files`";
+            reporter.push(reporter.at(Code::E0221, name.span, message).help(help));
+        })
+        .ok()
 }
 
 fn defaults(form: &RuleSetForm, reporter: &mut Reporter<'_>) -> Defaults {

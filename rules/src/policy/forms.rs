@@ -1,6 +1,7 @@
 //! The shape of a policy. What stands here is also its reference: the documentation of each field goes
 //! into the JSON Schema as it is.
 
+use super::files::Base64;
 use super::json::{Kind, Value};
 use super::network::NetworkForm;
 use super::read::{Form, Named, OneOrMany, form};
@@ -51,7 +52,7 @@ form! {
         /// The contents.
         optional text: String,
         /// The contents, base64-encoded, for bytes that are not UTF-8. Line breaks are passed over.
-        optional base64: String,
+        optional base64: Base64,
     }
 }
 
@@ -88,6 +89,8 @@ form! {
         list disable_rules: Spanned<RuleId>,
         /// Whether all transactions are written to the audit log. Without it, none are.
         default audit: bool = false,
+        /// MaxMind database (`.mmdb`) among the policy's `files` that `geoLookup` looks in. Default: that of `risk.country`.
+        optional geo_database: String,
         /// Rules and markers in the order of evaluation.
         list rules: ItemForm,
         /// Raw SecLang: one text or several, after `rules` in the order of evaluation.

@@ -32,6 +32,9 @@ pub use files::Files;
 #[cfg(feature = "schema")]
 pub use schema::schema;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::diagnostic::{Code, Diagnostic, Sources};
 use crate::model::Policy;
 use forms::PolicyForm;
@@ -71,8 +74,24 @@ pub struct Loaded {
 /// ```
 #[must_use]
 pub fn load(text: &[u8], name: &str) -> Loaded {
+    load_shared(&Arc::from(text), name)
+}
+
+/// As [`load`], with data files beside those of the policy, which come first.
+#[must_use]
+pub fn load_with(text: &[u8], name: &str, files: BTreeMap<String, Vec<u8>>) -> Loaded {
+    read(&Arc::from(text), name, files)
+}
+
+/// As [`load`], without a copy of the text.
+#[must_use]
+pub fn load_shared(text: &Arc<[u8]>, name: &str) -> Loaded {
+    read(text, name, BTreeMap::new())
+}
+
+fn read(text: &Arc<[u8]>, name: &str, more: BTreeMap<String, Vec<u8>>) -> Loaded {
     let mut sources = Sources::default();
-    let mut reporter = Reporter::new(text, sources.add(name, text));
+    let mut reporter = Reporter::new(text, sources.add(name, Arc::clone(text)));
     let root = json::parse(text)
         .map_err(|error| {
             let mut diagnostic = reporter.at(Code::E0101, error.span, error.message);
@@ -85,6 +104,7 @@ pub fn load(text: &[u8], name: &str) -> Loaded {
     let mut policy = None;
     if let Some(mut form) = form {
         files = files::build(form.files.as_ref().map(|files| &files.value), &mut reporter);
+        files.extend(more);
         policy = Some(build::policy(&mut form, text, &files, &mut sources, &mut reporter));
         checks::check(&form, &mut reporter);
         risk_rule::check(&form, &mut reporter);

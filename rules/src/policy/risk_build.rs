@@ -9,17 +9,24 @@ use super::text;
 use crate::challenge;
 use crate::collections::StoreSettings;
 use crate::diagnostic::Code;
+use crate::geo::Database;
 use crate::host::Source as _;
 use crate::http::time::parse_rfc3339;
 use crate::limits;
 use crate::operators::AddressSet;
 use crate::risk::{
-    BlockSettings, Database, EntitySettings, GeoSource, InterrogateSettings, ListEntry, ListSettings, Reset,
-    RiskSettings, ScoreSettings, Switches, TarpitSettings,
+    BlockSettings, EntitySettings, GeoSource, InterrogateSettings, ListEntry, ListSettings, Reset,
+    RiskSettings, ScoreSettings, SetBy, Switches, TarpitSettings,
 };
 
 /// The settings. What is wrong with any of them is reported; it then has its default.
-pub(super) fn settings(form: &Spanned<RiskForm>, files: &Files, reporter: &mut Reporter<'_>) -> RiskSettings {
+/// `hops` tells whether the policy trusts any proxies.
+pub(super) fn settings(
+    form: &Spanned<RiskForm>,
+    files: &Files,
+    hops: bool,
+    reporter: &mut Reporter<'_>,
+) -> RiskSettings {
     let risk = &form.value;
     let block = risk.block.as_ref().map_or_else(BlockSettings::default, |block| BlockSettings {
         threshold: f32::from(block.value.threshold.value.0),
@@ -47,7 +54,7 @@ pub(super) fn settings(form: &Spanned<RiskForm>, files: &Files, reporter: &mut R
         switches,
         tarpit: risk.tarpit.as_ref().map_or_else(TarpitSettings::default, |form| tarpit(form, reporter)),
         interrogate,
-        country: risk.country.as_ref().map(|form| country(form, files, reporter)).unwrap_or_default(),
+        country: risk.country.as_ref().map(|form| country(form, files, hops, reporter)).unwrap_or_default(),
         store: store(risk, reporter),
         longest_window: windows.map(|seconds| seconds.value.0).max().unwrap_or(0),
     }
@@ -150,6 +157,7 @@ fn tarpit(form: &Spanned<TarpitForm>, reporter: &mut Reporter<'_>) -> TarpitSett
         growth: tarpit.growth.value.0,
         longest: tarpit.longest.value.0,
         bytes_per_second: tarpit.bytes_per_second.map(|bytes| bytes.value.0),
+        held_bytes: tarpit.held_bytes.value.0,
         streams: tarpit.streams.value.0,
         fallback: tarpit.fallback.value,
     }
@@ -209,21 +217,27 @@ fn moment(text: &Spanned<String>, reporter: &mut Reporter<'_>) -> Option<u64> {
     moment.map(|nanoseconds| nanoseconds / 1_000_000_000)
 }
 
-fn country(form: &Spanned<CountryForm>, files: &Files, reporter: &mut Reporter<'_>) -> GeoSource {
+fn country(form: &Spanned<CountryForm>, files: &Files, hops: bool, reporter: &mut Reporter<'_>) -> GeoSource {
+    let set_by = form.value.set_by.value;
     match (&form.value.header, &form.value.database) {
-        (Some(name), None) => text::header_name(name, reporter).map_or(GeoSource::None, GeoSource::Header),
-        (None, Some(name)) => {
-            let database =
-                files.read(&name.value, "").map_err(|error| error.to_string()).and_then(Database::new);
-            match database {
-                Ok(database) => GeoSource::Database(database),
-                Err(message) => {
-                    let help = "put the database into `files`, or name a header with the country in `header`";
-                    reporter.push(reporter.at(Code::E0709, name.span, message).help(help));
-                    GeoSource::None
-                }
+        (Some(name), None) => {
+            if set_by == SetBy::TrustedHop && !hops {
+                let message = "nobody is believed what the header says: no hop is trusted";
+                let help = "name the proxies that set it in `client_address.trusted_hops`; or, where this Envoy sets it \
+                            and takes away what clients send, write `\"set_by\": \"envoy\"`";
+                reporter.push(reporter.at(Code::E0709, name.span, message).help(help));
             }
+            text::header_name(name, reporter)
+                .map_or(GeoSource::None, |name| GeoSource::Header { name, set_by })
         }
+        (None, Some(name)) => match database(name, files) {
+            Ok(database) => GeoSource::Database(database),
+            Err(message) => {
+                let help = "put the database into `files`, or name a header with the country in `header`";
+                reporter.push(reporter.at(Code::E0709, name.span, message).help(help));
+                GeoSource::None
+            }
+        },
         (header, _) => {
             let message = if header.is_some() {
                 "countries come either from a header or from a database"
@@ -235,6 +249,11 @@ fn country(form: &Spanned<CountryForm>, files: &Files, reporter: &mut Reporter<'
             GeoSource::None
         }
     }
+}
+
+/// A database among the files.
+pub(super) fn database(name: &Spanned<String>, files: &Files) -> Result<Database, String> {
+    files.read_shared(&name.value, "").map_err(|error| error.to_string()).and_then(Database::new)
 }
 
 fn store(form: &RiskForm, reporter: &mut Reporter<'_>) -> StoreSettings {

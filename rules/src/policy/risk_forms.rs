@@ -6,13 +6,13 @@ use super::read::{Form, OneOrMany, form};
 use super::report::{Reporter, Spanned};
 use super::risk_values::{
     ActionOnClient, Attribute, BlockNumber, BytesPerSecond, ClassificationName, Comparison, CookieSeconds,
-    DifficultyBits, Direction, Factor, Ipv4Bits, Ipv6Bits, Matches, Mebibytes, Milliseconds, RiskNumber,
-    Score, Seconds, StateName, Streams, WindowSeconds,
+    DifficultyBits, Direction, Factor, HeldBytes, Ipv4Bits, Ipv6Bits, Matches, Mebibytes, Milliseconds,
+    RiskNumber, Score, Seconds, StateName, Streams, WindowSeconds,
 };
 use super::values::{PhaseName, RuleId, SeverityName, Text};
 use crate::diagnostic::Code;
 use crate::limits;
-use crate::risk::{Fallback, RiskAction};
+use crate::risk::{Fallback, RiskAction, SetBy};
 
 form! {
     /// Risk per client. What is not given has its default, also in the parts that are left out.
@@ -184,6 +184,8 @@ form! {
         default longest: Milliseconds = Milliseconds(10_000),
         /// Bytes of body that pass per second, after the delay. Default: all at once.
         optional bytes_per_second: BytesPerSecond,
+        /// Bytes of an answer's body that are held at most; what is larger goes on before its time. Keep it below Envoy's `per_connection_buffer_limit_bytes`, past which Envoy ends the answer.
+        default held_bytes: HeldBytes = HeldBytes(limits::TARPIT_HELD_BYTES),
         /// Most answers that a worker holds at once.
         default streams: Streams = Streams(1_000),
         /// What happens to a client that is to be slowed when there are more.
@@ -214,9 +216,11 @@ form! {
 form! {
     /// Where a client's country comes from. It has either a header or a database.
     CountryForm {
-        /// Request header with the country's two letters, set by Envoy's geoip filter or a trusted hop.
+        /// Request header with the country's two letters.
         optional header: String,
-        /// MaxMind database (`.mmdb`) among the policy's `files`. Needs a module that was built with the feature `geoip`.
+        /// Who sets the header. Clients can send any header: nobody else is believed.
+        default set_by: SetBy = SetBy::TrustedHop,
+        /// MaxMind database (`.mmdb`) with countries among the policy's `files`.
         optional database: String,
     }
 }

@@ -5,7 +5,7 @@ use super::read::{Form, choice};
 use super::report::Reporter;
 use crate::diagnostic::{Code, did_you_mean};
 use crate::limits;
-use crate::risk::{Classification, Fallback, KillChain, RiskAction};
+use crate::risk::{Classification, Fallback, KillChain, RiskAction, SetBy};
 
 /// Declares a whole number with a range.
 macro_rules! whole {
@@ -37,7 +37,7 @@ macro_rules! with_numbers {
     ($then:ident) => {
         $then! {
             RiskNumber, Score, Seconds, Milliseconds, Ipv4Bits, Ipv6Bits, BlockNumber, Streams,
-            BytesPerSecond, Mebibytes, Matches, DifficultyBits, WindowSeconds, CookieSeconds
+            BytesPerSecond, HeldBytes, Mebibytes, Matches, DifficultyBits, WindowSeconds, CookieSeconds
         }
     };
 }
@@ -69,6 +69,8 @@ whole! {
     Streams(u32) 1..=100_000_u32, "streams";
     /// Bytes per second.
     BytesPerSecond(u32) 1..=1_000_000_000_u32, "bytes per second";
+    /// Bytes that are held.
+    HeldBytes(u32) 1_024..=1_073_741_824_u32, "bytes";
     /// Size of the store.
     Mebibytes(u32) 1..=limits::STORE_MEBIBYTES_MOST, "MiB";
     /// A number of matches.
@@ -164,6 +166,13 @@ choice! { "ActionOnClient", RiskAction {
     "tarpit" => RiskAction::Tarpit,
     /// It is scored, and has to pass a challenge.
     "interrogate" => RiskAction::Interrogate,
+}}
+
+choice! { "SetBy", SetBy {
+    /// A proxy of `client_address.trusted_hops` sets it. On connections from others the header does not count.
+    "trusted_hop" => SetBy::TrustedHop,
+    /// This Envoy sets it, and takes away what clients send: whatever arrives counts.
+    "envoy" => SetBy::Envoy,
 }}
 
 choice! { "TarpitFallback", Fallback {

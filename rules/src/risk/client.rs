@@ -258,6 +258,7 @@ impl ClientState {
         Some(Tarpit {
             delay,
             bytes_per_second: tarpit.bytes_per_second,
+            held_bytes: tarpit.held_bytes,
             streams: tarpit.streams,
             fallback: tarpit.fallback,
         })

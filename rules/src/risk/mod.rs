@@ -20,7 +20,6 @@
 
 mod client;
 mod entity;
-mod geo;
 mod lists;
 mod rate;
 mod settings;
@@ -30,12 +29,11 @@ mod vocabulary;
 
 pub use client::{Block, ClientState, Consequence, Event};
 pub use entity::{ClientFacts, Identity};
-pub use geo::Database;
 pub use lists::{ListEntry, Listed, Lists};
 pub use rate::{Rate, Window};
 pub use settings::{
     BlockSettings, EntitySettings, Fallback, GeoSource, InterrogateSettings, ListSettings, Reset,
-    RiskSettings, ScoreSettings, Switches, Tarpit, TarpitSettings,
+    RiskSettings, ScoreSettings, SetBy, Switches, Tarpit, TarpitSettings,
 };
 pub use simulate::{Point, curve};
 pub use vocabulary::{Classification, KillChain, RiskAction, Standing};

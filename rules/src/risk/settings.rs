@@ -1,10 +1,11 @@
 //! What a policy says about risk. Times are in seconds unless said otherwise.
 
-use super::geo::Database;
 use super::lists::ListEntry;
 use super::vocabulary::KillChain;
 use crate::challenge;
 use crate::collections::StoreSettings;
+use crate::geo::Database;
+use crate::limits;
 
 /// The risk part of a policy.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -197,6 +198,8 @@ pub struct TarpitSettings {
     pub longest: u32,
     /// Bytes of body per second that pass; `None` for all at once.
     pub bytes_per_second: Option<u32>,
+    /// Bytes of one body that are held at most.
+    pub held_bytes: u32,
     /// Most answers that a worker holds at once.
     pub streams: u32,
     /// What happens past that.
@@ -212,6 +215,7 @@ impl Default for TarpitSettings {
             growth: 1.5,
             longest: 10_000,
             bytes_per_second: None,
+            held_bytes: limits::TARPIT_HELD_BYTES,
             streams: 1_000,
             fallback: Fallback::Pass,
         }
@@ -225,6 +229,8 @@ pub struct Tarpit {
     pub delay: u32,
     /// Bytes of body per second.
     pub bytes_per_second: Option<u32>,
+    /// Bytes of its body that are held at most.
+    pub held_bytes: u32,
     /// Most answers held at once.
     pub streams: u32,
     /// What happens past that.
@@ -248,14 +254,28 @@ impl Default for InterrogateSettings {
     }
 }
 
+/// Who has set a request header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetBy {
+    /// A trusted hop: the header counts when the connection comes from one.
+    TrustedHop,
+    /// Envoy itself, which takes away what clients send: the header always counts.
+    Envoy,
+}
+
 /// Where a client's country comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum GeoSource {
     /// Nowhere.
     #[default]
     None,
-    /// A request header, lower-case, that a trusted hop or Envoy's geoip filter has set: two letters.
-    Header(String),
+    /// A request header, lower-case: two letters.
+    Header {
+        /// Its name.
+        name: String,
+        /// Whose word is believed.
+        set_by: SetBy,
+    },
     /// A MaxMind database.
     Database(Database),
 }

@@ -49,6 +49,8 @@ pub(super) enum Role {
     UpdateTarget(By),
     UpdateAction,
     Dataset,
+    /// The database of `@geoLookup`.
+    GeoDatabase,
     IgnoreErrors,
     MimeTypes,
     MimeTypesClear,
@@ -120,7 +122,7 @@ pub(super) const DIRECTIVES: &[Directive] = directives! {
     SecDebugLogLevel Inert(Check::UpTo(9), "the level of messages is up to the filter's host"),
     SecDefaultAction Role::DefaultAction,
     SecDisableBackendCompression OffOnly("request headers are not changed; take `accept-encoding` off in a route"),
-    SecGeoLookupDb Inert(Check::Any, LOOKUP),
+    SecGeoLookupDb Role::GeoDatabase,
     SecGsbLookupDb Inert(Check::Any, LOOKUP),
     SecGuardianLog Refused("a filter starts no programs"),
     SecHashEngine OffOnly(HASH),

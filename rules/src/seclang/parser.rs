@@ -17,6 +17,7 @@ use super::update::{Change, Update, apply};
 use super::values::{ON_OFF, bad_script, ids, one_of, targets};
 use super::words::Words;
 use crate::diagnostic::{Code, Diagnostic, Label, Sources, has_errors, suggest};
+use crate::geo::Database;
 use crate::host::{Source, has_wildcards};
 use crate::limits;
 use crate::lua::Script;
@@ -163,6 +164,7 @@ impl<'a> Parser<'a> {
             Role::UpdateTarget(by) => self.update_target(by, &name, &arguments),
             Role::UpdateAction => self.update_action(file, &name, &arguments),
             Role::Dataset => self.dataset(line, &name, &arguments),
+            Role::GeoDatabase => self.geo_database(file, &name, &arguments),
             Role::IgnoreErrors => one(&name, &arguments).and_then(|value| {
                 self.ignore_errors = one_of(&value, Code::E0304, directive.name, ON_OFF)?;
                 Ok(())
@@ -285,6 +287,21 @@ impl<'a> Parser<'a> {
                 Err(error) => self.out.push(pattern.report(Code::E0210, error.to_string())),
             }
         }
+        Ok(())
+    }
+
+    /// The database that rules look places up in.
+    fn geo_database(&mut self, file: &File, name: &Text, arguments: &Text) -> Outcome {
+        let written = one(name, arguments)?;
+        let bytes = self
+            .host
+            .read_shared(&written.text(), &file.name)
+            .map_err(|error| written.report(Code::E0210, error.to_string()))?;
+        let database = Database::new(bytes).map_err(|message| {
+            let help = "name a MaxMind database (`.mmdb`); legacy `.dat` files are not read";
+            written.report(Code::E0221, message).help(help)
+        })?;
+        self.settings.geo_database = Some(database);
         Ok(())
     }
 

@@ -294,15 +294,17 @@ pub(super) fn runs_scripts(link: &Link) -> bool {
 
 /// Whether a match of the link's condition stores something by itself.
 fn captures(link: &Link) -> bool {
-    let path = |condition: &Condition| condition.operator.name() == OperatorName::RestPath;
-    link.capture || link.condition.as_ref().is_some_and(path)
+    let stores = |condition: &Condition| {
+        matches!(condition.operator.name(), OperatorName::RestPath | OperatorName::GeoLookup)
+    };
+    link.capture || link.condition.as_ref().is_some_and(stores)
 }
 
 /// Whether a link matches, when that is the same for every transaction.
 fn link_holds(survey: &Survey, state: &State, link: &Link) -> Option<bool> {
     match &link.condition {
         None => link.script.is_none().then_some(true),
-        Some(_) if link.capture => None,
+        Some(_) if captures(link) => None,
         Some(condition) => state.holds(survey, condition),
     }
 }

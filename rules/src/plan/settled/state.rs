@@ -115,7 +115,7 @@ impl State {
         let plain = target.variable == Variable::Tx
             && condition.transformations.is_empty()
             && !condition.multi_match
-            && condition.operator.script().is_none();
+            && !condition.operator.needs_transaction();
         if !plain || self.narrowed {
             return None;
         }
