@@ -111,6 +111,12 @@ impl Horizon {
         self.opened.get(gate) == Some(&self.epoch)
     }
 
+    /// Whether it is known already that a target has no elements.
+    #[inline]
+    fn is_barren(&self, place: usize) -> bool {
+        self.shown.get(place).is_some_and(|shown| shown.epoch == self.epoch && shown.items.is_empty())
+    }
+
     #[inline]
     fn known(&self, place: usize) -> Option<&Shown> {
         self.shown.get(place).filter(|shown| shown.epoch == self.epoch)
@@ -153,6 +159,11 @@ fn sight_place(plan: &Plan, sight: SightId, view: usize) -> usize {
     plan.sights().place(sight, ViewId(u32::try_from(view).unwrap_or_default()), plan.views().len())
 }
 
+#[inline]
+fn target_place(plan: &Plan, target: TargetId, view: usize) -> usize {
+    view * plan.sights().targets() + target.0 as usize
+}
+
 impl State {
     /// Whether the gate's operator can match anything that its sight shows to a view.
     pub(crate) fn may_match(&mut self, plan: &Plan, gate: Gate, view: usize) -> bool {
@@ -183,7 +194,9 @@ impl State {
                 let mut any = false;
                 for &(target, part) in parts {
                     // Most targets have no elements in most requests.
-                    if self.elements(plan, target, view).1.is_empty() {
+                    if self.horizon.is_barren(target_place(plan, target, view))
+                        || self.elements(plan, target, view).1.is_empty()
+                    {
                         continue;
                     }
                     let shown = self.look(plan, part, view);
@@ -245,7 +258,7 @@ impl State {
 
     /// The place of a target, and the range of its elements; they, and what can match them as they are, are known then.
     fn elements(&mut self, plan: &Plan, target: TargetId, view: usize) -> (usize, Range) {
-        let place = view * plan.sights().targets() + target.0 as usize;
+        let place = target_place(plan, target, view);
         if let Some(known) = self.horizon.known(place) {
             return (place, known.items);
         }

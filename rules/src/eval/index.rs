@@ -2,10 +2,11 @@
 
 use super::values::Value;
 
-/// Places that are looked at for a hash. Crafted collisions fill these and no more: what finds no place is not listed.
-const PROBES: usize = 8;
+/// Places that are looked at for a hash. Crafted collisions fill these and no more: what finds no place in a table that
+/// is nearly empty is not listed.
+const PROBES: usize = 16;
 /// How many places there are at first; a power of two.
-const SMALLEST: usize = 512;
+const SMALLEST: usize = 1024;
 /// The stamp of what stays from one transaction to the next.
 const FIXED: u32 = u32::MAX;
 
@@ -52,7 +53,7 @@ impl Index {
 
     /// Forgets everything, and makes room for `count` values.
     pub(super) fn clear_for(&mut self, count: usize) {
-        let size = (4 * count).next_power_of_two().max(SMALLEST);
+        let size = (8 * count).next_power_of_two().max(SMALLEST);
         self.slots.clear();
         self.slots.resize(size, Slot { stamp: 0, value: Value::EMPTY });
         self.stamp = 1;
@@ -61,7 +62,12 @@ impl Index {
     /// Whether there is room for one more among `count` values.
     #[inline]
     pub(super) fn has_room(&self, count: usize) -> bool {
-        2 * count < self.slots.len()
+        4 * count < self.slots.len()
+    }
+
+    /// Whether places lack although most are free with `count` values.
+    pub(super) fn is_crowded(&self, count: usize) -> bool {
+        32 * count < self.slots.len()
     }
 
     /// How many values there is room for, in bytes of memory.

@@ -56,6 +56,18 @@ impl State {
             }));
             return;
         }
+        if let Keys::Named(_, Some(name)) = target.keys
+            && !self.values.is_crowded()
+            && let Some(elements) = self.data.collection(variable, view)
+        {
+            let name = Value::from(name);
+            for element in elements.iter() {
+                if self.values.folded(element.key) == name && self.counts(target, element.key) {
+                    out.push(item(variable, element));
+                }
+            }
+            return;
+        }
         if let Some(elements) = self.data.collection(variable, view) {
             let all =
                 matches!(target.keys, Keys::All) && target.excluded.is_empty() && !self.has_removed_targets();
@@ -122,7 +134,7 @@ impl State {
 
     fn selector_name(&mut self, keys: &Keys) -> Option<Value> {
         match keys {
-            Keys::Named(name) | Keys::XPath(name, _) => Some(self.values.add(name)),
+            Keys::Named(name, _) | Keys::XPath(name, _) => Some(self.values.add(name)),
             Keys::Stored(_, key) => Some(key.constant.into()),
             Keys::All | Keys::Pattern(_) => None,
         }
@@ -167,7 +179,7 @@ impl State {
         }
         let target = TargetPlan {
             variable,
-            keys: key.map_or(Keys::All, |key| Keys::Named(key.into())),
+            keys: key.map_or(Keys::All, |key| Keys::Named(key.into(), None)),
             count: false,
             excluded: Box::default(),
         };

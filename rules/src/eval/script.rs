@@ -127,13 +127,13 @@ fn target(variable: &[u8]) -> Result<TargetPlan, String> {
     let written = || String::from_utf8_lossy(variable).into_owned();
     if let Some((store, key)) = stored(variable) {
         // Keys of stores may hold anything, as those that scripts make do.
-        return Ok(plain(store_variable(store), Keys::Named(key.into())));
+        return Ok(plain(store_variable(store), Keys::Named(key.into(), None)));
     }
     let parsed = parse_targets(variable).ok().and_then(|list| <[_; 1]>::try_from(list).ok());
     let Some([target]) = parsed else { return Err(format!("there is no variable `{}`", written())) };
     let keys = match target.selector {
         Selector::All => Keys::All,
-        Selector::Key(key) => Keys::Named(key.into()),
+        Selector::Key(key) => Keys::Named(key.into(), None),
         Selector::Regex(_) | Selector::XPath(_) => {
             return Err(format!("`{}` is a pattern: name a variable, or one of its keys", written()));
         }

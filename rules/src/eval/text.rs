@@ -4,10 +4,13 @@ use super::state::State;
 use super::values::Value;
 use crate::plan::{Plan, Text, TextPart};
 
+/// Room for an ordinary text.
+const ORDINARY: usize = 96;
+
 impl State {
     /// The text with its macros replaced, for a rule of rule set `set`.
     pub(crate) fn expand(&mut self, plan: &Plan, text: &Text, set: u32) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(ORDINARY);
         for part in &text.parts {
             if let TextPart::Literal(literal) = part {
                 out.extend_from_slice(literal);

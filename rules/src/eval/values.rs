@@ -43,6 +43,8 @@ pub(crate) struct Values {
     plan: u64,
     /// How many entries and bytes they and the empty string have.
     fixed: (usize, usize),
+    /// A string was stored without being listed.
+    is_crowded: bool,
     /// Of these entries, those of which more is known than their bytes.
     explored: Vec<Value>,
     /// What each transformation makes of a value; rows are made for values that need one.
@@ -67,6 +69,8 @@ struct Entry {
     bytes: ByteSet,
     /// The value that differs from it in case only, if it was made of one by that; else `UNKNOWN`.
     letters: u32,
+    /// The value with its bytes in lower case, or `UNKNOWN` until someone asks.
+    folded: u32,
     /// Row in `steps`, or `UNKNOWN`.
     row: u32,
     /// The operators that can match it, as a range of `candidates`; from `UNKNOWN` until someone asks.
@@ -82,6 +86,7 @@ impl Values {
         self.scratch.clear();
         self.scans.clear();
         self.scanned.clear();
+        self.is_crowded = false;
         if self.plan == constants.plan() && !self.entries.is_empty() {
             let (entries, bytes) = self.fixed;
             self.entries.truncate(entries);
@@ -130,12 +135,45 @@ impl Values {
                 self.index.list(place, value, false);
                 value
             }
-            Found::Free(_) => {
+            Found::Full if self.index.is_crowded(self.entries.len()) => {
+                self.is_crowded = true;
+                self.store(text, hash)
+            }
+            Found::Free(_) | Found::Full => {
                 self.enlarge();
                 self.add(text)
             }
-            Found::Full => self.store(text, hash),
         }
+    }
+
+    /// Whether there may be several values with the same bytes.
+    #[inline]
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.is_crowded
+    }
+
+    /// The value with the same bytes in lower case.
+    #[inline]
+    pub(crate) fn folded(&mut self, value: Value) -> Value {
+        match self.entries.get(value.0 as usize) {
+            Some(entry) if entry.folded != UNKNOWN => Value(entry.folded),
+            _ => self.fold(value),
+        }
+    }
+
+    fn fold(&mut self, value: Value) -> Value {
+        let folded = if self.get(value).iter().any(u8::is_ascii_uppercase) {
+            let lower = self.get(value).to_ascii_lowercase();
+            self.add(&lower)
+        } else {
+            value
+        };
+        // What stays must not refer to what goes.
+        let stays = |value: Value| (value.0 as usize) < self.fixed.0;
+        if !stays(value) || stays(folded) {
+            self.entries.get_mut(value.0 as usize).into_iter().for_each(|entry| entry.folded = folded.0);
+        }
+        folded
     }
 
     fn find(&self, text: &[u8], hash: u64) -> Found {
@@ -157,6 +195,7 @@ impl Values {
             features: Features::NONE,
             bytes: ByteSet::default(),
             letters: UNKNOWN,
+            folded: UNKNOWN,
             row: UNKNOWN,
             candidates: (UNKNOWN, UNKNOWN),
             hash,
@@ -175,6 +214,8 @@ impl Values {
             if let Found::Free(place) = self.index.find(entry.hash, same) {
                 let value = Value(u32::try_from(number).unwrap_or(UNKNOWN));
                 self.index.list(place, value, number < self.fixed.0);
+            } else {
+                self.is_crowded = true;
             }
         }
     }
@@ -361,5 +402,28 @@ mod tests {
         assert_ne!(values.add(b"beta"), a);
         assert_eq!(values.add(b""), Value::EMPTY);
         assert_eq!(values.get(a), b"alpha");
+    }
+
+    #[test]
+    fn ordinary_strings_are_all_listed() {
+        let mut values = Values::default();
+        for round in 0..20u32 {
+            values.reset(&Constants::default());
+            for number in 0..5000u32 {
+                values.add(format!("{round}-{number}").as_bytes());
+            }
+            assert!(!values.is_crowded(), "{round}");
+        }
+    }
+
+    #[test]
+    fn case_is_folded() {
+        let mut values = Values::default();
+        values.reset(&Constants::default());
+        let (upper, lower) = (values.add(b"Host"), values.add(b"host"));
+        assert_eq!((values.folded(upper), values.folded(lower)), (lower, lower));
+        let new = values.add(b"X-A");
+        let folded = values.folded(new);
+        assert_eq!(values.get(folded), b"x-a");
     }
 }

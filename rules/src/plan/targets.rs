@@ -5,6 +5,7 @@ use std::sync::Arc;
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 
+use super::constants::Constant;
 use super::slots::{Slots, StoreKey, XmlPlace};
 use super::text::store_of;
 use crate::model::{Selector, Shape, Store, Target, TargetMode, Variable};
@@ -31,8 +32,8 @@ pub(crate) struct TargetPlan {
 #[derive(Clone, Debug)]
 pub(crate) enum Keys {
     All,
-    /// Compared without regard to case.
-    Named(Box<[u8]>),
+    /// Compared without regard to case; with the name in lower case, where the policy names it.
+    Named(Box<[u8]>, Option<Constant>),
     /// A key of a store.
     Stored(Store, StoreKey),
     /// Found anywhere in the key, without regard to case.
@@ -46,7 +47,7 @@ impl Keys {
     pub(crate) fn include(&self, key: &[u8]) -> bool {
         match self {
             Self::All => true,
-            Self::Named(name) => name.eq_ignore_ascii_case(key),
+            Self::Named(name, _) => name.eq_ignore_ascii_case(key),
             Self::Stored(_, stored) => stored.name.eq_ignore_ascii_case(key),
             Self::Pattern(pattern) => pattern.is_match(key),
             Self::XPath(path, _) => **path == *key,
@@ -60,7 +61,7 @@ impl Keys {
             Selector::All => Self::All,
             Selector::Key(key) => match store_of(variable) {
                 Some(store) => Self::Stored(store, slots.intern(store, key)),
-                None => Self::Named(key.as_slice().into()),
+                None => Self::Named(key.as_slice().into(), Some(slots.constant(&key.to_ascii_lowercase()))),
             },
             Selector::Regex(pattern) => Self::Pattern(KeyPattern::new(pattern)?),
             Selector::XPath(path) => Self::XPath(path.as_slice().into(), None),
