@@ -8,6 +8,7 @@ pub mod audit;
 pub mod body;
 pub mod challenge;
 pub mod collections;
+mod copy;
 pub mod diagnostic;
 pub mod eval;
 pub mod exchange;

@@ -5,6 +5,7 @@
 //! known of a value (what it holds, what a transformation made of it) is found again however it was reached.
 
 use super::index::{Found, Index};
+use crate::copy::append;
 use crate::plan::{ByteSet, Constant, Constants, Features, Pipeline, Prefilter, Screened, WaySet};
 use crate::transforms::Transformation;
 
@@ -28,8 +29,6 @@ const UNKNOWN: u32 = u32::MAX;
 const STEPS: usize = Transformation::ALL.len();
 /// Texts from this length on are scanned once for all that differ from them in case only.
 const LONG: usize = 256;
-/// Texts up to this length are copied word by word.
-const SHORT: usize = 64;
 
 /// Store of byte strings.
 #[derive(Debug, Default)]
@@ -350,18 +349,6 @@ impl Values {
             *cell = result.0;
         }
     }
-}
-
-/// Appends a text. Most are short: copied by words they cost less than a call to copy memory, which leaves the virtual
-/// machine.
-fn append(bytes: &mut Vec<u8>, text: &[u8]) {
-    if text.len() > SHORT {
-        bytes.extend_from_slice(text);
-        return;
-    }
-    let (words, rest) = text.as_chunks::<8>();
-    words.iter().for_each(|word| bytes.extend_from_slice(word));
-    rest.iter().for_each(|byte| bytes.push(*byte));
 }
 
 /// A hash of a text, all of whose bits depend on all of it, the upper ones best. It is the same on every target, so

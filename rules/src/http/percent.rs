@@ -15,33 +15,26 @@ pub enum Plus {
 /// Returns whether all escapes were valid.
 pub fn decode(input: &[u8], plus: Plus, out: &mut Vec<u8>) -> bool {
     let mut valid = true;
+    out.reserve(input.len());
     let mut rest = input;
-    while let Some(at) = rest.iter().position(|&b| b == b'%' || (b == b'+' && plus == Plus::Blank)) {
-        let (run, special) = rest.split_at(at);
-        out.extend_from_slice(run);
-        rest = match special {
-            [b'%', high, low, after @ ..] => {
-                if let (Some(high), Some(low)) = (hex_digit(*high), hex_digit(*low)) {
-                    out.push(high << 4 | low);
-                    after
-                } else {
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        match byte {
+            b'%' => match after {
+                [high, low, after @ ..] if hex_digit(*high).is_some() && hex_digit(*low).is_some() => {
+                    let digit = |byte: u8| hex_digit(byte).unwrap_or_default();
+                    out.push(digit(*high) << 4 | digit(*low));
+                    rest = after;
+                }
+                _ => {
                     valid = false;
                     out.push(b'%');
-                    special.get(1..).unwrap_or_default()
                 }
-            }
-            [b'+', after @ ..] => {
-                out.push(b' ');
-                after
-            }
-            _ => {
-                valid = false;
-                out.push(b'%');
-                special.get(1..).unwrap_or_default()
-            }
-        };
+            },
+            b'+' if plus == Plus::Blank => out.push(b' '),
+            byte => out.push(*byte),
+        }
     }
-    out.extend_from_slice(rest);
     valid
 }
 

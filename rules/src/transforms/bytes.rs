@@ -1,5 +1,7 @@
 //! What the transformations share: digits, UTF-8, copying.
 
+use crate::copy::append;
+
 /// White space as C's `isspace` has it: tab, line feed, vertical tab, form feed, carriage return, blank.
 pub(super) const fn is_blank(byte: u8) -> bool {
     matches!(byte, b'\t'..=b'\r' | b' ')
@@ -34,7 +36,7 @@ pub(super) const fn hex_digit(value: u8) -> u8 {
 /// Copies `rest` up to `at`, or all of it, and returns what follows.
 pub(super) fn copy_to<'a>(out: &mut Vec<u8>, rest: &'a [u8], at: Option<usize>) -> &'a [u8] {
     let (plain, tail) = at.and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, &[]));
-    out.extend_from_slice(plain);
+    append(out, plain);
     tail
 }
 

@@ -51,6 +51,15 @@ pub(super) fn remove_whitespace(input: &[u8], out: &mut Vec<u8>) -> bool {
     };
     // A no-break space may begin one byte earlier.
     let mut rest = copy_to(out, input, Some(first.saturating_sub(1)));
+    out.reserve(rest.len());
+    if rest.is_ascii() {
+        for &byte in rest {
+            if byte > b' ' || !is_blank(byte) {
+                out.push(byte);
+            }
+        }
+        return true;
+    }
     while let [byte, tail @ ..] = rest {
         rest = match (byte, tail) {
             (0xC2, [0xA0, after @ ..]) => after,

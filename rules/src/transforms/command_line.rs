@@ -2,32 +2,66 @@
 
 use super::bytes::copy_to;
 
+/// What becomes of a byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Stays,
+    /// It goes.
+    Dropped,
+    /// One blank stands for it and its like.
+    Blank,
+    /// No blank stands before it.
+    Closes,
+}
+
+static KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Stays; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(clippy::indexing_slicing, reason = "a constant")]
+        {
+            kinds[byte] = match byte as u8 {
+                b'"' | b'\'' | b'\\' | b'^' => Kind::Dropped,
+                b' ' | b',' | b';' | b'\t' | b'\r' | b'\n' => Kind::Blank,
+                b'/' | b'(' => Kind::Closes,
+                _ => Kind::Stays,
+            };
+        }
+        byte += 1;
+    }
+    kinds
+};
+
+fn kind(byte: u8) -> Kind {
+    KINDS.get(usize::from(byte)).copied().unwrap_or(Kind::Stays)
+}
+
 /// `cmdLine`: drops `"`, `'`, `\` and `^`; runs of blanks, commas, semicolons, tabs and line ends become
 /// one blank, none before `/` and `(`; ASCII letters become lower-case.
 pub(super) fn normalise(input: &[u8], out: &mut Vec<u8>) -> bool {
-    let first = input.iter().position(|byte| {
-        matches!(byte, b'"' | b'\'' | b'\\' | b'^' | b' ' | b',' | b';' | b'\t' | b'\r' | b'\n' | b'A'..=b'Z')
-    });
+    let first = input
+        .iter()
+        .position(|&byte| byte.is_ascii_uppercase() || matches!(kind(byte), Kind::Dropped | Kind::Blank));
     let Some(first) = first else { return false };
     out.reserve(input.len());
     let mut after_blank = false;
     for &byte in copy_to(out, input, Some(first)) {
-        match byte {
-            b'"' | b'\'' | b'\\' | b'^' => {}
-            b' ' | b',' | b';' | b'\t' | b'\r' | b'\n' => {
+        match kind(byte) {
+            Kind::Dropped => continue,
+            Kind::Blank => {
                 if !after_blank {
                     out.push(b' ');
                 }
                 after_blank = true;
+                continue;
             }
-            _ => {
-                if after_blank && matches!(byte, b'/' | b'(') {
-                    out.pop();
-                }
-                out.push(byte.to_ascii_lowercase());
-                after_blank = false;
+            Kind::Closes if after_blank => {
+                out.pop();
             }
+            Kind::Closes | Kind::Stays => {}
         }
+        out.push(byte.to_ascii_lowercase());
+        after_blank = false;
     }
     true
 }
