@@ -44,10 +44,11 @@ use proxy_wasm::types::{Action, BufferType, LogLevel, MapType, StreamType};
 use crate::abi::{self, HostError};
 use crate::challenge;
 use crate::client::{self, Slowing};
+use crate::failing::{now, or_default, refuse_unread, request_id};
 use crate::head::{BodyKind, RequestFields, ResponseFields, trailer_fields};
 use crate::http_network::HttpNetwork;
 use crate::intake::read_new;
-use crate::metrics::{Counter, Metrics};
+use crate::metrics::Counter;
 use crate::properties::{self, Endpoint};
 use crate::reply::{self, Asker, Format, Reply};
 use crate::root::Shared;
@@ -218,39 +219,6 @@ impl HttpContext for Http {
             exchange.finish();
         }
     }
-}
-
-/// Refuses a request whose head can't be read.
-fn refuse_unread(metrics: &Metrics, error: HostError) -> Action {
-    metrics.failed(error);
-    metrics.count(Counter::Failed);
-    if let Err(error) = abi::send_local_response(500, "portcullis_host_error", &[], b"", None) {
-        metrics.failed(error);
-    }
-    Action::Pause
-}
-
-/// The time, 0 when the host has none.
-fn now(metrics: &Metrics) -> UnixNanos {
-    UnixNanos(or_default(metrics, abi::time()))
-}
-
-/// A value, or its default when the host failed, which is counted.
-fn or_default<T: Default>(metrics: &Metrics, value: Result<T, HostError>) -> T {
-    value.unwrap_or_else(|error| {
-        metrics.failed(error);
-        T::default()
-    })
-}
-
-/// The id of a request: the header, else the host's, else one made from time and context.
-fn request_id(metrics: &Metrics, header: &[u8], now: UnixNanos, context_id: u32) -> Vec<u8> {
-    if reply::is_request_id(header) {
-        return header.to_vec();
-    }
-    or_default(metrics, properties::request_id())
-        .filter(|id| reply::is_request_id(id))
-        .unwrap_or_else(|| format!("{:016x}-{context_id:x}", now.0).into_bytes())
 }
 
 impl Exchange {

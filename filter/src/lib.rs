@@ -22,6 +22,7 @@
 mod abi;
 mod challenge;
 mod client;
+mod failing;
 mod head;
 mod http;
 mod http_network;

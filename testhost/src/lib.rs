@@ -35,6 +35,7 @@ mod flow;
 mod host;
 mod module;
 mod observed;
+mod shown;
 mod state;
 mod wasi;
 
