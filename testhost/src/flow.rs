@@ -1,5 +1,7 @@
 //! One exchange through the callbacks of a stream, in Envoy's order and with Envoy's buffering.
 
+use std::collections::BTreeMap;
+
 use crate::exchange::{Exchange, Fields, Response, When};
 use crate::host::{Host, ROOT};
 use crate::observed::{Callback, Downstream, Observed, Upstream, Verdict};
