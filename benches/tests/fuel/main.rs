@@ -47,8 +47,7 @@ fn main() -> ExitCode {
         }),
         Trial::test("scale::ten_times_the_rules_cost_less_than_three_times", move || {
             scale::rules(&rules).map_err(Into::into)
-        })
-        .with_ignored_flag(true),
+        }),
     ];
     libtest_mimic::run(&arguments, trials).exit_code()
 }
