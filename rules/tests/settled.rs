@@ -7,7 +7,7 @@ use std::sync::Arc;
 use portcullis_rules::eval::{Outcome, Transaction, UnixNanos};
 use portcullis_rules::exchange::Exchange;
 use portcullis_rules::host::{Source, SourceError};
-use portcullis_rules::model::Policy;
+use portcullis_rules::model::{Policy, RuleSet};
 use portcullis_rules::plan::Plan;
 use portcullis_rules::seclang::{self, Document, Options};
 use proptest::prelude::*;
@@ -20,10 +20,14 @@ impl Source for NoFiles {
     }
 }
 
-fn policy(text: &str) -> Policy {
-    let documents = [Document { name: "rules.conf", text: text.as_bytes() }];
-    let parsed = seclang::parse(&documents, &NoFiles, &mut Default::default(), Options::default());
-    Policy { rule_sets: vec![parsed.rule_set], ..Policy::default() }
+/// A policy of one rule set for each text.
+fn policy(texts: &[String]) -> Policy {
+    let sets = texts.iter().enumerate().map(|(number, text)| {
+        let documents = [Document { name: "rules.conf", text: text.as_bytes() }];
+        let parsed = seclang::parse(&documents, &NoFiles, &mut Default::default(), Options::default());
+        RuleSet { name: number.to_string(), ..parsed.rule_set }
+    });
+    Policy { rule_sets: sets.collect(), ..Policy::default() }
 }
 
 fn exchange(query: &str) -> Exchange {
@@ -124,27 +128,38 @@ fn rule() -> impl Strategy<Value = (u8, Option<String>, Option<String>, Vec<Stri
     )
 }
 
-fn program() -> impl Strategy<Value = String> {
-    (prop::collection::vec(rule(), 1..14), prop::bool::weighted(0.1)).prop_map(|(rules, looks_back)| {
-        let mut text = "SecRuleEngine On\nSecRequestBodyAccess Off\n".to_owned();
-        for (number, (phase, condition, chained, actions)) in (1..).zip(rules) {
-            let actions = actions.join(",");
-            let chained = chained.filter(|_| condition.is_some());
-            let chain = if chained.is_some() { ",chain" } else { "" };
-            let head = condition.map_or("SecAction".to_owned(), |condition| format!("SecRule {condition}"));
-            text += &format!("{head} \"id:{number},phase:{phase},{actions}{chain}\"\n");
-            if let Some(chained) = chained {
-                text += &format!("SecRule {chained} \"setvar:tx.ab=3\"\n");
+/// Rules with ids from `first` on.
+fn program(first: u32, engine: impl Strategy<Value = &'static str>) -> impl Strategy<Value = String> {
+    (engine, prop::collection::vec(rule(), 1..14), prop::bool::weighted(0.1)).prop_map(
+        move |(engine, rules, looks_back)| {
+            let mut text = format!("SecRuleEngine {engine}\nSecRequestBodyAccess Off\n");
+            for (place, (phase, condition, chained, actions)) in (1..).zip(rules) {
+                let (number, actions) = (first + place - 1, actions.join(","));
+                let chained = chained.filter(|_| condition.is_some());
+                let chain = if chained.is_some() { ",chain" } else { "" };
+                let head =
+                    condition.map_or("SecAction".to_owned(), |condition| format!("SecRule {condition}"));
+                text += &format!("{head} \"id:{number},phase:{phase},{actions}{chain}\"\n");
+                if let Some(chained) = chained {
+                    text += &format!("SecRule {chained} \"setvar:tx.ab=3\"\n");
+                }
+                if place == 3 && looks_back {
+                    text += &format!(
+                        "SecAction \"id:{},phase:2,pass,nolog,setvar:tx.b=%{{matched_var}}\"\n",
+                        first + 90
+                    );
+                }
+                if place == 5 {
+                    text += "SecMarker M1\n";
+                }
             }
-            if number == 3 && looks_back {
-                text += "SecAction \"id:90,phase:2,pass,nolog,setvar:tx.b=%{matched_var}\"\n";
-            }
-            if number == 5 {
-                text += "SecMarker M1\n";
-            }
-        }
-        text + "SecMarker M2\nSecAction \"id:99,phase:5,pass,log,noauditlog,setvar:tx.end=%{tx.a}\"\n"
-    })
+            let end = format!(
+                "SecAction \"id:{},phase:5,pass,log,noauditlog,setvar:tx.end=%{{tx.a}}\"\n",
+                first + 95
+            );
+            text + "SecMarker M2\n" + &end
+        },
+    )
 }
 
 proptest! {
@@ -152,14 +167,16 @@ proptest! {
 
     #[test]
     fn results_are_the_same(
-        program in program(),
+        program in program(1, Just("On")),
+        more in prop::option::of(program(101, any_of(&["On", "Off", "DetectionOnly"]))),
         query in any_of(&["", "p=x", "p=1&q=2", "q=a", "p=0&q=1"]),
         all in any::<bool>(),
     ) {
-        let policy = policy(&program);
+        let texts: Vec<String> = [program].into_iter().chain(more).collect();
+        let policy = policy(&texts);
         let exchange = exchange(query);
         let literally = judge(Plan::literally(&policy).expect("a plan"), &exchange, all);
         let found = judge(Plan::new(&policy).expect("a plan"), &exchange, all);
-        prop_assert_eq!(found, literally, "{}", program);
+        prop_assert_eq!(found, literally, "{}", texts.join("---\n"));
     }
 }

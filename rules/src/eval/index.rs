@@ -65,9 +65,10 @@ impl Index {
         4 * count < self.slots.len()
     }
 
-    /// Whether places lack although most are free with `count` values.
+    /// Whether places lack although most are free with `count` values: a larger table would not help. It is so after
+    /// [`Index::clear_for`] twice that many.
     pub(super) fn is_crowded(&self, count: usize) -> bool {
-        32 * count < self.slots.len()
+        8 * count < self.slots.len()
     }
 
     /// How many values there is room for, in bytes of memory.

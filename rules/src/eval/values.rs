@@ -42,9 +42,10 @@ pub(crate) struct Values {
     plan: u64,
     /// How many entries and bytes they and the empty string have.
     fixed: (usize, usize),
-    /// A string was stored without being listed.
+    /// A string was stored without being listed, and one of the constants was.
     is_crowded: bool,
-    /// Of these entries, those of which more is known than their bytes.
+    constants_are_crowded: bool,
+    /// Of the constants' entries, those of which more is known than their bytes.
     explored: Vec<Value>,
     /// What each transformation makes of a value; rows are made for values that need one.
     steps: Vec<[u32; STEPS]>,
@@ -53,9 +54,7 @@ pub(crate) struct Values {
     scratch: Vec<u8>,
     /// Memory for [`Prefilter::candidates`].
     ways: WaySet,
-    /// What was scanned of long values, by the value whose letters they have: ranges of `scanned`.
-    scans: Vec<(Value, u32, u32)>,
-    /// Words of sets of ways.
+    /// What scans of long values found: words of sets of ways.
     scanned: Vec<(usize, u64)>,
 }
 
@@ -70,6 +69,8 @@ struct Entry {
     letters: u32,
     /// The value with its bytes in lower case, or `UNKNOWN` until someone asks.
     folded: u32,
+    /// What a scan for its letters found, as a range of `scanned`; from `UNKNOWN` for none.
+    scanned: (u32, u32),
     /// Row in `steps`, or `UNKNOWN`.
     row: u32,
     /// The operators that can match it, as a range of `candidates`; from `UNKNOWN` until someone asks.
@@ -83,9 +84,8 @@ impl Values {
         self.steps.clear();
         self.candidates.clear();
         self.scratch.clear();
-        self.scans.clear();
         self.scanned.clear();
-        self.is_crowded = false;
+        self.is_crowded = self.constants_are_crowded;
         if self.plan == constants.plan() && !self.entries.is_empty() {
             let (entries, bytes) = self.fixed;
             self.entries.truncate(entries);
@@ -102,14 +102,18 @@ impl Values {
         self.entries.clear();
         self.bytes.clear();
         self.explored.clear();
+        self.constants_are_crowded = false;
         self.index.clear_for(constants.texts().len() + 1);
         for text in [&b""[..]].into_iter().chain(constants.texts().iter().map(AsRef::as_ref)) {
             let hash = hash(text);
             let value = self.store(text, hash);
             if let Found::Free(place) = self.find(text, hash) {
                 self.index.list(place, value, true);
+            } else {
+                self.constants_are_crowded = true;
             }
         }
+        self.is_crowded = self.constants_are_crowded;
         self.fixed = (self.entries.len(), self.bytes.len());
         self.plan = constants.plan();
     }
@@ -122,6 +126,7 @@ impl Values {
             + self.index.kept_bytes()
             + self.steps.capacity() * size_of::<[u32; STEPS]>()
             + self.candidates.capacity() * size_of::<Screened>()
+            + self.scanned.capacity() * size_of::<(usize, u64)>()
     }
 
     /// Stores `text`, or finds it.
@@ -195,6 +200,7 @@ impl Values {
             bytes: ByteSet::default(),
             letters: UNKNOWN,
             folded: UNKNOWN,
+            scanned: (UNKNOWN, UNKNOWN),
             row: UNKNOWN,
             candidates: (UNKNOWN, UNKNOWN),
             hash,
@@ -268,28 +274,33 @@ impl Values {
             if entry.features == Features::NONE {
                 (entry.bytes, entry.features) = Features::survey(text);
             }
-            let letters = if entry.letters == UNKNOWN { value } else { Value(entry.letters) };
-            let known = self.scans.iter().find(|(scanned, ..)| *scanned == letters);
-            if let Some(&(_, from, to)) = known {
-                let known = self.scanned.get(from as usize..to as usize).unwrap_or_default();
-                known.iter().for_each(|(word, bits)| self.ways.put_word(*word, *bits));
-            } else {
+            let (known, letters) = (*entry, if entry.letters == UNKNOWN { value.0 } else { entry.letters });
+            let scanned =
+                self.entries.get(letters as usize).map_or((UNKNOWN, UNKNOWN), |entry| entry.scanned);
+            if scanned.0 == UNKNOWN {
                 prefilter.scan(text, &mut self.scratch, &mut self.ways);
-                if text.len() >= LONG {
-                    let from = self.scanned.len();
+                let entry = self.entries.get_mut(letters as usize);
+                // What stays must not refer to what goes.
+                if let Some(entry) = entry.filter(|_| text.len() >= LONG && letters as usize >= self.fixed.0)
+                {
+                    let end = |words: &Vec<(usize, u64)>| u32::try_from(words.len()).unwrap_or(UNKNOWN);
+                    let from = end(&self.scanned);
                     self.scanned.extend(self.ways.iter());
-                    let end = |at: usize| u32::try_from(at).unwrap_or(UNKNOWN);
-                    self.scans.push((letters, end(from), end(self.scanned.len())));
+                    entry.scanned = (from, end(&self.scanned));
                 }
+            } else {
+                let words = self.scanned.get(scanned.0 as usize..scanned.1 as usize).unwrap_or_default();
+                words.iter().for_each(|(word, bits)| self.ways.put_word(*word, *bits));
             }
-            let known = (entry.hash, entry.bytes, entry.features);
+            let known = (known.hash, known.bytes, known.features);
             prefilter.candidates(text, known, &mut self.ways, &mut self.candidates);
         }
-        entry.candidates = (from, place(&self.candidates));
+        let candidates = (from, place(&self.candidates));
+        self.entries.get_mut(value.0 as usize).into_iter().for_each(|entry| entry.candidates = candidates);
         if (value.0 as usize) < self.fixed.0 {
             self.explored.push(value);
         }
-        entry.candidates
+        candidates
     }
 
     /// Notes that an operator, which could have matched a value, does not.
@@ -412,5 +423,29 @@ mod tests {
         let new = values.add(b"X-A");
         let folded = values.folded(new);
         assert_eq!(values.get(folded), b"x-a");
+    }
+
+    #[test]
+    fn crafted_collisions_cost_sharing_only() {
+        const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
+        // The second word takes back what the first one did.
+        let texts: Vec<[u8; 16]> = (0..5000u64)
+            .map(|first| {
+                let start = (FACTOR.rotate_left(23) ^ 16).wrapping_mul(FACTOR);
+                let middle = (start.rotate_left(23) ^ first).wrapping_mul(FACTOR);
+                let mut text = [0; 16];
+                text[..8].copy_from_slice(&first.to_le_bytes());
+                text[8..].copy_from_slice(&middle.rotate_left(23).to_le_bytes());
+                text
+            })
+            .collect();
+        assert_eq!(hash(&texts[0]), hash(&texts[4999]));
+        let mut values = Values::default();
+        values.reset(&Constants::default());
+        let stored: Vec<Value> = texts.iter().map(|text| values.add(text)).collect();
+        assert!(values.is_crowded());
+        assert!(texts.iter().zip(&stored).all(|(text, value)| values.get(*value) == text));
+        values.reset(&Constants::default());
+        assert!(!values.is_crowded());
     }
 }

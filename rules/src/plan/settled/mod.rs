@@ -173,14 +173,18 @@ impl Flow<'_, '_> {
             self.survey.removals.get(*removal).is_some_and(|removed| removed.contains(index))
         };
         let removed = matches!(&state.reach, Reach::After(needed) if needed.iter().all(takes));
-        let off = self.policy.rule_sets.get(placed.set as usize);
-        let off = off.is_some_and(|set| set.settings.engine == EngineMode::Off) && !self.survey.can_switch_on;
-        if removed || off {
+        let set = self.policy.rule_sets.get(placed.set as usize);
+        let is_off = set.is_some_and(|set| set.settings.engine == EngineMode::Off);
+        if removed || is_off && !self.survey.can_switch_on {
             self.decide(number, Fate::Dead);
             return Some(state);
         }
         let removals: Vec<usize> = state.removals.iter().copied().filter(takes).collect();
-        let (outcome, writes) = self.effects(number, rule, &mut state, removals.is_empty());
+        let (mut outcome, writes) = self.effects(number, rule, &mut state, removals.is_empty() && !is_off);
+        if is_off && outcome == Outcome::Always {
+            // It runs where its set was switched on.
+            outcome = Outcome::Maybe;
+        }
         if outcome == Outcome::Never {
             if writes.is_some_and(|writes| writes.is_empty()) {
                 self.decide(number, Fate::Dead);
