@@ -52,3 +52,16 @@ pub enum Tree {
     /// None is true.
     Not(Vec<Tree>),
 }
+
+impl Tree {
+    /// Its conditions, in order.
+    #[must_use]
+    pub fn leaves(&self) -> Vec<&Link> {
+        match self {
+            Self::Leaf(link) => vec![link],
+            Self::And(parts) | Self::Or(parts) | Self::Not(parts) => {
+                parts.iter().flat_map(Self::leaves).collect()
+            }
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{RiskMark, Target, Template, XmlArguments};
+use super::{RiskMark, Target, Template, Tree, XmlArguments};
 use crate::lua::Script;
 use crate::operators::Operator;
 use crate::transforms::Transformation;
@@ -84,6 +84,30 @@ pub struct Rule {
     pub meta: Metadata,
     /// What a match says of the client.
     pub risk: Option<Box<RiskMark>>,
+}
+
+impl Rule {
+    /// Its links, and the conditions of its tree.
+    pub fn all_links(&self) -> impl Iterator<Item = &Link> {
+        let tree = self.risk.iter().filter_map(|mark| mark.tree.as_ref());
+        self.links.iter().chain(tree.flat_map(Tree::leaves))
+    }
+
+    /// Whether it has a script in any place.
+    #[must_use]
+    pub fn runs_scripts(&self) -> bool {
+        let acts = |link: &Link| link.actions.iter().any(|action| matches!(action, Action::Exec(_)));
+        self.all_links().any(|link| link.asks_script() || acts(link))
+    }
+}
+
+impl Link {
+    /// Whether a script decides if it matches.
+    #[must_use]
+    pub fn asks_script(&self) -> bool {
+        let operator = self.condition.as_ref().map(|condition| &condition.operator);
+        self.script.is_some() || operator.is_some_and(|operator| operator.script().is_some())
+    }
 }
 
 /// What a rule says about itself in logs.

@@ -193,7 +193,7 @@ impl Plan {
             risk.interrogate.threshold.is_some()
                 || rules.iter().flatten().any(|rule| rule.risk.as_deref().is_some_and(challenging))
         });
-        let runs_scripts = all.iter().any(|rule| rule.links.iter().any(settled::runs_scripts));
+        let runs_scripts = all.iter().any(|rule| rule.runs_scripts());
         let audits = audit::writes_audit_log(policy);
         let wants_server = audits
             || runs_scripts

@@ -252,9 +252,8 @@ impl Flow<'_, '_> {
                 (None, _) => outcome = Outcome::Maybe,
                 (Some(true), _) => {}
             }
-            if runs_scripts(link) {
+            if link.asks_script() {
                 state.forget(self.survey, |_| true);
-                writes = None;
             }
             if captures(link) || self.survey.looks_back {
                 writes = None;
@@ -285,15 +284,13 @@ impl Flow<'_, '_> {
         if rule.risk.as_ref().is_some_and(|mark| mark.tree.is_some()) {
             outcome = Outcome::Maybe;
         }
+        // What `exec` runs comes last, and scripts can write to `TX`.
+        if rule.runs_scripts() {
+            state.forget(self.survey, |_| true);
+            writes = None;
+        }
         (outcome, writes)
     }
-}
-
-/// Whether a link has a script in any place.
-pub(super) fn runs_scripts(link: &Link) -> bool {
-    link.script.is_some()
-        || link.condition.as_ref().is_some_and(|condition| condition.operator.script().is_some())
-        || link.actions.iter().any(|action| matches!(action, Action::Exec(_)))
 }
 
 /// Whether a match of the link's condition stores something by itself.

@@ -39,6 +39,11 @@ pub(super) struct State {
     pub(super) reach: Reach,
 }
 
+/// Whether operators write what they capture to a key: what it holds is never known.
+fn is_capture(key: &[u8]) -> bool {
+    matches!(key, [b'0'..=b'9'])
+}
+
 impl State {
     pub(super) fn new(survey: &Survey) -> Self {
         let mut state = Self {
@@ -47,10 +52,7 @@ impl State {
             narrowed: false,
             reach: Reach::Free,
         };
-        // What operators capture.
-        for digit in b'0'..=b'9' {
-            state.forget(survey, |key| key == [digit]);
-        }
+        state.forget(survey, is_capture);
         state
     }
 
@@ -130,9 +132,7 @@ impl State {
         let argument = condition.operator.argument().as_literal().unwrap_or(&argument);
         Some(condition.operator.matches(value, argument, None) != condition.negated)
     }
-}
 
-impl State {
     /// Sets a key of `TX` as `setvar` does; `sure` when that is certain to happen. What is written, when that is the
     /// same for every transaction.
     pub(super) fn set_variable(&mut self, survey: &Survey, setvar: &SetVar, sure: bool) -> Option<Write> {
@@ -161,15 +161,14 @@ impl State {
             }
         };
         let fact = match &written {
+            _ if is_capture(&key) => Fact::Unknown,
             None => Fact::Unknown,
             Some(None) => Fact::Absent,
             Some(Some(text)) => Fact::Holds(text.as_slice().into()),
         };
         if let Some(place) = survey.key(&key) {
-            let fact = if sure || *self.fact(survey, &key) == fact { fact } else { Fact::Unknown };
-            // What captures write is never known.
-            let fact = if matches!(key.as_slice(), [b'0'..=b'9']) { Fact::Unknown } else { fact };
-            self.set(place, fact);
+            let same = sure || *self.fact(survey, &key) == fact;
+            self.set(place, if same { fact } else { Fact::Unknown });
         }
         written.map(|text| (key, text))
     }
