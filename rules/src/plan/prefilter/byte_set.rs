@@ -40,7 +40,7 @@ impl ByteSet {
         (0u32..)
             .step_by(64)
             .zip(self.0)
-            .flat_map(|(base, word)| Bits(word).map(move |bit| (base + bit) as u8))
+            .flat_map(|(base, word)| bits(word).map(move |bit| (base + bit) as u8))
     }
 
     /// The bytes that are in both.
@@ -77,20 +77,12 @@ impl ByteSet {
 }
 
 /// The places of the ones in a word, from the lowest.
-pub(super) fn bits(word: u64) -> impl Iterator<Item = u32> {
-    Bits(word)
-}
-
-struct Bits(u64);
-
-impl Iterator for Bits {
-    type Item = u32;
-
-    fn next(&mut self) -> Option<u32> {
-        let bit = (self.0 != 0).then(|| self.0.trailing_zeros())?;
-        self.0 &= self.0 - 1;
+pub(super) fn bits(mut word: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = (word != 0).then(|| word.trailing_zeros())?;
+        word &= word - 1;
         Some(bit)
-    }
+    })
 }
 
 impl FromIterator<u8> for ByteSet {

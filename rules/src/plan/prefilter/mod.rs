@@ -160,6 +160,19 @@ impl PrefilterBuilder {
     }
 }
 
+/// Sorts a list from `start` on, and leaves each there once. What is before is not looked at.
+fn sort_tail(list: &mut Vec<Screened>, start: usize) {
+    list.get_mut(start..).unwrap_or_default().sort_unstable();
+    let mut kept = start;
+    for at in start..list.len() {
+        if kept == start || list.get(at) != list.get(kept - 1) {
+            list.swap(kept, at);
+            kept += 1;
+        }
+    }
+    list.truncate(kept);
+}
+
 /// The ways in which an operator can match, for those of which something is known.
 fn ways(operator: &Operator) -> Vec<Requirement> {
     if let Some(phrases) = operator.phrases() {
@@ -241,19 +254,7 @@ impl Prefilter {
                 out.extend(self.operators.get(word * 64 + bit as usize));
             }
         });
-        let found = out.get_mut(start..).unwrap_or_default();
-        found.sort_unstable();
-        let mut last = None;
-        let mut kept = start;
-        for at in start..out.len() {
-            let Some(&operator) = out.get(at).filter(|operator| last != Some(**operator)) else { continue };
-            last = Some(operator);
-            if let Some(place) = out.get_mut(kept) {
-                *place = operator;
-                kept += 1;
-            }
-        }
-        out.truncate(kept);
+        sort_tail(out, start);
         if let Ok(mut memo) = self.memo.try_lock() {
             let operators = out.get(start..).unwrap_or_default();
             memo.learn(text, hash, Known { bytes, features, operators });
