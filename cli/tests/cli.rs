@@ -1,9 +1,11 @@
 //! The binary as a user runs it: output and exit status.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail")]
 
-use std::io::Write as _;
+mod support;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+
+use support::{portcullis, run};
 
 const GOOD: &str =
     r#"{"rule_sets": [{"name": "basic", "rules": [{"rule_id": 1}, {"mark": "END"}, {"rule_id": 2}]}]}"#;
@@ -15,26 +17,6 @@ fn file(name: &str, text: &[u8]) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&path, text).unwrap();
     path
-}
-
-fn portcullis(arguments: &[&str], input: &[u8]) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-        .args(arguments)
-        .env("NO_COLOR", "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    child.wait_with_output().unwrap()
-}
-
-/// Exit status, standard output, standard error.
-fn run(arguments: &[&str], input: &str) -> (i32, String, String) {
-    let output = portcullis(arguments, input.as_bytes());
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
 #[test]

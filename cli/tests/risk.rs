@@ -1,9 +1,9 @@
 //! `risk simulate` as a user runs it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
 
-use std::io::Write as _;
+mod support;
+
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -15,22 +15,9 @@ const EVENTS: &str = r#"{"time":0,"risk":50}
 {"time":62,"subtract":20}
 "#;
 
-/// Exit status, standard output, standard error.
+/// Exit status, standard output, standard error of a simulation.
 fn run(arguments: &[&str], input: &str) -> (i32, String, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-        .args(["risk", "simulate"])
-        .args(arguments)
-        .env("NO_COLOR", "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // A program that has refused its arguments does not read on.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    support::run(&[&["risk", "simulate"], arguments].concat(), input)
 }
 
 #[test]

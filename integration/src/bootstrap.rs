@@ -71,6 +71,20 @@ pub struct Bootstrap {
 }
 
 impl Bootstrap {
+    /// On a free port, with nothing out of the ordinary, in front of an upstream that does not answer.
+    #[must_use]
+    pub fn without_upstream(module: Option<Module>, access_log: PathBuf) -> Self {
+        Self {
+            port: 0,
+            upstream: ([127, 0, 0, 1], 9).into(),
+            upstream_http2: false,
+            buffer_limit: None,
+            lenient: false,
+            access_log,
+            module,
+        }
+    }
+
     /// The configuration as JSON, which Envoy reads as well as YAML.
     ///
     /// # Errors

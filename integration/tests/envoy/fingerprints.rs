@@ -109,15 +109,7 @@ pub(crate) async fn a_client_is_known_by_its_tls() {
         },
     });
     let module = Module { file: found.module, policy: policy.to_string(), enforcement: Enforcement::Strict };
-    let bootstrap = Bootstrap {
-        port: 0,
-        upstream: ([127, 0, 0, 1], 9).into(),
-        upstream_http2: false,
-        buffer_limit: None,
-        lenient: false,
-        access_log: directory.join("access.log"),
-        module: Some(module),
-    };
+    let bootstrap = Bootstrap::without_upstream(Some(module), directory.join("access.log"));
     let mut configuration = bootstrap.render().unwrap();
     with_fingerprints(&mut configuration, &chain, &key);
     let options = EnvoyOptions { binary: found.envoy, concurrency: 2, directory: directory.clone() };

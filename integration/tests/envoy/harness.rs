@@ -150,15 +150,8 @@ pub(crate) async fn the_shipped_configuration_is_valid_without_the_filter() {
     let options =
         EnvoyOptions { binary: find_envoy().unwrap(), concurrency: 1, directory: directory.clone() };
     for upstream_http2 in [false, true] {
-        let bootstrap = Bootstrap {
-            port: 0,
-            upstream: ([127, 0, 0, 1], 9).into(),
-            upstream_http2,
-            buffer_limit: None,
-            lenient: false,
-            access_log: directory.join("access.log"),
-            module: None,
-        };
+        let bootstrap =
+            Bootstrap { upstream_http2, ..Bootstrap::without_upstream(None, directory.join("access.log")) };
         Envoy::validate(&options, &bootstrap.render().unwrap()).unwrap();
     }
     std::fs::remove_dir_all(directory).unwrap();

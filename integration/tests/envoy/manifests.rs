@@ -26,19 +26,10 @@ pub(crate) async fn the_envoy_filter_is_valid() {
     let directory = std::env::temp_dir().join(format!("portcullis-manifest-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let options = EnvoyOptions { binary: found.envoy, concurrency: 1, directory: directory.clone() };
-    let bootstrap = Bootstrap {
-        port: 0,
-        upstream: ([127, 0, 0, 1], 9).into(),
-        upstream_http2: false,
-        buffer_limit: None,
-        lenient: false,
-        access_log: directory.join("access.log"),
-        module: Some(Module {
-            file: found.module.clone(),
-            policy: String::new(),
-            enforcement: Enforcement::Strict,
-        }),
-    };
+    let bootstrap = Bootstrap::without_upstream(
+        Some(Module { file: found.module.clone(), policy: String::new(), enforcement: Enforcement::Strict }),
+        directory.join("access.log"),
+    );
     let mut configuration = bootstrap.render().unwrap();
     let place = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0";
     *configuration.pointer_mut(place).unwrap() = filter;

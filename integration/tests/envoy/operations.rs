@@ -131,19 +131,14 @@ pub(crate) async fn the_shipped_configuration_is_valid() {
     std::fs::create_dir_all(&directory).unwrap();
     let options = EnvoyOptions { binary: found.envoy, concurrency: 1, directory: directory.clone() };
     for enforcement in Enforcement::ALL {
-        let bootstrap = Bootstrap {
-            port: 0,
-            upstream: ([127, 0, 0, 1], 9).into(),
-            upstream_http2: false,
-            buffer_limit: None,
-            lenient: false,
-            access_log: directory.join("access.log"),
-            module: Some(Module {
+        let bootstrap = Bootstrap::without_upstream(
+            Some(Module {
                 file: found.module.clone(),
                 policy: include_str!("../../../envoy/policy.sample.json").to_owned(),
                 enforcement,
             }),
-        };
+            directory.join("access.log"),
+        );
         Envoy::validate(&options, &bootstrap.render().unwrap()).unwrap();
     }
     let mut as_it_stands = parse_yaml(TEMPLATE).unwrap();
