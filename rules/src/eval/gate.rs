@@ -8,7 +8,8 @@ use super::lookup::Item;
 use super::state::State;
 use super::values::Value;
 use crate::plan::{
-    Features, Gate, GateCheck, GateId, Pipeline, Plan, Screened, Sight, SightId, TargetId, Tests, ViewId,
+    Bits, Features, Gate, ListId, PhasePlan, Pipeline, Plan, Screened, Sight, SightId, Sights, TargetId, Tests,
+    ViewId,
 };
 
 /// What was worked out in this phase.
@@ -20,6 +21,12 @@ pub(crate) struct Horizon {
     shown: Vec<Shown>,
     /// Per view and gate, the phase in which something that it shows let it open.
     opened: Vec<u32>,
+    /// Those that are open, each once.
+    open: Vec<u32>,
+    /// Per view and list of targets, those of them that have elements, as a range of `fertile`.
+    lists: Vec<(u32, Range)>,
+    /// Positions in lists of targets.
+    fertile: Vec<u32>,
     /// Elements of targets.
     items: Vec<Item>,
     /// Positions in `items` of elements that some operator can match.
@@ -81,7 +88,9 @@ impl Horizon {
             self.shown.resize(places, Shown::default());
             self.opened.clear();
             self.opened.resize(gates, 0);
+            self.lists.clear();
         }
+        self.lists.resize(sights.lists() * views, (0, Range::default()));
         if self.looks > u32::MAX / 2 || self.found_by.len() != sights.operators() {
             self.looks = 0;
             self.found_by.clear();
@@ -91,6 +100,8 @@ impl Horizon {
         self.items.clear();
         self.hot.clear();
         self.found.clear();
+        self.open.clear();
+        self.fertile.clear();
     }
 
     /// How much memory is kept for the next transaction, in bytes.
@@ -99,22 +110,9 @@ impl Horizon {
             + (self.hot.capacity() + self.found.capacity()) * size_of::<u32>()
     }
 
-    /// Whether it is known already that nothing opens a gate.
-    #[inline]
-    pub(crate) fn is_shut(&self, check: GateCheck) -> bool {
-        self.shown.get(check.place).is_some_and(|shown| shown.epoch == self.epoch)
-            && !self.is_open(check.gate)
-    }
-
     #[inline]
     fn is_open(&self, gate: usize) -> bool {
         self.opened.get(gate) == Some(&self.epoch)
-    }
-
-    /// Whether it is known already that a target has no elements.
-    #[inline]
-    fn is_barren(&self, place: usize) -> bool {
-        self.shown.get(place).is_some_and(|shown| shown.epoch == self.epoch && shown.items.is_empty())
     }
 
     #[inline]
@@ -144,19 +142,25 @@ impl Horizon {
     }
 
     /// Opens the gates of the operators that were found.
-    fn open(&mut self, tests: &Tests, found: Range, first_gate: usize) {
+    fn open(&mut self, sights: &Sights, tests: &Tests, found: Range, view: ViewId) {
         for operator in found.of(&self.found) {
-            if let Some(GateId(gate)) = tests.gate(*operator)
-                && let Some(opened) = self.opened.get_mut(first_gate + gate as usize)
+            if let Some(gate) = tests.gate(*operator).map(|gate| sights.gate_place(gate, view))
+                && let Some(opened) = self.opened.get_mut(gate)
+                && *opened != self.epoch
             {
                 *opened = self.epoch;
+                self.open.push(u32::try_from(gate).unwrap_or(u32::MAX));
             }
         }
     }
 }
 
 fn sight_place(plan: &Plan, sight: SightId, view: usize) -> usize {
-    plan.sights().place(sight, ViewId(u32::try_from(view).unwrap_or_default()), plan.views().len())
+    plan.sights().place(sight, view_id(view), plan.views().len())
+}
+
+fn view_id(view: usize) -> ViewId {
+    ViewId(u32::try_from(view).unwrap_or_default())
 }
 
 #[inline]
@@ -165,10 +169,21 @@ fn target_place(plan: &Plan, target: TargetId, view: usize) -> usize {
 }
 
 impl State {
+    /// Opens the gates of a phase that anything in the exchange opens, and adds the positions of the rules behind them to
+    /// `live`.
+    pub(crate) fn open_gates(&mut self, plan: &Plan, phase: &PhasePlan, live: &mut Bits) {
+        for &(sight, view) in &phase.sights {
+            self.look(plan, sight, view.0 as usize);
+        }
+        for &gate in &self.horizon.open {
+            phase.behind(gate as usize).iter().for_each(|position| live.insert(*position as usize));
+        }
+    }
+
     /// Whether the gate's operator can match anything that its sight shows to a view.
     pub(crate) fn may_match(&mut self, plan: &Plan, gate: Gate, view: usize) -> bool {
         self.look(plan, gate.sight, view).any
-            && self.horizon.is_open(view * plan.sights().gates() + gate.id.0 as usize)
+            && self.horizon.is_open(plan.sights().gate_place(gate.id, view_id(view)))
     }
 
     /// What a sight shows.
@@ -180,33 +195,49 @@ impl State {
         let (Some(looked_at), Some(tests)) = (plan.sights().get(sight), plan.sights().tests(sight)) else {
             return Shown::default();
         };
-        let first_gate = view * plan.sights().gates();
+        let view_id = view_id(view);
         let shown = match looked_at {
             Sight::One { target, pipeline, multi_match } => {
                 let shown = match plan.pipeline(*pipeline) {
                     Some(pipeline) => self.look_at(plan, tests, *target, (pipeline, *multi_match), view),
                     None => Shown::default(),
                 };
-                self.horizon.open(tests, shown.found, first_gate);
+                self.horizon.open(plan.sights(), tests, shown.found, view_id);
                 shown
             }
-            Sight::Many(parts) => {
+            Sight::Many { list, parts } => {
                 let mut any = false;
-                for &(target, part) in parts {
-                    // Most targets have no elements in most requests.
-                    if self.horizon.is_barren(target_place(plan, target, view))
-                        || self.elements(plan, target, view).1.is_empty()
-                    {
-                        continue;
-                    }
-                    let shown = self.look(plan, part, view);
+                let fertile = self.fertile(plan, *list, view);
+                for at in fertile.from..fertile.to {
+                    let part = self.horizon.fertile.get(at as usize).and_then(|at| parts.get(*at as usize));
+                    let Some(part) = part else { break };
+                    let shown = self.look(plan, *part, view);
                     any |= shown.any;
-                    self.horizon.open(tests, shown.found, first_gate);
+                    self.horizon.open(plan.sights(), tests, shown.found, view_id);
                 }
                 Shown { any, ..Shown::default() }
             }
         };
         self.horizon.keep(place, shown)
+    }
+
+    /// The targets of a list that have elements: most have none in most requests.
+    fn fertile(&mut self, plan: &Plan, list: ListId, view: usize) -> Range {
+        let place = view * plan.sights().lists() + list.0 as usize;
+        let known = self.horizon.lists.get(place).filter(|(epoch, _)| *epoch == self.horizon.epoch);
+        if let Some((_, known)) = known {
+            return *known;
+        }
+        let from = end(&self.horizon.fertile);
+        for (position, target) in (0..).zip(plan.sights().list_targets(list)) {
+            if !self.elements(plan, *target, view).1.is_empty() {
+                self.horizon.fertile.push(position);
+            }
+        }
+        let range = Range { from, to: end(&self.horizon.fertile) };
+        let epoch = self.horizon.epoch;
+        self.horizon.lists.get_mut(place).into_iter().for_each(|list| *list = (epoch, range));
+        range
     }
 
     /// What a target shows through a chain of transformations.
@@ -304,7 +335,7 @@ impl State {
             out.extend(hot.filter_map(|&position| self.horizon.items.get(position as usize)));
         };
         match plan.sights().get(sight) {
-            Some(Sight::Many(parts)) => parts.iter().for_each(|(_, part)| add(*part)),
+            Some(Sight::Many { parts, .. }) => parts.iter().for_each(|part| add(*part)),
             _ => add(sight),
         }
         if self.has_removed_targets() {

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::model::{AllowScope, EngineMode, Phase, Variable};
 use crate::operators::{Captures, OperatorName, leading_integer};
 use crate::plan::{
-    ConditionPlan, Keys, LinkPlan, MarkPlan, PhaseRule, Plan, ResolutionPlan, RulePlan, TreePlan,
+    ConditionPlan, Keys, LinkPlan, MarkPlan, Plan, ResolutionPlan, RulePlan, TreePlan,
 };
 
 /// What a rule's evaluation gathers on the way.
@@ -32,18 +32,22 @@ impl State {
         if self.decision.allowed == Some(AllowScope::Phase) {
             self.decision.allowed = None;
         }
+        let Some(rules) = plan.phase(phase) else { return };
         self.horizon.reset(plan);
-        let rules = plan.phase(phase);
-        let mut position = 0usize;
-        while let Some(&PhaseRule { index, check, idle }) = rules.get(position) {
-            if check.is_some_and(|check| self.horizon.is_shut(check)) || (idle && !self.record_all) {
-                position += 1;
-                continue;
-            }
+        let mut live = std::mem::take(&mut self.live);
+        live.assign(&rules.plain);
+        live.add(&rules.gated);
+        if self.record_all {
+            live.add(&rules.idle);
+        }
+        let mut gates_asked = false;
+        let mut position = 0;
+        while let Some(at) = live.next(position) {
+            position = at + 1;
             if phase != Phase::Logging && (self.decision.interruption.is_some() || self.is_allowed(phase)) {
                 break;
             }
-            position += 1;
+            let Some(index) = rules.rule(at) else { break };
             let Some(rule) = plan.rule(index) else { continue };
             let Some(set) = plan.set(rule.set) else { continue };
             let mode = self.mode(set);
@@ -59,16 +63,21 @@ impl State {
             {
                 continue;
             }
-            let view = set.view.0 as usize;
-            if rule.gate.is_some_and(|gate| !self.may_match(plan, gate, view)) {
+            if rule.gate.is_some() && !gates_asked {
+                // What gates are of does not change while a phase runs.
+                gates_asked = true;
+                live.remove(&rules.gated);
+                self.open_gates(plan, rules, &mut live);
+                position = at;
                 continue;
             }
             self.current = Some(index);
-            if self.run_rule(plan, rule, view, mode) {
+            if self.run_rule(plan, rule, set.view.0 as usize, mode) {
                 position = position.max(rule.next as usize);
             }
         }
         self.current = None;
+        self.live = live;
     }
 
     /// Whether an `allow` covers the phase.

@@ -16,7 +16,7 @@ use crate::audit::{AuditMessage, MatchRecord, PartsEdit};
 use crate::http::time::CivilTime;
 use crate::lua::Account;
 use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Secret, Store, Variable, XmlArguments};
-use crate::plan::{Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, SetPlan};
+use crate::plan::{Bits, Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, SetPlan};
 
 /// Everything a transaction changes while it runs.
 #[derive(Debug)]
@@ -55,6 +55,8 @@ pub(crate) struct State {
     pub(crate) horizon: Horizon,
     /// Held here between uses for its memory.
     pub(crate) items: Vec<Item>,
+    /// Positions of the rules that the phase will look at; held here for its memory.
+    pub(crate) live: Bits,
     /// Collections that outlive the transaction.
     pub(crate) persistent: Persistent,
     /// What is known of the client; `None` when the policy has no risk part.
@@ -125,6 +127,7 @@ impl State {
             record_all: false,
             horizon,
             items,
+            live: Bits::default(),
             auditing: false,
             audited_sets: Vec::new(),
             audit_messages: Vec::new(),

@@ -3,10 +3,12 @@
 //! positions, removals become bit sets. Evaluation looks nothing up by name.
 
 mod audit;
+mod bits;
 mod client;
 mod constants;
 mod features;
 mod jumps;
+mod phase;
 mod pipeline;
 mod prefilter;
 mod rules;
@@ -21,13 +23,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use audit::AuditPlan;
+pub(crate) use bits::Bits;
 pub(crate) use client::{MarkPlan, TreePlan};
 pub(crate) use constants::{Constant, Constants};
 pub(crate) use features::Features;
+pub(crate) use phase::PhasePlan;
 pub(crate) use pipeline::Pipeline;
 pub(crate) use prefilter::{ByteSet, Prefilter, Screened, WaySet};
 pub(crate) use rules::*;
-pub(crate) use sights::{GateId, Sight, SightId, Sights, TargetId, Tests};
+pub(crate) use sights::{ListId, Sight, SightId, Sights, TargetId, Tests};
 pub(crate) use slots::{Slot, Slots, StoreKey, XPathPlan, XmlPlace};
 pub(crate) use targets::{Keys, TargetPlan, Targets};
 pub(crate) use text::{Text, TextPart, store_of};
@@ -52,8 +56,7 @@ pub struct Plan {
     sets: Vec<SetPlan>,
     /// In order over all sets; `None` for those that can't come to run.
     rules: Vec<Option<RulePlan>>,
-    /// Per phase, the rules that run in it, in order over all sets.
-    phases: [Vec<PhaseRule>; Phase::ALL.len()],
+    phases: [PhasePlan; Phase::ALL.len()],
     pipelines: Pipelines,
     prefilter: Prefilter,
     sights: Sights,
@@ -80,25 +83,6 @@ pub(crate) struct SetPlan {
     pub(crate) view: ViewId,
     /// What its `@geoLookup` looks in.
     pub(crate) geo: Option<Database>,
-}
-
-/// A rule among those of its phase.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PhaseRule {
-    pub(crate) index: RuleIndex,
-    /// The rule's gate in the form that most rules are passed over by.
-    pub(crate) check: Option<GateCheck>,
-    /// It always matches and does nothing: it is there for who records all matches.
-    pub(crate) idle: bool,
-}
-
-/// Where to look whether a gate is shut, once its sight was worked out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct GateCheck {
-    /// The place of the sight, of its view.
-    pub(crate) place: usize,
-    /// The gate's place among those of all views.
-    pub(crate) gate: usize,
 }
 
 impl Plan {
@@ -168,19 +152,10 @@ impl Plan {
         }
         let prefilter = prefilter.build();
         sights.finish();
-        let mut phases: [Vec<PhaseRule>; Phase::ALL.len()] = Default::default();
-        for (index, rule) in (0..).map(RuleIndex).zip(&rules) {
-            let Some(rule) = rule else { continue };
-            let view = sets.get(rule.set as usize).map(|set| set.view);
-            let check = rule.gate.zip(view).map(|(gate, view)| GateCheck {
-                place: sights.place(gate.sight, view, views.len()),
-                gate: view.0 as usize * sights.gates() + gate.id.0 as usize,
-            });
-            if let Some(list) = phases.get_mut(rule.phase as usize - 1) {
-                let idle = rule.settled.as_ref().is_some_and(|settled| settled.idle);
-                list.push(PhaseRule { index, check, idle });
-            }
-        }
+        let phases = Phase::ALL.map(|phase| {
+            let all = (0..).map(RuleIndex).zip(&rules).filter_map(|(index, rule)| Some((index, rule.as_ref()?)));
+            PhasePlan::new(all.filter(|(_, rule)| rule.phase == phase), &sets, &sights, &views)
+        });
         let actions = || rules.iter().flatten().flat_map(|rule| &rule.links).flat_map(|link| &link.actions);
         let opens_collections = actions().any(|one| matches!(one, ActionPlan::InitCollection { .. }));
         let slowing = |mark: &MarkPlan| mark.action == RiskAction::Tarpit;
@@ -279,8 +254,8 @@ impl Plan {
         &self.client_address
     }
 
-    pub(crate) fn phase(&self, phase: Phase) -> &[PhaseRule] {
-        self.phases.get(phase as usize - 1).map_or(&[], Vec::as_slice)
+    pub(crate) fn phase(&self, phase: Phase) -> Option<&PhasePlan> {
+        self.phases.get(phase as usize - 1)
     }
 
     pub(crate) fn rule(&self, index: RuleIndex) -> Option<&RulePlan> {

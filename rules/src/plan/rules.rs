@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Placed;
+use super::bits::Bits;
 use super::client::MarkPlan;
 use super::constants::Constant;
 use super::pipeline::{PipelineId, Pipelines};
@@ -172,26 +173,21 @@ pub(crate) struct RemovedTarget {
     pub(crate) keys: Keys,
 }
 
-/// The rules that a removal means, one bit each.
+/// The rules that a removal means.
 #[derive(Debug, Default)]
-pub(crate) struct RuleSelection {
-    words: Box<[u64]>,
-}
+pub(crate) struct RuleSelection(Bits);
 
 impl RuleSelection {
     pub(crate) fn new(rules: &[&model::Rule], selector: &RuleSelector) -> Self {
-        let mut words = vec![0u64; rules.len().div_ceil(64)];
+        let mut selected = Bits::below(rules.len());
         for (position, _) in rules.iter().enumerate().filter(|(_, rule)| selector.selects(rule)) {
-            if let Some(word) = words.get_mut(position / 64) {
-                *word |= 1 << (position % 64);
-            }
+            selected.insert(position);
         }
-        Self { words: words.into() }
+        Self(selected)
     }
 
     pub(crate) fn contains(&self, rule: RuleIndex) -> bool {
-        let position = rule.0 as usize;
-        self.words.get(position / 64).is_some_and(|word| word >> (position % 64) & 1 == 1)
+        self.0.contains(rule.0 as usize)
     }
 }
 

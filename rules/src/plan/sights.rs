@@ -6,6 +6,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::bits::Bits;
 use super::pipeline::PipelineId;
 use super::prefilter::Screened;
 use super::slots::Slots;
@@ -21,6 +22,10 @@ pub(crate) struct SightId(pub(crate) u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TargetId(pub(crate) u32);
 
+/// Which list of targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ListId(pub(crate) u32);
+
 /// What is looked at.
 #[derive(Debug)]
 pub(crate) enum Sight {
@@ -31,8 +36,8 @@ pub(crate) enum Sight {
         /// Each stage of the transformations counts.
         multi_match: bool,
     },
-    /// All of these, each with its target.
-    Many(Box<[(TargetId, SightId)]>),
+    /// The elements of several targets, each with the sight that is of it alone.
+    Many { list: ListId, parts: Box<[SightId]> },
 }
 
 /// An operator tested on a sight.
@@ -45,15 +50,14 @@ pub(crate) struct Tests {
     /// Operators of its own gates, in order.
     gates: Box<[(Screened, GateId)]>,
     /// Operators of these, and of sights that it is a part of: one bit each.
-    wanted: Box<[u64]>,
+    wanted: Bits,
 }
 
 impl Tests {
     /// Whether an operator is tested on what the sight shows, by itself or as a part of another.
     #[inline]
     pub(crate) fn want(&self, operator: Screened) -> bool {
-        let place = operator.0 as usize;
-        self.wanted.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1)
+        self.wanted.contains(operator.0 as usize)
     }
 
     /// The gate of an operator, if the sight has one.
@@ -70,6 +74,8 @@ pub(crate) struct Sights {
     all: Vec<Sight>,
     targets: Vec<TargetPlan>,
     target_ids: FxHashMap<Vec<Target>, TargetId>,
+    lists: Vec<Box<[TargetId]>>,
+    list_ids: FxHashMap<Box<[TargetId]>, ListId>,
     /// Per sight.
     tests: Vec<Tests>,
     /// What each gate is of.
@@ -104,10 +110,21 @@ impl Sights {
             Some((target, one))
         });
         let parts: Vec<(TargetId, SightId)> = parts.collect::<Option<_>>()?;
-        match parts.as_slice() {
-            [(_, one)] => Some(*one),
-            _ => self.add((targets.to_vec(), pipeline, multi_match), Sight::Many(parts.into())),
+        if let [(_, one)] = parts.as_slice() {
+            return Some(*one);
         }
+        let list = self.list(parts.iter().map(|(target, _)| *target).collect());
+        let parts = parts.into_iter().map(|(_, part)| part).collect();
+        self.add((targets.to_vec(), pipeline, multi_match), Sight::Many { list, parts })
+    }
+
+    fn list(&mut self, targets: Box<[TargetId]>) -> ListId {
+        let next = ListId(u32::try_from(self.lists.len()).unwrap_or(u32::MAX));
+        let id = *self.list_ids.entry(targets.clone()).or_insert(next);
+        if id == next {
+            self.lists.push(targets);
+        }
+        id
     }
 
     fn target(&mut self, list: &[Target], slots: &mut Slots) -> Option<TargetId> {
@@ -147,24 +164,23 @@ impl Sights {
 
     /// To be called when all sights and gates are known.
     pub(crate) fn finish(&mut self) {
-        let most = self.gates.iter().map(|(_, operator)| operator.0 as usize + 1).max().unwrap_or_default();
+        let operators = self.operators();
         let mut gates: Vec<Vec<(Screened, GateId)>> = vec![Vec::new(); self.all.len()];
-        let mut wanted = vec![vec![0u64; most.div_ceil(64)]; self.all.len()];
+        let mut wanted = vec![Bits::below(operators); self.all.len()];
         for (gate, &(sight, operator)) in (0..).map(GateId).zip(&self.gates) {
             gates.get_mut(sight.0 as usize).into_iter().for_each(|list| list.push((operator, gate)));
-            let parts: &[(TargetId, SightId)] = match self.all.get(sight.0 as usize) {
-                Some(Sight::Many(parts)) => parts,
+            let parts: &[SightId] = match self.all.get(sight.0 as usize) {
+                Some(Sight::Many { parts, .. }) => parts,
                 _ => &[],
             };
-            for place in parts.iter().map(|(_, part)| part).chain([&sight]) {
-                let word =
-                    wanted.get_mut(place.0 as usize).and_then(|all| all.get_mut(operator.0 as usize / 64));
-                word.into_iter().for_each(|word| *word |= 1 << (operator.0 % 64));
+            for place in parts.iter().chain([&sight]) {
+                let wanted = wanted.get_mut(place.0 as usize).into_iter();
+                wanted.for_each(|wanted| wanted.insert(operator.0 as usize));
             }
         }
         let tests = gates.into_iter().zip(wanted).map(|(mut gates, wanted)| {
             gates.sort_unstable_by_key(|gate| gate.0);
-            Tests { gates: gates.into(), wanted: wanted.into() }
+            Tests { gates: gates.into(), wanted }
         });
         self.tests = tests.collect();
     }
@@ -181,7 +197,23 @@ impl Sights {
 
     /// How many operators are tested: one more than the largest number.
     pub(crate) fn operators(&self) -> usize {
-        self.tests.first().map_or(0, |tests| tests.wanted.len() * 64)
+        self.gates.iter().map(|(_, operator)| operator.0 as usize + 1).max().unwrap_or_default()
+    }
+
+    /// The place of a gate of a view, among those of all views.
+    #[inline]
+    pub(crate) fn gate_place(&self, gate: GateId, view: ViewId) -> usize {
+        view.0 as usize * self.gates() + gate.0 as usize
+    }
+
+    /// The targets of a list.
+    pub(crate) fn list_targets(&self, id: ListId) -> &[TargetId] {
+        self.lists.get(id.0 as usize).map(AsRef::as_ref).unwrap_or_default()
+    }
+
+    /// How many lists of targets there are.
+    pub(crate) fn lists(&self) -> usize {
+        self.lists.len()
     }
 
     pub(crate) fn target_plan(&self, id: TargetId) -> Option<&TargetPlan> {

@@ -1,0 +1,86 @@
+//! Sets of small numbers, one bit each.
+
+/// A set of numbers below some bound.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bits {
+    words: Vec<u64>,
+}
+
+impl Bits {
+    /// An empty set of numbers below `bound`.
+    pub(crate) fn below(bound: usize) -> Self {
+        Self { words: vec![0; bound.div_ceil(64)] }
+    }
+
+    /// Adds a number; one beyond the bound is left out.
+    #[inline]
+    pub(crate) fn insert(&mut self, number: usize) {
+        if let Some(word) = self.words.get_mut(number / 64) {
+            *word |= 1 << (number % 64);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn contains(&self, number: usize) -> bool {
+        self.words.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
+    }
+
+    /// The least number from `from` on.
+    #[inline]
+    pub(crate) fn next(&self, from: usize) -> Option<usize> {
+        let mut place = from / 64;
+        let mut word = self.words.get(place)? & (u64::MAX << (from % 64));
+        while word == 0 {
+            place += 1;
+            word = *self.words.get(place)?;
+        }
+        Some(place * 64 + word.trailing_zeros() as usize)
+    }
+
+    /// Takes the numbers of another set in its place, with its bound.
+    pub(crate) fn assign(&mut self, other: &Self) {
+        self.words.clone_from(&other.words);
+    }
+
+    /// Adds the numbers of another set with the same bound.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.words.iter_mut().zip(&other.words).for_each(|(word, more)| *word |= more);
+    }
+
+    /// Takes the numbers of another set with the same bound out.
+    pub(crate) fn remove(&mut self, other: &Self) {
+        self.words.iter_mut().zip(&other.words).for_each(|(word, less)| *word &= !less);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn they_are_sets(
+            first in proptest::collection::btree_set(0_usize..200, 0..40),
+            second in proptest::collection::btree_set(0_usize..200, 0..40),
+        ) {
+            let of = |numbers: &BTreeSet<usize>| {
+                let mut set = Bits::below(200);
+                numbers.iter().for_each(|number| set.insert(*number));
+                set
+            };
+            let members = |set: &Bits| {
+                let next = |from: &usize| set.next(from + 1);
+                std::iter::successors(set.next(0), next).collect::<BTreeSet<usize>>()
+            };
+            let (mut all, mut rest) = (Bits::default(), of(&first));
+            all.assign(&of(&first));
+            all.add(&of(&second));
+            rest.remove(&of(&second));
+            prop_assert_eq!(members(&all), &first | &second);
+            prop_assert_eq!(members(&rest), &first - &second);
+            prop_assert!((0..256).all(|number| of(&first).contains(number) == first.contains(&number)));
+        }
+    }
+}

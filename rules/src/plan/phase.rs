@@ -1,0 +1,78 @@
+//! The rules of a phase, so arranged that evaluation meets only those that have something to do.
+
+use super::SetPlan;
+use super::bits::Bits;
+use super::rules::{RuleIndex, RulePlan};
+use super::sights::{SightId, Sights};
+use super::views::{ViewId, Views};
+
+/// The rules of one phase. A rule's position is its place in the order over all sets.
+#[derive(Debug, Default)]
+pub(crate) struct PhasePlan {
+    rules: Box<[RuleIndex]>,
+    /// Positions, one bit each, of rules that are looked at whatever the exchange holds.
+    pub(crate) plain: Bits,
+    /// Of rules behind a gate.
+    pub(crate) gated: Bits,
+    /// Of rules that always match and do nothing: they are there for who records all matches.
+    pub(crate) idle: Bits,
+    /// What the gates are of, each once.
+    pub(crate) sights: Box<[(SightId, ViewId)]>,
+    /// Per view and gate, where the positions behind it begin in `behind`; with the end of the last.
+    starts: Box<[u32]>,
+    behind: Box<[u32]>,
+}
+
+impl PhasePlan {
+    /// Arranges rules, which are given in their order.
+    pub(super) fn new<'r>(
+        rules: impl Iterator<Item = (RuleIndex, &'r RulePlan)>,
+        sets: &[SetPlan],
+        sights: &Sights,
+        views: &Views,
+    ) -> Self {
+        let rules: Vec<(RuleIndex, &RulePlan)> = rules.collect();
+        let [mut plain, mut gated, mut idle] = [rules.len(); 3].map(Bits::below);
+        let mut looks = Vec::new();
+        let mut behind = Vec::new();
+        for (position, (_, rule)) in rules.iter().enumerate() {
+            let view = sets.get(rule.set as usize).map(|set| set.view);
+            let list = if rule.settled.as_ref().is_some_and(|settled| settled.idle) {
+                &mut idle
+            } else if let Some((gate, view)) = rule.gate.zip(view).filter(|_| rule.settled.is_none()) {
+                if !looks.contains(&(gate.sight, view)) {
+                    looks.push((gate.sight, view));
+                }
+                behind.push((sights.gate_place(gate.id, view), u32::try_from(position).unwrap_or(u32::MAX)));
+                &mut gated
+            } else {
+                &mut plain
+            };
+            list.insert(position);
+        }
+        behind.sort_unstable();
+        let gates = sights.gates() * views.len();
+        let before = |gate: usize| behind.partition_point(|(place, _)| *place < gate);
+        Self {
+            starts: (0..=gates).map(|gate| u32::try_from(before(gate)).unwrap_or(u32::MAX)).collect(),
+            behind: behind.iter().map(|(_, position)| *position).collect(),
+            rules: rules.iter().map(|(index, _)| *index).collect(),
+            plain,
+            gated,
+            idle,
+            sights: looks.into(),
+        }
+    }
+
+    /// The rule at a position.
+    pub(crate) fn rule(&self, position: usize) -> Option<RuleIndex> {
+        self.rules.get(position).copied()
+    }
+
+    /// The positions of the rules behind a gate, by its [place](Sights::gate_place).
+    pub(crate) fn behind(&self, gate: usize) -> &[u32] {
+        let start = |gate: usize| self.starts.get(gate).map(|start| *start as usize);
+        let range = start(gate).zip(start(gate + 1));
+        range.and_then(|(from, to)| self.behind.get(from..to)).unwrap_or_default()
+    }
+}
