@@ -11,7 +11,9 @@ pub(crate) fn append(out: &mut Vec<u8>, text: &[u8]) {
         out.extend_from_slice(text);
         return;
     }
-    let (words, rest) = text.as_chunks::<8>();
+    let (blocks, rest) = text.as_chunks::<16>();
+    blocks.iter().for_each(|block| out.extend_from_slice(block));
+    let (words, rest) = rest.as_chunks::<4>();
     words.iter().for_each(|word| out.extend_from_slice(word));
     rest.iter().for_each(|byte| out.push(*byte));
 }

@@ -1,13 +1,12 @@
 //! What links do when they match, beside the rule's resolution.
 
-use super::body::element;
 use super::data::Element;
 use super::state::State;
 use super::store::Address;
 use super::values::Value;
 use crate::collections::Change;
 use crate::model::{Store, Variable};
-use crate::operators::{Captures, leading_integer};
+use crate::operators::{Capture, Captures, leading_integer};
 use crate::plan::{ActionPlan, ChangePlan, CtlPlan, KeyPlan, Plan, RulePlan, SettledPlan, Slot, Write};
 
 impl State {
@@ -19,7 +18,7 @@ impl State {
                     let key = self.expand_value(plan, name, rule.set);
                     let value = self.expand_value(plan, value, rule.set);
                     self.data.env.retain(|element| element.key != key);
-                    self.data.env.push(Element { key, value });
+                    self.data.env.push(Element::new(&mut self.values, key, value));
                 }
                 ActionPlan::Sanitise(secret) => self.keep_secret(secret),
                 ActionPlan::Ctl(ctl) => self.control(ctl),
@@ -41,7 +40,7 @@ impl State {
         for Write { key, value } in &settled.writes {
             let Some(tx) = self.stores.get_mut(Store::Tx as usize) else { return };
             match value {
-                None => tx.remove(&Address::from(key)),
+                None => tx.remove(Address::from(key)),
                 // A key that is there keeps its spelling.
                 Some(value) => tx.set(Address::from(key), key.constant.into(), (*value).into()),
             }
@@ -60,8 +59,8 @@ impl State {
                 (*store, Address::from(key), known.map_or(key.constant.into(), |(name, _)| name))
             }
             KeyPlan::Made(store, text) => {
-                let name = self.expand(plan, text, rule.set);
-                (*store, Address::of(plan.slots(), *store, &name), self.values.add(&name))
+                let name = self.expand_value(plan, text, rule.set);
+                (*store, self.address(plan, *store, name), name)
             }
         };
         if store == Store::Client {
@@ -70,7 +69,7 @@ impl State {
         let value = match change {
             ChangePlan::Remove => {
                 if let Some(store) = self.stores.get_mut(store as usize) {
-                    store.remove(&address);
+                    store.remove(address);
                 }
                 self.note_change(store, name, |_| Change::Remove);
                 return;
@@ -83,12 +82,12 @@ impl State {
             ChangePlan::Add(text) => {
                 let delta = self.number(plan, rule, text);
                 self.note_change(store, name, |_| Change::Add(delta));
-                self.sum(store, &address, delta)
+                self.sum(store, address, delta)
             }
             ChangePlan::Subtract(text) => {
                 let delta = self.number(plan, rule, text).saturating_neg();
                 self.note_change(store, name, |_| Change::Add(delta));
-                self.sum(store, &address, delta)
+                self.sum(store, address, delta)
             }
         };
         if let Some(store) = self.stores.get_mut(store as usize) {
@@ -101,7 +100,7 @@ impl State {
         leading_integer(self.values.get(value))
     }
 
-    fn sum(&mut self, store: Store, address: &Address, delta: i64) -> Value {
+    fn sum(&mut self, store: Store, address: Address, delta: i64) -> Value {
         let old = self.stores.get(store as usize).and_then(|store| store.get(address));
         let old = old.map_or(0, |(_, value)| leading_integer(self.values.get(value)));
         self.values.add_number(old.saturating_add(delta))
@@ -144,20 +143,24 @@ impl State {
     /// captures, the rest in `TX:0` to `TX:9`, of which places that it did not fill are emptied.
     pub(crate) fn store_captures(&mut self, value: Value, captures: &Captures, numbered: bool) {
         for (name, range) in captures.named() {
-            let text = self.values.get(value).get(range).unwrap_or_default().to_vec();
-            let parameter = element(&mut self.values, name.as_bytes(), &text);
+            let (key, value) = (self.values.add(name.as_bytes()), self.values.add_part(value, range));
+            let parameter = Element::new(&mut self.values, key, value);
             self.data.path_args.retain(|known| known.key != parameter.key);
             self.data.path_args.push(parameter);
         }
         for (number, digit) in (0u8..).zip(b'0'..=b'9').filter(|_| numbered) {
             let slot = Address::Slot(Slot(u32::from(number)));
-            let text =
-                captures.get(usize::from(number)).map(|text| text.bytes(self.values.get(value)).to_vec());
-            let found = text.map(|text| element(&mut self.values, &[digit], &text));
+            let found = captures.get(usize::from(number)).map(|capture| {
+                let text = match capture {
+                    Capture::Part(range) => self.values.add_part(value, range.clone()),
+                    Capture::Text(text) => self.values.add(text),
+                };
+                (self.values.add(&[digit]), text)
+            });
             let Some(tx) = self.stores.get_mut(Store::Tx as usize) else { return };
             match found {
-                Some(found) => tx.set(slot, found.key, found.value),
-                None => tx.remove(&slot),
+                Some((key, text)) => tx.set(slot, key, text),
+                None => tx.remove(slot),
             }
         }
     }

@@ -116,5 +116,6 @@ impl State {
 
 /// Stores a key with its value.
 pub(crate) fn element(values: &mut Values, key: &[u8], value: &[u8]) -> Element {
-    Element { key: values.add(key), value: values.add(value) }
+    let (key, value) = (values.add(key), values.add(value));
+    Element::new(values, key, value)
 }

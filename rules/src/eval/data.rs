@@ -8,7 +8,15 @@ use crate::plan::XmlPlace;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Element {
     pub(crate) key: Value,
+    /// The key in lower case.
+    pub(crate) folded: Value,
     pub(crate) value: Value,
+}
+
+impl Element {
+    pub(crate) fn new(values: &mut Values, key: Value, value: Value) -> Self {
+        Self { key, folded: values.folded(key), value }
+    }
 }
 
 /// Values of the scalars, empty until they are known.

@@ -10,8 +10,8 @@ const SMALLEST: usize = 1024;
 /// The stamp of what stays from one transaction to the next.
 const FIXED: u32 = u32::MAX;
 
-/// A table of values. Emptying it costs nothing: what was listed under another stamp is not there.
-#[derive(Debug)]
+/// A table of values, without room at first. Emptying it costs nothing: what was listed under another stamp is not there.
+#[derive(Debug, Default)]
 pub(super) struct Index {
     slots: Vec<Slot>,
     stamp: u32,
@@ -31,12 +31,6 @@ pub(super) enum Found {
     Free(usize),
     /// It is not listed, and there is no place.
     Full,
-}
-
-impl Default for Index {
-    fn default() -> Self {
-        Self { slots: vec![Slot { stamp: 0, value: Value::EMPTY }; SMALLEST], stamp: 1 }
-    }
 }
 
 impl Index {
@@ -79,7 +73,7 @@ impl Index {
     /// Finds the value with this hash for which `is_it` holds.
     #[inline]
     pub(super) fn find(&self, hash: u64, is_it: impl Fn(Value) -> bool) -> Found {
-        let mask = self.slots.len() - 1;
+        let Some(mask) = self.slots.len().checked_sub(1) else { return Found::Full };
         let first = (hash >> 32) as usize;
         for probe in 0..PROBES {
             let place = first.wrapping_add(probe) & mask;

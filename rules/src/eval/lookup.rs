@@ -2,6 +2,7 @@
 
 use super::data::Element;
 use super::state::State;
+use super::store::VarStore;
 use super::values::Value;
 use crate::model::Variable;
 use crate::plan::{Keys, Plan, TargetPlan, Targets, store_of};
@@ -62,7 +63,7 @@ impl State {
         {
             let name = Value::from(name);
             for element in elements.iter() {
-                if self.values.folded(element.key) == name && self.counts(target, element.key) {
+                if element.folded == name && self.counts(target, element.key) {
                     out.push(item(variable, element));
                 }
             }
@@ -107,11 +108,9 @@ impl State {
     /// Elements of collections that rules or the engine itself change while a phase runs.
     fn special(&mut self, plan: &Plan, target: &TargetPlan) -> Vec<Element> {
         if let Some(store) = store_of(target.variable) {
-            let elements = self
-                .stores
-                .get(store as usize)
-                .map(|store| store.iter().map(|(key, value)| Element { key, value }).collect());
-            return elements.unwrap_or_default();
+            let Self { stores, values, .. } = self;
+            let entries = stores.get(store as usize).into_iter().flat_map(VarStore::iter);
+            return entries.map(|(key, value)| Element::new(values, key, value)).collect();
         }
         match target.variable {
             Variable::MatchedVars | Variable::MatchedVarsNames => self.matched_vars(target.variable),
@@ -125,7 +124,7 @@ impl State {
         let elements = matched.iter().map(|item| {
             let key = self.full_name(item);
             let value = if variable == Variable::MatchedVars { item.value } else { key };
-            Element { key, value }
+            Element::new(&mut self.values, key, value)
         });
         let elements = elements.collect();
         self.matched.all = matched;

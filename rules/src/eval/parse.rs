@@ -182,7 +182,7 @@ impl BodyView<'_> {
                 data.files.push(self.pair(store, file.field.clone(), store, extended.clone()));
             }
             let size = self.values.add(file.content.len().to_string().as_bytes());
-            data.files_sizes.push(Element { key: name.key, value: size });
+            data.files_sizes.push(Element { value: size, ..name });
             data.files_contents.push(self.pair(store, file.field.clone(), body, file.content.clone()));
             combined += file.content.len();
         }

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::state::State;
-use super::store::Address;
 use super::values::Value;
 use crate::collections::{Change, Key, Kind, Record, Store};
 use crate::model;
@@ -67,8 +66,8 @@ impl State {
         let facts = facts.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
         let values = record.variables.iter().map(|one| (one.name.as_slice(), one.value.as_slice()));
         for (name, value) in facts.chain(values) {
-            let address = Address::of(plan.slots(), collection, name);
             let (name, value) = (self.values.add(name), self.values.add(value));
+            let address = self.address(plan, collection, name);
             if let Some(store) = self.stores.get_mut(collection as usize) {
                 store.set(address, name, value);
             }

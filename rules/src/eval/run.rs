@@ -8,7 +8,7 @@ use super::{Disruption, Interruption};
 use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
 use crate::limits;
 use crate::model::{AllowScope, EngineMode, Phase, Variable};
-use crate::operators::{Captures, OperatorName, leading_integer};
+use crate::operators::{Captures, Operator, OperatorName, leading_integer};
 use crate::plan::{
     ConditionPlan, Keys, LinkPlan, MarkPlan, Plan, ResolutionPlan, RulePlan, TreePlan,
 };
@@ -92,15 +92,33 @@ impl State {
     /// Evaluates one rule; `true` when all its links matched.
     fn run_rule(&mut self, plan: &Plan, rule: &RulePlan, view: usize, mode: EngineMode) -> bool {
         self.matched.all.clear();
-        let mut progress = Progress::default();
+        let mut progress = Progress { items: std::mem::take(&mut self.found), ..Progress::default() };
+        progress.items.clear();
+        let matched = self.run_parts(plan, rule, view, mode, &mut progress);
+        if matched {
+            self.conclude(plan, rule, mode, &mut progress);
+        }
+        self.found = progress.items;
+        matched
+    }
+
+    /// Evaluates the links of a rule, and its condition tree if it has one.
+    fn run_parts(
+        &mut self,
+        plan: &Plan,
+        rule: &RulePlan,
+        view: usize,
+        mode: EngineMode,
+        progress: &mut Progress,
+    ) -> bool {
         for (position, link) in rule.links.iter().enumerate() {
-            if !self.run_link(plan, rule, link, position, view, &mut progress) {
+            if !self.run_link(plan, rule, link, position, view, progress) {
                 return false;
             }
         }
         if let Some(mark) = &rule.risk {
             if let Some(tree) = &mark.tree
-                && !self.run_tree(plan, rule, mark, tree, view, &mut progress)
+                && !self.run_tree(plan, rule, mark, tree, view, progress)
             {
                 return false;
             }
@@ -109,6 +127,11 @@ impl State {
         for script in &rule.scripts {
             self.run_script(plan, rule.id, view, script, None);
         }
+        true
+    }
+
+    /// Does what follows from a rule's match.
+    fn conclude(&mut self, plan: &Plan, rule: &RulePlan, mode: EngineMode, progress: &mut Progress) {
         let disrupted = self.resolve(plan, rule, mode);
         if rule.audit {
             self.mark_audited(rule.set);
@@ -119,7 +142,6 @@ impl State {
         if let Some(severity) = rule.meta.severity {
             self.lower_highest_severity(severity.number());
         }
-        true
     }
 
     /// Whether a condition tree is true. Parts are tested in order, and only as long as they matter.
@@ -187,7 +209,7 @@ impl State {
             self.items = items;
             return false;
         }
-        let argument = condition.argument.as_ref().map(|text| self.expand(plan, text, rule.set));
+        let argument = condition.argument.as_ref().map(|text| self.expand_value(plan, text, rule.set));
         let mut matched = false;
         for item in &items {
             if condition.multi_match {
@@ -200,7 +222,7 @@ impl State {
                     position,
                     *item,
                     value,
-                    argument.as_deref(),
+                    argument,
                     progress,
                 );
                 let steps = plan.pipeline(condition.pipeline).map_or(&[][..], |pipeline| &pipeline.steps);
@@ -216,7 +238,7 @@ impl State {
                             position,
                             *item,
                             value,
-                            argument.as_deref(),
+                            argument,
                             progress,
                         );
                     }
@@ -234,7 +256,7 @@ impl State {
                     position,
                     *item,
                     value,
-                    argument.as_deref(),
+                    argument,
                     progress,
                 );
             }
@@ -273,9 +295,13 @@ impl State {
             }
         };
         let operator = &condition.operator;
-        let argument = argument.map(|argument| self.values.get(argument));
-        let argument = argument.or_else(|| operator.argument().as_literal()).unwrap_or_default();
-        operator.matches(value, argument, None) == condition.negated
+        operator.matches(value, self.argument(operator, argument), None) == condition.negated
+    }
+
+    /// What an operator compares with: its argument with macros replaced, or as it is written.
+    fn argument<'a>(&'a self, operator: &'a Operator, expanded: Option<Value>) -> &'a [u8] {
+        let expanded = expanded.map(|argument| self.values.get(argument));
+        expanded.or_else(|| operator.argument().as_literal()).unwrap_or_default()
     }
 
     /// Tests one value.
@@ -292,11 +318,10 @@ impl State {
         position: usize,
         item: Item,
         value: Value,
-        argument: Option<&[u8]>,
+        argument: Option<Value>,
         progress: &mut Progress,
     ) -> bool {
         let operator = &condition.operator;
-        let argument = argument.or_else(|| operator.argument().as_literal()).unwrap_or_default();
         let path = operator.name() == OperatorName::RestPath;
         let possible = condition.gate.is_none_or(|gate| {
             self.values.candidates(value, plan.prefilter()).binary_search(&gate.operator).is_ok()
@@ -304,7 +329,7 @@ impl State {
         let found = possible
             && match operator.script() {
                 None if operator.name() == OperatorName::GeoLookup => self.look_up_place(plan, rule, value),
-                None => operator.matches(self.values.get(value), argument, None),
+                None => operator.matches(self.values.get(value), self.argument(operator, argument), None),
                 Some(script) => {
                     let view = plan.set(rule.set).map_or(0, |set| set.view.0 as usize);
                     let text = self.values.get(value).to_vec();
@@ -322,6 +347,7 @@ impl State {
         }
         if found && (link.capture || path) && !operator.needs_transaction() {
             let mut captures = Captures::default();
+            let argument = self.argument(operator, argument);
             let _ = operator.matches(self.values.get(value), argument, Some(&mut captures));
             if !captures.is_empty() {
                 self.store_captures(value, &captures, link.capture);
@@ -403,13 +429,13 @@ impl State {
         self.decision.interruption.get_or_insert(interruption);
     }
 
-    fn record(&mut self, plan: &Plan, rule: &RulePlan, progress: Progress, disrupted: bool) {
-        let (mut message, data) = match progress.texts {
+    fn record(&mut self, plan: &Plan, rule: &RulePlan, progress: &mut Progress, disrupted: bool) {
+        let (mut message, data) = match progress.texts.take() {
             Some(texts) => texts,
             None => self.texts(plan, rule),
         };
         if rule.meta.message.is_none() {
-            message = progress.said.unwrap_or(message);
+            message = progress.said.take().unwrap_or(message);
         }
         let tags: Vec<Vec<u8>> = rule.meta.tags.iter().map(|tag| self.expand(plan, tag, rule.set)).collect();
         let variables: Vec<Vec<u8>> = progress.items.iter().map(|item| self.name_of(item)).collect();

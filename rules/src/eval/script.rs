@@ -2,7 +2,6 @@
 
 use super::lookup::Item;
 use super::state::State;
-use super::store::Address;
 use crate::collections::Change;
 use crate::lua::{Ended, Host, Named, Script, ScriptEvent};
 use crate::model::{Selector, Store, Variable};
@@ -99,15 +98,15 @@ impl Host for Access<'_> {
                 "`{name}` can't be set: write `tx.NAME`, or a key of ip, global, resource, session or user"
             )
         })?;
-        let address = Address::of(self.plan.slots(), store, key);
-        let entry = value.map(|value| (self.state.values.add(key), self.state.values.add(value)));
         let name = self.state.values.add(key);
+        let address = self.state.address(self.plan, store, name);
+        let set = value.map(|value| self.state.values.add(value));
         let change = value.map_or(Change::Remove, |value| Change::Set(value.to_vec()));
         self.state.note_change(store, name, |_| change);
         if let Some(store) = self.state.stores.get_mut(store as usize) {
-            match entry {
-                Some((key, value)) => store.set(address, key, value),
-                None => store.remove(&address),
+            match set {
+                Some(value) => store.set(address, name, value),
+                None => store.remove(address),
             }
         }
         Ok(())

@@ -55,6 +55,10 @@ pub(crate) struct State {
     pub(crate) horizon: Horizon,
     /// Held here between uses for its memory.
     pub(crate) items: Vec<Item>,
+    /// Memory for what a rule finds.
+    pub(crate) found: Vec<Item>,
+    /// Memory for texts with macros.
+    pub(crate) text: Vec<u8>,
     /// Positions of the rules that the phase will look at; held here for its memory.
     pub(crate) live: Bits,
     /// Collections that outlive the transaction.
@@ -127,6 +131,8 @@ impl State {
             record_all: false,
             horizon,
             items,
+            found: Vec::new(),
+            text: Vec::new(),
             live: Bits::default(),
             auditing: false,
             audited_sets: Vec::new(),

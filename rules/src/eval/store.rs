@@ -1,10 +1,11 @@
 //! Keyed stores that rules write to: `TX` and the persistent collections.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
+use super::state::State;
 use super::values::Value;
 use crate::model::Store;
-use crate::plan::{Slot, Slots, StoreKey};
+use crate::plan::{Plan, Slot, StoreKey};
 
 const NONE: u32 = u32::MAX;
 
@@ -14,9 +15,8 @@ pub(crate) struct VarStore {
     entries: Vec<Entry>,
     /// Entry of each key that the policy names.
     slots: Vec<u32>,
-    /// Entries of keys made at run time, by lower-case key. Such keys can hold what a client sent, so the
-    /// map is the one with a seeded hash.
-    made: HashMap<Box<[u8]>, u32>,
+    /// Entries of keys made at run time, by the key in lower case.
+    made: FxHashMap<Value, u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -27,18 +27,33 @@ struct Entry {
 }
 
 /// How a key is addressed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Address {
     Slot(Slot),
-    /// Lower-case.
-    Made(Box<[u8]>),
+    /// In lower case.
+    Made(Value),
 }
 
-impl Address {
+impl State {
     /// The address of a key that was made at run time.
-    pub(crate) fn of(slots: &Slots, store: Store, key: &[u8]) -> Self {
-        let lower = key.to_ascii_lowercase();
-        slots.find(store, &lower).map_or_else(|| Self::Made(lower.into()), Self::Slot)
+    pub(crate) fn address(&mut self, plan: &Plan, store: Store, key: Value) -> Address {
+        let lower = self.values.folded(key);
+        let slot = match self.values.constant(lower) {
+            Some(constant) => plan.slots().place(store, constant),
+            None if self.values.is_crowded() => plan.slots().find(store, self.values.get(lower)),
+            None => None,
+        };
+        slot.map_or_else(|| Address::Made(self.made_key(store, lower)), Address::Slot)
+    }
+
+    /// The one of several values with the same bytes that a store knows.
+    fn made_key(&self, store: Store, lower: Value) -> Value {
+        if !self.values.is_crowded() {
+            return lower;
+        }
+        let same = |known: &&Value| self.values.get(**known) == self.values.get(lower);
+        let known = self.stores.get(store as usize).and_then(|store| store.made.keys().find(same));
+        known.copied().unwrap_or(lower)
     }
 }
 
@@ -50,16 +65,16 @@ impl From<&StoreKey> for Address {
 
 impl VarStore {
     /// The entry of a key, live or not.
-    fn place(&self, address: &Address) -> Option<usize> {
+    fn place(&self, address: Address) -> Option<usize> {
         let entry = match address {
             Address::Slot(slot) => self.slots.get(slot.0 as usize).copied().filter(|&entry| entry != NONE)?,
-            Address::Made(key) => self.made.get(key).copied()?,
+            Address::Made(key) => self.made.get(&key).copied()?,
         };
         Some(entry as usize)
     }
 
     /// The key as first written and its value.
-    pub(crate) fn get(&self, address: &Address) -> Option<(Value, Value)> {
+    pub(crate) fn get(&self, address: Address) -> Option<(Value, Value)> {
         self.live(self.place(address)?)
     }
 
@@ -74,7 +89,7 @@ impl VarStore {
 
     /// Puts a value under a key; a key that was there before keeps its place and its spelling.
     pub(crate) fn set(&mut self, address: Address, key: Value, value: Value) {
-        if let Some(entry) = self.place(&address).and_then(|place| self.entries.get_mut(place)) {
+        if let Some(entry) = self.place(address).and_then(|place| self.entries.get_mut(place)) {
             entry.value = value;
             entry.live = true;
             return;
@@ -97,7 +112,7 @@ impl VarStore {
         }
     }
 
-    pub(crate) fn remove(&mut self, address: &Address) {
+    pub(crate) fn remove(&mut self, address: Address) {
         if let Some(entry) = self.place(address).and_then(|place| self.entries.get_mut(place)) {
             entry.live = false;
         }

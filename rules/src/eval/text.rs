@@ -2,6 +2,7 @@
 
 use super::state::State;
 use super::values::Value;
+use crate::copy::append;
 use crate::plan::{Plan, Text, TextPart};
 
 /// Room for an ordinary text.
@@ -11,14 +12,18 @@ impl State {
     /// The text with its macros replaced, for a rule of rule set `set`.
     pub(crate) fn expand(&mut self, plan: &Plan, text: &Text, set: u32) -> Vec<u8> {
         let mut out = Vec::with_capacity(ORDINARY);
+        self.expand_to(plan, text, set, &mut out);
+        out
+    }
+
+    fn expand_to(&mut self, plan: &Plan, text: &Text, set: u32, out: &mut Vec<u8>) {
         for part in &text.parts {
             if let TextPart::Literal(literal) = part {
-                out.extend_from_slice(literal);
+                append(out, literal);
             } else if let Some(value) = self.macro_value(plan, part, set) {
-                out.extend_from_slice(self.values.get(value));
+                append(out, self.values.get(value));
             }
         }
-        out
     }
 
     /// As [`State::expand`], as a stored value; a lone macro is not copied.
@@ -31,8 +36,12 @@ impl State {
             [TextPart::Literal(literal)] => self.values.add(literal),
             [part] => self.macro_value(plan, part, set).unwrap_or(Value::EMPTY),
             _ => {
-                let text = self.expand(plan, text, set);
-                self.values.add(&text)
+                let mut out = std::mem::take(&mut self.text);
+                out.clear();
+                self.expand_to(plan, text, set, &mut out);
+                let value = self.values.add(&out);
+                self.text = out;
+                value
             }
         }
     }

@@ -4,6 +4,8 @@
 //! number, and a transformation that changes nothing gives back the number it was given, so whatever is
 //! known of a value (what it holds, what a transformation made of it) is found again however it was reached.
 
+use std::ops::Range;
+
 use super::index::{Found, Index};
 use crate::copy::append;
 use crate::plan::{ByteSet, Constant, Constants, Features, Pipeline, Prefilter, Screened, WaySet};
@@ -19,9 +21,9 @@ impl Value {
 }
 
 impl From<Constant> for Value {
-    /// Constants come right after the empty string.
+    /// Constants come first, and the empty string is the first of them.
     fn from(Constant(number): Constant) -> Self {
-        Value(number + 1)
+        Value(number)
     }
 }
 
@@ -38,9 +40,9 @@ pub(crate) struct Values {
     /// A string that finds no place there is stored without being listed: sharing is lost, nothing else, so crafted
     /// collisions gain nothing.
     index: Index,
-    /// Whose constants come first.
+    /// Whose constants come first, the empty string being the first of them.
     plan: u64,
-    /// How many entries and bytes they and the empty string have.
+    /// How many entries and bytes they have.
     fixed: (usize, usize),
     /// A string was stored without being listed, and one of the constants was.
     is_crowded: bool,
@@ -52,6 +54,8 @@ pub(crate) struct Values {
     /// Lists of operators, one after the other.
     candidates: Vec<Screened>,
     scratch: Vec<u8>,
+    /// Memory for [`Values::add_part`].
+    part: Vec<u8>,
     /// Memory for [`Prefilter::candidates`].
     ways: WaySet,
     /// What scans of long values found: words of sets of ways.
@@ -79,7 +83,7 @@ struct Entry {
 }
 
 impl Values {
-    /// Forgets everything but the empty string and a plan's constants; memory is kept.
+    /// Forgets everything but a plan's constants; memory is kept.
     pub(crate) fn reset(&mut self, constants: &Constants) {
         self.steps.clear();
         self.candidates.clear();
@@ -103,8 +107,8 @@ impl Values {
         self.bytes.clear();
         self.explored.clear();
         self.constants_are_crowded = false;
-        self.index.clear_for(constants.texts().len() + 1);
-        for text in [&b""[..]].into_iter().chain(constants.texts().iter().map(AsRef::as_ref)) {
+        self.index.clear_for(constants.texts().len());
+        for text in constants.texts() {
             let hash = hash(text);
             let value = self.store(text, hash);
             if let Found::Free(place) = self.find(text, hash) {
@@ -148,6 +152,21 @@ impl Values {
                 self.add(text)
             }
         }
+    }
+
+    /// Stores a part of a value, or finds it.
+    pub(crate) fn add_part(&mut self, value: Value, part: Range<usize>) -> Value {
+        let mut text = std::mem::take(&mut self.part);
+        text.clear();
+        append(&mut text, self.get(value).get(part).unwrap_or_default());
+        let value = self.add(&text);
+        self.part = text;
+        value
+    }
+
+    /// The plan's constant that a value is, if it is one.
+    pub(crate) fn constant(&self, value: Value) -> Option<Constant> {
+        ((value.0 as usize) < self.fixed.0).then_some(Constant(value.0))
     }
 
     /// Whether there may be several values with the same bytes.

@@ -83,7 +83,8 @@ impl BodyView<'_> {
             let key = self.values.add(&plan.text);
             let mut found = Vec::new();
             let result = plan.xpath.select(tree, store, &mut budget, &mut |value| {
-                found.push(Element { key, value: self.values.add(value) });
+                let value = self.values.add(value);
+                found.push(Element::new(self.values, key, value));
             });
             data.xml.push(found);
             result.is_ok()
@@ -93,7 +94,11 @@ impl BodyView<'_> {
     /// Elements that share a key.
     fn keyed<'a>(&mut self, key: &[u8], texts: impl Iterator<Item = &'a [u8]>) -> Vec<Element> {
         let key = self.values.add(key);
-        texts.map(|text| Element { key, value: self.values.add(text) }).collect()
+        let mut element = |text| {
+            let value = self.values.add(text);
+            Element::new(self.values, key, value)
+        };
+        texts.map(&mut element).collect()
     }
 }
 

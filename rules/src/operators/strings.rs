@@ -20,13 +20,30 @@ impl Comparison {
     pub(super) fn holds(self, value: &[u8], text: &[u8]) -> bool {
         match self {
             Self::BeginsWith => value.starts_with(text),
-            Self::Contains => text.len() <= value.len() && memmem::find(value, text).is_some(),
+            Self::Contains => is_in(text, value),
             Self::ContainsWord => contains_word(value, &Finder::new(text)),
             Self::EndsWith => value.ends_with(text),
             Self::Equals => value == text,
-            Self::Within => value.len() <= text.len() && memmem::find(text, value).is_some(),
+            Self::Within => is_in(value, text),
         }
     }
+}
+
+/// Longest text that is searched without preparing for it.
+const SHORT: usize = 256;
+
+/// Whether a text is somewhere in another.
+fn is_in(needle: &[u8], text: &[u8]) -> bool {
+    let Some((first, rest)) = needle.split_first() else { return true };
+    if text.len() > SHORT {
+        return needle.len() <= text.len() && memmem::find(text, needle).is_some();
+    }
+    // Lists of methods, versions and media types are searched in less time than preparing for it takes.
+    let Some(starts) = (text.len() + 1).checked_sub(needle.len()).and_then(|end| text.get(..end)) else {
+        return false;
+    };
+    memchr::memchr_iter(*first, starts)
+        .any(|at| text.get(at + 1..).is_some_and(|after| after.starts_with(rest)))
 }
 
 /// A comparison with text known from the start.
@@ -138,6 +155,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn text_is_found_as_by_trying_every_place(value in "[ab]{0,9}", text in "[ab]{0,300}") {
+            let (value, text) = (value.as_bytes(), text.as_bytes());
+            let expected = value.is_empty() || text.windows(value.len()).any(|part| part == value);
+            prop_assert_eq!(Comparison::Within.holds(value, text), expected);
+            prop_assert_eq!(Comparison::Contains.holds(text, value), expected);
+        }
+
         #[test]
         fn words_are_found_as_by_trying_every_place(value in "[ab-]{0,20}", text in "[ab-]{0,4}") {
             let (value, text) = (value.as_bytes(), text.as_bytes());

@@ -8,20 +8,26 @@ use rustc_hash::FxHashMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Constant(pub(crate) u32);
 
-/// The texts of a plan, each once.
-#[derive(Debug, Default)]
+/// The texts of a plan, each once; the empty text comes first.
+#[derive(Debug)]
 pub(crate) struct Constants {
     texts: Vec<Box<[u8]>>,
     ids: FxHashMap<Box<[u8]>, Constant>,
     plan: u64,
 }
 
-impl Constants {
+impl Default for Constants {
     /// For a plan of its own.
-    pub(super) fn new() -> Self {
+    fn default() -> Self {
         static PLANS: AtomicU64 = AtomicU64::new(1);
-        Self { plan: PLANS.fetch_add(1, Ordering::Relaxed), ..Self::default() }
+        let plan = PLANS.fetch_add(1, Ordering::Relaxed);
+        let mut constants = Self { texts: Vec::new(), ids: FxHashMap::default(), plan };
+        constants.intern(b"");
+        constants
     }
+}
+
+impl Constants {
 
     /// The number of a text.
     pub(super) fn intern(&mut self, text: &[u8]) -> Constant {
@@ -32,6 +38,11 @@ impl Constants {
         self.texts.push(text.into());
         self.ids.insert(text.into(), id);
         id
+    }
+
+    /// The number of a text, if it has one.
+    pub(super) fn find(&self, text: &[u8]) -> Option<Constant> {
+        self.ids.get(text).copied()
     }
 
     /// All texts, by number.

@@ -45,7 +45,8 @@ pub(crate) struct XPathPlan {
 #[derive(Debug)]
 pub(crate) struct Slots {
     xpaths: Vec<XPathPlan>,
-    stores: [FxHashMap<Box<[u8]>, Slot>; Store::COUNT],
+    /// By the key in lower case.
+    stores: [FxHashMap<Constant, Slot>; Store::COUNT],
     constants: Constants,
     /// Variables that conditions and macros look at.
     variables: FxHashSet<Variable>,
@@ -60,7 +61,7 @@ impl Slots {
         let mut slots = Self {
             xpaths: Vec::new(),
             stores: std::array::from_fn(|_| FxHashMap::default()),
-            constants: Constants::new(),
+            constants: Constants::default(),
             variables: FxHashSet::default(),
         };
         for digit in b'0'..=b'9' {
@@ -74,7 +75,7 @@ impl Slots {
 
     /// The place of a key, made if it has none.
     pub(crate) fn intern(&mut self, store: Store, key: &[u8]) -> StoreKey {
-        let lower: Box<[u8]> = key.to_ascii_lowercase().into();
+        let lower = self.constants.intern(&key.to_ascii_lowercase());
         let slot = self.stores.get_mut(store as usize).map_or(Slot(u32::MAX), |keys| {
             let next = Slot(u32::try_from(keys.len()).unwrap_or(u32::MAX));
             *keys.entry(lower).or_insert(next)
@@ -126,7 +127,12 @@ impl Slots {
 
     /// The place of a key given in lower case, if the policy names it.
     pub(crate) fn find(&self, store: Store, lower: &[u8]) -> Option<Slot> {
-        self.stores.get(store as usize)?.get(lower).copied()
+        self.place(store, self.constants.find(lower)?)
+    }
+
+    /// As [`Slots::find`], for a key that is one of the constants.
+    pub(crate) fn place(&self, store: Store, lower: Constant) -> Option<Slot> {
+        self.stores.get(store as usize)?.get(&lower).copied()
     }
 }
 
