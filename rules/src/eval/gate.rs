@@ -8,8 +8,8 @@ use super::lookup::Item;
 use super::state::State;
 use super::values::Value;
 use crate::plan::{
-    Bits, Features, Gate, ListId, PhasePlan, Pipeline, Plan, Screened, Sight, SightId, Sights, TargetId, Tests,
-    ViewId,
+    Bits, Features, Gate, ListId, PhasePlan, Pipeline, Plan, Screened, Sight, SightId, Sights, TargetId,
+    Tests, ViewId,
 };
 
 /// What was worked out in this phase.

@@ -1,7 +1,7 @@
 //! Buffers that a transaction leaves to the next one on the same thread.
 //!
-//! Nothing but capacity, and the constants of a plan, goes from one transaction to another: what is left is emptied before
-//! it is used again.
+//! Nothing but capacity, the constants of a plan and [values that keep coming back](super::values) go from one
+//! transaction to another: what is left is emptied before it is used again.
 
 use std::cell::RefCell;
 
@@ -11,9 +11,9 @@ use super::values::Values;
 use crate::plan::Plan;
 
 /// Transactions at once whose buffers are kept.
-const SPARES: usize = 4;
-/// Buffers that grew beyond this many bytes are given back.
-const LARGEST: usize = 512 * 1024;
+const SPARES: usize = 8;
+/// Of buffers that grew beyond this many bytes, what is not in use is given back.
+const LARGEST: usize = 768 * 1024;
 
 /// What is worth keeping.
 #[derive(Debug, Default)]
@@ -30,16 +30,22 @@ thread_local! {
 impl Memory {
     /// Buffers for a transaction, empty but for the plan's constants.
     pub(super) fn take(plan: &Plan) -> Self {
-        let mut memory = SPARE.with_borrow_mut(Vec::pop).unwrap_or_default();
-        memory.values.reset(plan.constants());
+        let mut memory = SPARE.with_borrow_mut(|spare| {
+            // What an earlier transaction of the same plan left is of most use.
+            let known = spare.iter().rposition(|memory| memory.values.is_of(plan.constants()));
+            known.map(|place| spare.remove(place)).or_else(|| spare.pop()).unwrap_or_default()
+        });
+        memory.values.begin(plan.constants(), plan.pure_operators());
         memory.items.clear();
         memory
     }
 
     /// Leaves the buffers to another transaction.
-    pub(super) fn leave(self) {
+    pub(super) fn leave(mut self) {
+        self.values.settle();
         if self.values.kept_bytes() + self.horizon.kept_bytes() > LARGEST {
-            return;
+            self.values.shrink();
+            (self.horizon, self.items) = (Horizon::default(), Vec::new());
         }
         SPARE.with_borrow_mut(|spare| {
             if spare.len() < SPARES {

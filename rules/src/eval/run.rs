@@ -9,9 +9,7 @@ use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
 use crate::limits;
 use crate::model::{AllowScope, EngineMode, Phase, Variable};
 use crate::operators::{Captures, Operator, OperatorName, leading_integer};
-use crate::plan::{
-    ConditionPlan, Keys, LinkPlan, MarkPlan, Plan, ResolutionPlan, RulePlan, TreePlan,
-};
+use crate::plan::{ConditionPlan, Keys, LinkPlan, MarkPlan, Plan, ResolutionPlan, RulePlan, TreePlan};
 
 /// What a rule's evaluation gathers on the way.
 #[derive(Debug, Default)]
@@ -214,33 +212,14 @@ impl State {
         for item in &items {
             if condition.multi_match {
                 let mut value = item.value;
-                matched |= self.test(
-                    plan,
-                    rule,
-                    link,
-                    condition,
-                    position,
-                    *item,
-                    value,
-                    argument,
-                    progress,
-                );
+                matched |= self.test(plan, rule, link, condition, position, *item, value, argument, progress);
                 let steps = plan.pipeline(condition.pipeline).map_or(&[][..], |pipeline| &pipeline.steps);
                 for &step in steps {
                     let next = self.values.step(value, step);
                     if next != value {
                         value = next;
-                        matched |= self.test(
-                            plan,
-                            rule,
-                            link,
-                            condition,
-                            position,
-                            *item,
-                            value,
-                            argument,
-                            progress,
-                        );
+                        matched |= self
+                            .test(plan, rule, link, condition, position, *item, value, argument, progress);
                     }
                 }
             } else {
@@ -248,17 +227,7 @@ impl State {
                     Some(pipeline) => self.values.transformed(item.value, pipeline),
                     None => item.value,
                 };
-                matched |= self.test(
-                    plan,
-                    rule,
-                    link,
-                    condition,
-                    position,
-                    *item,
-                    value,
-                    argument,
-                    progress,
-                );
+                matched |= self.test(plan, rule, link, condition, position, *item, value, argument, progress);
             }
         }
         self.items = items;
@@ -286,16 +255,29 @@ impl State {
         };
         let argument = condition.argument.as_ref().map(|text| self.expand_value(plan, text, rule.set));
         let value = match stored {
-            Some(stored) if target.count => stored.map_or(&b"0"[..], |_| b"1"),
-            Some(Some(value)) => self.values.get(value),
-            Some(None) => return true,
-            None => {
-                let value = self.scalar(plan, target.variable, view);
-                self.values.get(value)
+            Some(stored) if target.count => {
+                let count = stored.map_or(&b"0"[..], |_| b"1");
+                let argument = self.argument(&condition.operator, argument);
+                return condition.operator.matches(count, argument, None) == condition.negated;
             }
+            Some(Some(value)) => value,
+            Some(None) => return true,
+            None => self.scalar(plan, target.variable, view),
         };
-        let operator = &condition.operator;
-        operator.matches(value, self.argument(operator, argument), None) == condition.negated
+        self.holds(condition, value, argument) == condition.negated
+    }
+
+    /// Whether a condition's operator matches a value.
+    fn holds(&mut self, condition: &ConditionPlan, value: Value, argument: Option<Value>) -> bool {
+        let known = condition.pure.and_then(|pure| self.values.result(value, pure));
+        known.unwrap_or_else(|| {
+            let argument = self.argument(&condition.operator, argument);
+            let holds = condition.operator.matches(self.values.get(value), argument, None);
+            if let Some(pure) = condition.pure {
+                self.values.note_result(value, pure, holds);
+            }
+            holds
+        })
     }
 
     /// What an operator compares with: its argument with macros replaced, or as it is written.
@@ -329,7 +311,7 @@ impl State {
         let found = possible
             && match operator.script() {
                 None if operator.name() == OperatorName::GeoLookup => self.look_up_place(plan, rule, value),
-                None => operator.matches(self.values.get(value), self.argument(operator, argument), None),
+                None => self.holds(condition, value, argument),
                 Some(script) => {
                     let view = plan.set(rule.set).map_or(0, |set| set.view.0 as usize);
                     let text = self.values.get(value).to_vec();
@@ -340,7 +322,7 @@ impl State {
                 }
             };
         if let Some(gate) = condition.gate.filter(|_| possible && !found) {
-            self.values.refute(value, gate.operator, plan.prefilter());
+            self.values.refute(value, gate.operator);
         }
         if found == condition.negated {
             return false;

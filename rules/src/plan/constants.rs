@@ -28,7 +28,6 @@ impl Default for Constants {
 }
 
 impl Constants {
-
     /// The number of a text.
     pub(super) fn intern(&mut self, text: &[u8]) -> Constant {
         if let Some(&id) = self.ids.get(text) {

@@ -11,6 +11,7 @@ mod jumps;
 mod phase;
 mod pipeline;
 mod prefilter;
+mod pure;
 mod rules;
 mod settled;
 mod sights;
@@ -30,6 +31,7 @@ pub(crate) use features::Features;
 pub(crate) use phase::PhasePlan;
 pub(crate) use pipeline::Pipeline;
 pub(crate) use prefilter::{ByteSet, Prefilter, Screened, WaySet};
+pub(crate) use pure::Pure;
 pub(crate) use rules::*;
 pub(crate) use sights::{ListId, Sight, SightId, Sights, TargetId, Tests};
 pub(crate) use slots::{Slot, Slots, StoreKey, XPathPlan, XmlPlace};
@@ -46,6 +48,7 @@ use crate::risk::{GeoSource, RiskAction, RiskSettings};
 use jumps::{Jumps, Positions};
 use pipeline::{PipelineId, Pipelines};
 use prefilter::PrefilterBuilder;
+use pure::PureOperators;
 use settled::Fate;
 
 /// A policy compiled for evaluation. Immutable and shared by all transactions of a worker.
@@ -59,6 +62,7 @@ pub struct Plan {
     phases: [PhasePlan; Phase::ALL.len()],
     pipelines: Pipelines,
     prefilter: Prefilter,
+    pure_operators: usize,
     sights: Sights,
     slots: Slots,
     views: Views,
@@ -124,7 +128,9 @@ impl Plan {
         let all: Vec<&model::Rule> = placed.iter().map(|placed| placed.rule).collect();
         let (mut pipelines, mut slots) = (Pipelines::default(), Slots::new());
         let (mut prefilter, mut sights) = (PrefilterBuilder::default(), Sights::default());
+        let mut pure = PureOperators::default();
         let mut compiler = Compiler {
+            pure: &mut pure,
             pipelines: &mut pipelines,
             prefilter: &mut prefilter,
             sights: &mut sights,
@@ -153,7 +159,8 @@ impl Plan {
         let prefilter = prefilter.build();
         sights.finish();
         let phases = Phase::ALL.map(|phase| {
-            let all = (0..).map(RuleIndex).zip(&rules).filter_map(|(index, rule)| Some((index, rule.as_ref()?)));
+            let all =
+                (0..).map(RuleIndex).zip(&rules).filter_map(|(index, rule)| Some((index, rule.as_ref()?)));
             PhasePlan::new(all.filter(|(_, rule)| rule.phase == phase), &sets, &sights, &views)
         });
         let actions = || rules.iter().flatten().flat_map(|rule| &rule.links).flat_map(|link| &link.actions);
@@ -185,6 +192,7 @@ impl Plan {
             phases,
             pipelines,
             prefilter,
+            pure_operators: if optimised { pure.len() } else { 0 },
             sights,
             slots,
             views,
@@ -276,6 +284,11 @@ impl Plan {
 
     pub(crate) fn prefilter(&self) -> &Prefilter {
         &self.prefilter
+    }
+
+    /// How many operators there are whose results are remembered.
+    pub(crate) fn pure_operators(&self) -> usize {
+        self.pure_operators
     }
 
     pub(crate) fn sights(&self) -> &Sights {

@@ -8,6 +8,7 @@ use super::client::MarkPlan;
 use super::constants::Constant;
 use super::pipeline::{PipelineId, Pipelines};
 use super::prefilter::{PrefilterBuilder, Screened};
+use super::pure::{Pure, PureOperators};
 use super::settled::Settled;
 use super::sights::{GateId, SightId, Sights};
 use super::slots::{Slots, StoreKey};
@@ -102,6 +103,8 @@ pub(crate) struct ConditionPlan {
     pub(crate) pipeline: PipelineId,
     pub(crate) multi_match: bool,
     pub(crate) operator: Operator,
+    /// Its number, where its result can be remembered.
+    pub(crate) pure: Option<Pure>,
     /// The operator's number in the prefilter and where to look it up, when that can rule it out.
     pub(crate) gate: Option<Gate>,
     /// The operator's argument when it has macros.
@@ -197,6 +200,7 @@ pub(crate) struct Compiler<'a> {
     pub(crate) prefilter: &'a mut PrefilterBuilder,
     pub(crate) sights: &'a mut Sights,
     pub(crate) slots: &'a mut Slots,
+    pub(crate) pure: &'a mut PureOperators,
     /// All rules of the policy, in order.
     pub(crate) rules: &'a [&'a model::Rule],
     /// Whether the prefilter is used.
@@ -297,6 +301,7 @@ impl Compiler<'_> {
         ConditionPlan {
             targets,
             is_simple,
+            pure: self.pure.number(&condition.operator),
             gate: sight.and_then(|sight| {
                 let operator = self.prefilter.screen(&condition.operator)?;
                 Some(Gate { id: self.sights.gate(sight, operator), operator, sight })

@@ -14,22 +14,18 @@
 
 mod byte_set;
 mod known;
-mod memo;
 mod requirement;
 mod scanner;
 mod strings;
 mod way_set;
 
 use std::fmt;
-use std::sync::Mutex;
 
 use rustc_hash::FxHashMap;
 
-use super::Features;
 use crate::operators::{Operator, OperatorName};
 pub(crate) use byte_set::ByteSet;
 use known::SETS;
-use memo::Memo;
 use requirement::Requirement;
 use scanner::Scanner;
 use way_set::Way;
@@ -51,16 +47,6 @@ pub(crate) struct Prefilter {
     telling: ByteSet,
     /// Per way, whose it is.
     operators: Box<[Screened]>,
-    memo: Mutex<Memo>,
-}
-
-/// What is known of a text.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Known<'a> {
-    pub(crate) bytes: ByteSet,
-    pub(crate) features: Features,
-    /// The operators that can match it, in order.
-    pub(crate) operators: &'a [Screened],
 }
 
 /// What 64 ways need.
@@ -127,7 +113,6 @@ impl PrefilterBuilder {
                 .collect(),
             telling: ByteSet::default(),
             operators: Box::default(),
-            memo: Mutex::default(),
         };
         let mut literals: FxHashMap<&[u8], Vec<Way>> = FxHashMap::default();
         let mut operators = Vec::with_capacity(count);
@@ -202,43 +187,15 @@ impl Prefilter {
         }
     }
 
-    /// What is remembered of a text with this hash: what it holds, and, written to `out`, the operators that can match
-    /// it.
-    pub(crate) fn recall(
-        &self,
-        text: &[u8],
-        hash: u64,
-        out: &mut Vec<Screened>,
-    ) -> Option<(ByteSet, Features)> {
-        // Where another thread is at it, nobody waits.
-        let memo = self.memo.try_lock().ok()?;
-        let known = memo.recall(text, hash)?;
-        out.extend_from_slice(known.operators);
-        Some((known.bytes, known.features))
-    }
-
-    /// Notes that an operator was run on a text with this hash, and does not match it.
-    pub(crate) fn refute(&self, text: &[u8], hash: u64, operator: Screened) {
-        if let Ok(mut memo) = self.memo.try_lock() {
-            memo.refute(text, hash, operator);
-        }
-    }
-
     /// Adds the ways whose literals are in a text, in whatever case, to a set. `lower` is memory for a copy of the text.
     pub(crate) fn scan(&self, text: &[u8], lower: &mut Vec<u8>, ways: &mut WaySet) {
         ways.fit(self.operators.len());
         self.scanner.scan(text, lower, ways);
     }
 
-    /// Adds the operators that can match a text to `out`, in order. `hash` is a hash of the text, `bytes` and `features`
-    /// are what it holds, and `ways` what [`Prefilter::scan`] found, which is taken away.
-    pub(crate) fn candidates(
-        &self,
-        text: &[u8],
-        (hash, bytes, features): (u64, ByteSet, Features),
-        ways: &mut WaySet,
-        out: &mut Vec<Screened>,
-    ) {
+    /// Adds the operators that can match a text to `out`, in order. `bytes` are those that it holds, and `ways` is what
+    /// [`Prefilter::scan`] found, which is taken away.
+    pub(crate) fn candidates(&self, bytes: ByteSet, ways: &mut WaySet, out: &mut Vec<Screened>) {
         let start = out.len();
         self.no_literal.iter().enumerate().for_each(|(word, bits)| ways.put_word(word, *bits));
         let mut telling = [0; 256];
@@ -255,9 +212,5 @@ impl Prefilter {
             }
         });
         sort_tail(out, start);
-        if let Ok(mut memo) = self.memo.try_lock() {
-            let operators = out.get(start..).unwrap_or_default();
-            memo.learn(text, hash, Known { bytes, features, operators });
-        }
     }
 }

@@ -4,7 +4,11 @@
 //! number, and a transformation that changes nothing gives back the number it was given, so whatever is
 //! known of a value (what it holds, what a transformation made of it) is found again however it was reached.
 
+mod familiar;
+
 use std::ops::Range;
+
+use familiar::Familiar;
 
 use super::index::{Found, Index};
 use crate::copy::append;
@@ -42,13 +46,15 @@ pub(crate) struct Values {
     index: Index,
     /// Whose constants come first, the empty string being the first of them.
     plan: u64,
-    /// How many entries and bytes they have.
-    fixed: (usize, usize),
+    /// How many they are, and how many bytes they have.
+    constants: usize,
+    constant_bytes: usize,
+    /// What stays from one transaction to the next: constants, and values that keep coming back.
+    kept: Extent,
+    familiar: Familiar,
     /// A string was stored without being listed, and one of the constants was.
     is_crowded: bool,
     constants_are_crowded: bool,
-    /// Of the constants' entries, those of which more is known than their bytes.
-    explored: Vec<Value>,
     /// What each transformation makes of a value; rows are made for values that need one.
     steps: Vec<[u32; STEPS]>,
     /// Lists of operators, one after the other.
@@ -60,6 +66,15 @@ pub(crate) struct Values {
     ways: WaySet,
     /// What scans of long values found: words of sets of ways.
     scanned: Vec<(usize, u64)>,
+}
+
+/// How much of each list.
+#[derive(Clone, Copy, Debug, Default)]
+struct Extent {
+    entries: usize,
+    bytes: usize,
+    steps: usize,
+    candidates: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,34 +94,26 @@ struct Entry {
     row: u32,
     /// The operators that can match it, as a range of `candidates`; from `UNKNOWN` until someone asks.
     candidates: (u32, u32),
+    /// Where the results of operators are, or `UNKNOWN`.
+    results: u32,
     hash: u64,
 }
 
+impl Entry {
+    fn len(&self) -> usize {
+        self.end as usize - self.start as usize
+    }
+}
+
 impl Values {
-    /// Forgets everything but a plan's constants; memory is kept.
-    pub(crate) fn reset(&mut self, constants: &Constants) {
-        self.steps.clear();
-        self.candidates.clear();
-        self.scratch.clear();
-        self.scanned.clear();
-        self.is_crowded = self.constants_are_crowded;
-        if self.plan == constants.plan() && !self.entries.is_empty() {
-            let (entries, bytes) = self.fixed;
-            self.entries.truncate(entries);
-            self.bytes.truncate(bytes);
-            self.index.clear();
-            for value in self.explored.drain(..) {
-                if let Some(entry) = self.entries.get_mut(value.0 as usize) {
-                    entry.row = UNKNOWN;
-                    entry.candidates = (UNKNOWN, UNKNOWN);
-                }
-            }
+    /// Makes ready for a transaction of a plan with these constants and so many pure operators. After
+    /// [`Values::settle`], what stayed of an earlier one of the same plan is there.
+    pub(crate) fn begin(&mut self, constants: &Constants, pure_operators: usize) {
+        if self.is_of(constants) {
             return;
         }
-        self.entries.clear();
-        self.bytes.clear();
-        self.explored.clear();
-        self.constants_are_crowded = false;
+        *self = Self { plan: constants.plan(), ..Self::default() };
+        self.familiar.reset(pure_operators);
         self.index.clear_for(constants.texts().len());
         for text in constants.texts() {
             let hash = hash(text);
@@ -118,8 +125,23 @@ impl Values {
             }
         }
         self.is_crowded = self.constants_are_crowded;
-        self.fixed = (self.entries.len(), self.bytes.len());
-        self.plan = constants.plan();
+        (self.constants, self.constant_bytes) = (self.entries.len(), self.bytes.len());
+        self.kept = Extent { entries: self.constants, bytes: self.constant_bytes, ..Extent::default() };
+    }
+
+    /// Whether what is kept is of use to a plan with these constants.
+    pub(crate) fn is_of(&self, constants: &Constants) -> bool {
+        self.plan == constants.plan()
+    }
+
+    /// Gives memory back that only large transactions need. After [`Values::settle`].
+    pub(crate) fn shrink(&mut self) {
+        self.entries.shrink_to_fit();
+        self.bytes.shrink_to_fit();
+        self.steps.shrink_to_fit();
+        self.candidates.shrink_to_fit();
+        (self.scratch, self.part, self.scanned) = (Vec::new(), Vec::new(), Vec::new());
+        self.relist();
     }
 
     /// How much memory is kept, in bytes.
@@ -131,6 +153,7 @@ impl Values {
             + self.steps.capacity() * size_of::<[u32; STEPS]>()
             + self.candidates.capacity() * size_of::<Screened>()
             + self.scanned.capacity() * size_of::<(usize, u64)>()
+            + self.familiar.kept_bytes()
     }
 
     /// Stores `text`, or finds it.
@@ -148,7 +171,7 @@ impl Values {
                 self.store(text, hash)
             }
             Found::Free(_) | Found::Full => {
-                self.enlarge();
+                self.relist();
                 self.add(text)
             }
         }
@@ -166,7 +189,7 @@ impl Values {
 
     /// The plan's constant that a value is, if it is one.
     pub(crate) fn constant(&self, value: Value) -> Option<Constant> {
-        ((value.0 as usize) < self.fixed.0).then_some(Constant(value.0))
+        ((value.0 as usize) < self.constants).then_some(Constant(value.0))
     }
 
     /// Whether there may be several values with the same bytes.
@@ -192,11 +215,16 @@ impl Values {
             value
         };
         // What stays must not refer to what goes.
-        let stays = |value: Value| (value.0 as usize) < self.fixed.0;
-        if !stays(value) || stays(folded) {
+        if !self.stays(value) || self.stays(folded) {
             self.entries.get_mut(value.0 as usize).into_iter().for_each(|entry| entry.folded = folded.0);
         }
         folded
+    }
+
+    /// Whether a value is still there in the next transaction.
+    #[inline]
+    fn stays(&self, value: Value) -> bool {
+        (value.0 as usize) < self.kept.entries
     }
 
     fn find(&self, text: &[u8], hash: u64) -> Found {
@@ -222,13 +250,14 @@ impl Values {
             scanned: (UNKNOWN, UNKNOWN),
             row: UNKNOWN,
             candidates: (UNKNOWN, UNKNOWN),
+            results: UNKNOWN,
             hash,
         });
         value
     }
 
-    /// Makes the index larger.
-    fn enlarge(&mut self) {
+    /// Makes the index as large as it should be.
+    fn relist(&mut self) {
         self.index.clear_for(2 * self.entries.len());
         for (number, entry) in self.entries.iter().enumerate() {
             let same = |other: Value| {
@@ -237,9 +266,13 @@ impl Values {
             // One of two strings with one hash is not listed.
             if let Found::Free(place) = self.index.find(entry.hash, same) {
                 let value = Value(u32::try_from(number).unwrap_or(UNKNOWN));
-                self.index.list(place, value, number < self.fixed.0);
+                self.index.list(place, value, number < self.kept.entries);
             } else {
                 self.is_crowded = true;
+                if number < self.kept.entries {
+                    // Not even what stays is found there; it has to go.
+                    self.plan = 0;
+                }
             }
         }
     }
@@ -287,46 +320,32 @@ impl Values {
         let from = place(&self.candidates);
         let Some(entry) = self.entries.get_mut(value.0 as usize) else { return (0, 0) };
         let text = self.bytes.get(entry.start as usize..entry.end as usize).unwrap_or_default();
-        if let Some(known) = prefilter.recall(text, entry.hash, &mut self.candidates) {
-            (entry.bytes, entry.features) = known;
-        } else {
-            if entry.features == Features::NONE {
-                (entry.bytes, entry.features) = Features::survey(text);
-            }
-            let (known, letters) = (*entry, if entry.letters == UNKNOWN { value.0 } else { entry.letters });
-            let scanned =
-                self.entries.get(letters as usize).map_or((UNKNOWN, UNKNOWN), |entry| entry.scanned);
-            if scanned.0 == UNKNOWN {
-                prefilter.scan(text, &mut self.scratch, &mut self.ways);
-                let entry = self.entries.get_mut(letters as usize);
-                // What stays must not refer to what goes.
-                if let Some(entry) = entry.filter(|_| text.len() >= LONG && letters as usize >= self.fixed.0)
-                {
-                    let end = |words: &Vec<(usize, u64)>| u32::try_from(words.len()).unwrap_or(UNKNOWN);
-                    let from = end(&self.scanned);
-                    self.scanned.extend(self.ways.iter());
-                    entry.scanned = (from, end(&self.scanned));
-                }
-            } else {
-                let words = self.scanned.get(scanned.0 as usize..scanned.1 as usize).unwrap_or_default();
-                words.iter().for_each(|(word, bits)| self.ways.put_word(*word, *bits));
-            }
-            let known = (known.hash, known.bytes, known.features);
-            prefilter.candidates(text, known, &mut self.ways, &mut self.candidates);
+        if entry.features == Features::NONE {
+            (entry.bytes, entry.features) = Features::survey(text);
         }
+        let (known, letters) = (*entry, if entry.letters == UNKNOWN { value.0 } else { entry.letters });
+        let scanned = self.entries.get(letters as usize).map_or((UNKNOWN, UNKNOWN), |entry| entry.scanned);
+        if scanned.0 == UNKNOWN {
+            prefilter.scan(text, &mut self.scratch, &mut self.ways);
+            let keep = text.len() >= LONG && !self.stays(Value(letters));
+            // What stays must not refer to what goes.
+            if let Some(entry) = self.entries.get_mut(letters as usize).filter(|_| keep) {
+                let end = |words: &Vec<(usize, u64)>| u32::try_from(words.len()).unwrap_or(UNKNOWN);
+                let from = end(&self.scanned);
+                self.scanned.extend(self.ways.iter());
+                entry.scanned = (from, end(&self.scanned));
+            }
+        } else {
+            let words = self.scanned.get(scanned.0 as usize..scanned.1 as usize).unwrap_or_default();
+            words.iter().for_each(|(word, bits)| self.ways.put_word(*word, *bits));
+        }
+        prefilter.candidates(known.bytes, &mut self.ways, &mut self.candidates);
         let candidates = (from, place(&self.candidates));
         self.entries.get_mut(value.0 as usize).into_iter().for_each(|entry| entry.candidates = candidates);
-        if (value.0 as usize) < self.fixed.0 {
-            self.explored.push(value);
+        if self.stays(value) {
+            self.familiar.note_learnt(value);
         }
         candidates
-    }
-
-    /// Notes that an operator, which could have matched a value, does not.
-    pub(crate) fn refute(&self, value: Value, operator: Screened, prefilter: &Prefilter) {
-        if let Some(entry) = self.entries.get(value.0 as usize) {
-            prefilter.refute(self.get(value), entry.hash, operator);
-        }
     }
 
     /// The value after all steps of `pipeline`.
@@ -358,25 +377,31 @@ impl Values {
 
     /// Notes that a value has the letters of the one it was made of.
     fn note_letters(&mut self, value: Value, step: Transformation, result: Value) {
-        let fixed = (result.0 as usize) < self.fixed.0;
-        if result != value && !fixed && matches!(step, Transformation::Lowercase | Transformation::Uppercase)
+        if result != value
+            && !self.stays(result)
+            && matches!(step, Transformation::Lowercase | Transformation::Uppercase)
         {
             self.entries.get_mut(result.0 as usize).into_iter().for_each(|entry| entry.letters = value.0);
         }
     }
 
     fn remember(&mut self, value: Value, step: Transformation, result: Value) {
+        let (stays, goes) = (self.stays(value), !self.stays(result));
         let Some(entry) = self.entries.get_mut(value.0 as usize) else { return };
         if entry.row == UNKNOWN {
             entry.row = u32::try_from(self.steps.len()).unwrap_or(UNKNOWN);
-            if (value.0 as usize) < self.fixed.0 {
-                self.explored.push(value);
-            }
             self.steps.push([UNKNOWN; STEPS]);
+            if stays {
+                self.familiar.note_learnt(value);
+            }
         }
-        if let Some(cell) = self.steps.get_mut(entry.row as usize).and_then(|row| row.get_mut(step as usize))
-        {
+        let row = entry.row;
+        if let Some(cell) = self.steps.get_mut(row as usize).and_then(|row| row.get_mut(step as usize)) {
             *cell = result.0;
+        }
+        // Rows that are new are looked at as a whole.
+        if goes && (row as usize) < self.kept.steps {
+            self.familiar.note_loose(row, step as usize);
         }
     }
 }
@@ -413,7 +438,7 @@ mod tests {
     #[test]
     fn equal_strings_share_a_number() {
         let mut values = Values::default();
-        values.reset(&Constants::default());
+        values.begin(&Constants::default(), 0);
         let a = values.add(b"alpha");
         assert_eq!(values.add(b"alpha"), a);
         assert_ne!(values.add(b"beta"), a);
@@ -425,7 +450,7 @@ mod tests {
     fn ordinary_strings_are_all_listed() {
         let mut values = Values::default();
         for round in 0..20u32 {
-            values.reset(&Constants::default());
+            values.begin(&Constants::default(), 0);
             for number in 0..5000u32 {
                 values.add(format!("{round}-{number}").as_bytes());
             }
@@ -436,7 +461,7 @@ mod tests {
     #[test]
     fn case_is_folded() {
         let mut values = Values::default();
-        values.reset(&Constants::default());
+        values.begin(&Constants::default(), 0);
         let (upper, lower) = (values.add(b"Host"), values.add(b"host"));
         assert_eq!((values.folded(upper), values.folded(lower)), (lower, lower));
         let new = values.add(b"X-A");
@@ -460,11 +485,11 @@ mod tests {
             .collect();
         assert_eq!(hash(&texts[0]), hash(&texts[4999]));
         let mut values = Values::default();
-        values.reset(&Constants::default());
+        values.begin(&Constants::default(), 0);
         let stored: Vec<Value> = texts.iter().map(|text| values.add(text)).collect();
         assert!(values.is_crowded());
         assert!(texts.iter().zip(&stored).all(|(text, value)| values.get(*value) == text));
-        values.reset(&Constants::default());
+        values.settle();
         assert!(!values.is_crowded());
     }
 }

@@ -1,0 +1,55 @@
+//! Operators whose result depends on nothing but the value, and costs enough to be remembered.
+
+use rustc_hash::FxHashMap;
+
+use crate::operators::{Operator, OperatorName};
+
+/// Number of such an operator. Equal operators share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Pure(pub(crate) u32);
+
+/// The numbers of such operators.
+#[derive(Debug, Default)]
+pub(crate) struct PureOperators {
+    ids: FxHashMap<(OperatorName, Box<[u8]>), Pure>,
+    count: u32,
+}
+
+impl PureOperators {
+    /// The number of an operator, if it has one.
+    pub(super) fn number(&mut self, operator: &Operator) -> Option<Pure> {
+        if !is_pure(operator) {
+            return None;
+        }
+        let next = Pure(self.count);
+        // Data files have names, not contents, as arguments; equal names of different folders may differ.
+        let number = match operator.name() {
+            OperatorName::PmFromFile | OperatorName::IpMatchFromFile => next,
+            name => *self.ids.entry((name, operator.raw_argument().into())).or_insert(next),
+        };
+        if number == next {
+            self.count += 1;
+        }
+        Some(number)
+    }
+
+    /// How many numbers there are.
+    pub(super) fn len(&self) -> usize {
+        self.count as usize
+    }
+}
+
+fn is_pure(operator: &Operator) -> bool {
+    use OperatorName as O;
+    let cheap = match operator.name() {
+        O::BeginsWith | O::EndsWith | O::StrEq | O::NoMatch | O::UnconditionalMatch => true,
+        O::Eq | O::Ge | O::Gt | O::Le | O::Lt => true,
+        O::Contains | O::ContainsWord | O::StrMatch | O::Within => false,
+        O::DetectSqli | O::DetectXss | O::IpMatch | O::IpMatchFromFile | O::Pm | O::PmFromFile => false,
+        O::Rx | O::RxGlobal | O::RestPath | O::ValidateByteRange | O::ValidateNid => false,
+        O::ValidateUrlEncoding | O::ValidateUtf8Encoding => false,
+        O::VerifyCc | O::VerifyCpf | O::VerifySsn | O::VerifySvnr => false,
+        O::GeoLookup | O::InspectFile => true,
+    };
+    !cheap && !operator.needs_transaction() && operator.argument().as_literal().is_some()
+}
