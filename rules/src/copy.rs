@@ -1,5 +1,17 @@
 //! Copies of short texts.
 
+/// Whether two texts are equal. Most are short; the C library's comparison, which Wasm code would call, goes byte by
+/// byte.
+#[inline]
+pub(crate) fn equal(one: &[u8], other: &[u8]) -> bool {
+    let (one_words, one_rest) = one.as_chunks::<8>();
+    let (other_words, other_rest) = other.as_chunks::<8>();
+    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+    one.len() == other.len()
+        && one_words.iter().zip(other_words).all(|(one, other)| word(one) == word(other))
+        && one_rest.iter().zip(other_rest).all(|(one, other)| one == other)
+}
+
 /// Texts up to this length are copied word by word.
 const SHORT: usize = 64;
 

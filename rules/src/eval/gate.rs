@@ -8,8 +8,7 @@ use super::lookup::Item;
 use super::state::State;
 use super::values::Value;
 use crate::plan::{
-    Bits, Features, Gate, ListId, PhasePlan, Pipeline, Plan, Screened, Sight, SightId, Sights, TargetId,
-    Tests, ViewId,
+    Bits, Features, Gate, PhasePlan, Pipeline, Plan, Screened, Sight, SightId, Sights, TargetId, ViewId,
 };
 
 /// What was worked out in this phase.
@@ -23,20 +22,16 @@ pub(crate) struct Horizon {
     opened: Vec<u32>,
     /// Those that are open, each once.
     open: Vec<u32>,
-    /// Per view and list of targets, those of them that have elements, as a range of `fertile`.
-    lists: Vec<(u32, Range)>,
-    /// Positions in lists of targets.
-    fertile: Vec<u32>,
+    /// Per view and target, whether it is known to have no elements.
+    barren: Bits,
     /// Elements of targets.
     items: Vec<Item>,
     /// Positions in `items` of elements that some operator can match.
     hot: Vec<u32>,
-    /// Operators that can match something, each once for what was looked at.
-    found: Vec<Screened>,
-    /// Per operator, which look it was found by last.
-    found_by: Vec<u32>,
-    /// Number of the look.
-    looks: u32,
+    /// Per look, one bit for each operator that can match something.
+    found: Vec<u64>,
+    /// Words for one bit of each operator.
+    words: usize,
 }
 
 /// What a target or a sight shows.
@@ -47,8 +42,8 @@ struct Shown {
     items: Range,
     /// What some operator can match, as a range of [`Horizon::hot`]; of one target only.
     hot: Range,
-    /// The operators that can, as a range of [`Horizon::found`]; of one target only.
-    found: Range,
+    /// Where the bits of the operators that can are in [`Horizon::found`]; of one target only.
+    found: u32,
     /// Of a target, what all its elements together consist of.
     features: Features,
     /// Some operator can match something in it.
@@ -88,26 +83,21 @@ impl Horizon {
             self.shown.resize(places, Shown::default());
             self.opened.clear();
             self.opened.resize(gates, 0);
-            self.lists.clear();
-        }
-        self.lists.resize(sights.lists() * views, (0, Range::default()));
-        if self.looks > u32::MAX / 2 || self.found_by.len() != sights.operators() {
-            self.looks = 0;
-            self.found_by.clear();
-            self.found_by.resize(sights.operators(), 0);
         }
         self.epoch += 1;
+        self.barren.clear_below(sights.targets() * views);
         self.items.clear();
         self.hot.clear();
+        self.words = sights.operator_words();
         self.found.clear();
         self.open.clear();
-        self.fertile.clear();
     }
 
     /// How much memory is kept for the next transaction, in bytes.
     pub(crate) fn kept_bytes(&self) -> usize {
         self.items.capacity() * size_of::<Item>()
-            + (self.hot.capacity() + self.found.capacity()) * size_of::<u32>()
+            + self.hot.capacity() * size_of::<u32>()
+            + self.found.capacity() * size_of::<u64>()
     }
 
     #[inline]
@@ -126,28 +116,42 @@ impl Horizon {
         shown
     }
 
-    /// Notes the operators among `candidates` that are tested; whether there are any.
-    fn note(&mut self, candidates: &[Screened], is_tested: impl Fn(Screened) -> bool) -> bool {
+    /// Begins a look: where the bits of what it finds are.
+    fn begin_look(&mut self) -> u32 {
+        let from = self.found.len();
+        self.found.resize(from + self.words, 0);
+        u32::try_from(from).unwrap_or(u32::MAX)
+    }
+
+    /// Notes the operators among `candidates` that are wanted, all without a list of those; whether there are any.
+    fn note(&mut self, look: u32, candidates: &[Screened], wanted: Option<&[u64]>) -> bool {
+        if candidates.is_empty() {
+            return false;
+        }
+        let found = self.found.get_mut(look as usize..).unwrap_or_default();
         let mut any = false;
-        for &operator in candidates.iter().filter(|operator| is_tested(**operator)) {
+        for operator in candidates {
+            let (word, bit) = (operator.0 as usize / 64, 1 << (operator.0 % 64));
+            if wanted.is_some_and(|wanted| wanted.get(word).is_none_or(|word| word & bit == 0)) {
+                continue;
+            }
             any = true;
-            if let Some(found_by) = self.found_by.get_mut(operator.0 as usize)
-                && *found_by != self.looks
-            {
-                *found_by = self.looks;
-                self.found.push(operator);
+            if let Some(word) = found.get_mut(word) {
+                *word |= bit;
             }
         }
         any
     }
 
-    /// Opens the gates of the operators that were found.
-    fn open(&mut self, sights: &Sights, tests: &Tests, found: Range, view: ViewId) {
-        for operator in found.of(&self.found) {
-            if let Some(gate) = tests.gate(*operator).map(|gate| sights.gate_place(gate, view))
-                && let Some(opened) = self.opened.get_mut(gate)
-                && *opened != self.epoch
-            {
+    /// Opens the gates of a sight whose operators were found by a look.
+    fn open(&mut self, sights: &Sights, sight: SightId, look: u32, view: ViewId) {
+        for (operator, gate) in sights.tests(sight) {
+            let word = self.found.get(look as usize + operator.0 as usize / 64);
+            if word.is_none_or(|word| word >> (operator.0 % 64) & 1 == 0) {
+                continue;
+            }
+            let gate = sights.gate_place(*gate, view);
+            if let Some(opened) = self.opened.get_mut(gate).filter(|opened| **opened != self.epoch) {
                 *opened = self.epoch;
                 self.open.push(u32::try_from(gate).unwrap_or(u32::MAX));
             }
@@ -192,28 +196,31 @@ impl State {
         if let Some(known) = self.horizon.known(place) {
             return *known;
         }
-        let (Some(looked_at), Some(tests)) = (plan.sights().get(sight), plan.sights().tests(sight)) else {
-            return Shown::default();
-        };
-        let view_id = view_id(view);
-        let shown = match looked_at {
-            Sight::One { target, pipeline, multi_match } => {
+        let sights = plan.sights();
+        let shown = match sights.get(sight) {
+            None => Shown::default(),
+            Some(Sight::One { target, pipeline, multi_match }) => {
                 let shown = match plan.pipeline(*pipeline) {
-                    Some(pipeline) => self.look_at(plan, tests, *target, (pipeline, *multi_match), view),
+                    Some(pipeline) => self.look_at(plan, sight, *target, (pipeline, *multi_match), view),
                     None => Shown::default(),
                 };
-                self.horizon.open(plan.sights(), tests, shown.found, view_id);
+                if shown.any {
+                    self.horizon.open(sights, sight, shown.found, view_id(view));
+                }
                 shown
             }
-            Sight::Many { list, parts } => {
+            Some(Sight::Many(parts)) => {
                 let mut any = false;
-                let fertile = self.fertile(plan, *list, view);
-                for at in fertile.from..fertile.to {
-                    let part = self.horizon.fertile.get(at as usize).and_then(|at| parts.get(*at as usize));
-                    let Some(part) = part else { break };
-                    let shown = self.look(plan, *part, view);
-                    any |= shown.any;
-                    self.horizon.open(plan.sights(), tests, shown.found, view_id);
+                for &(target, part) in sights.parts(parts) {
+                    // Most targets have no elements in most requests.
+                    if self.horizon.barren.contains(target_place(plan, target, view)) {
+                        continue;
+                    }
+                    let shown = self.look(plan, part, view);
+                    if shown.any {
+                        any = true;
+                        self.horizon.open(sights, sight, shown.found, view_id(view));
+                    }
                 }
                 Shown { any, ..Shown::default() }
             }
@@ -221,46 +228,31 @@ impl State {
         self.horizon.keep(place, shown)
     }
 
-    /// The targets of a list that have elements: most have none in most requests.
-    fn fertile(&mut self, plan: &Plan, list: ListId, view: usize) -> Range {
-        let place = view * plan.sights().lists() + list.0 as usize;
-        let known = self.horizon.lists.get(place).filter(|(epoch, _)| *epoch == self.horizon.epoch);
-        if let Some((_, known)) = known {
-            return *known;
-        }
-        let from = end(&self.horizon.fertile);
-        for (position, target) in (0..).zip(plan.sights().list_targets(list)) {
-            if !self.elements(plan, *target, view).1.is_empty() {
-                self.horizon.fertile.push(position);
-            }
-        }
-        let range = Range { from, to: end(&self.horizon.fertile) };
-        let epoch = self.horizon.epoch;
-        self.horizon.lists.get_mut(place).into_iter().for_each(|list| *list = (epoch, range));
-        range
-    }
-
     /// What a target shows through a chain of transformations.
     fn look_at(
         &mut self,
         plan: &Plan,
-        tests: &Tests,
+        sight: SightId,
         target: TargetId,
         (pipeline, multi_match): (&Pipeline, bool),
         view: usize,
     ) -> Shown {
-        let (place, _) = self.elements(plan, target, view);
-        let raw = self.horizon.known(place).copied().unwrap_or_default();
+        let place = target_place(plan, target, view);
+        let raw = match self.horizon.known(place) {
+            Some(known) => *known,
+            None => self.elements(plan, target, view),
+        };
         if !raw.features.meet(pipeline.touched_by) {
-            return Shown { hot: raw.hot, found: raw.found, any: raw.any, ..Shown::default() };
+            return Shown { items: Range::default(), ..raw };
         }
-        self.horizon.looks += 1;
-        let (from, first_found) = (end(&self.horizon.hot), end(&self.horizon.found));
+        let wanted = plan.sights().wanted(sight);
+        let (from, look) = (end(&self.horizon.hot), self.horizon.begin_look());
         // Those that the chain leaves alone are known already, and few.
         for at in raw.hot.from..raw.hot.to {
             let Some(&position) = self.horizon.hot.get(at as usize) else { break };
             let Some(&Item { value, .. }) = self.horizon.items.get(position as usize) else { break };
-            if !self.values.features(value).meet(pipeline.touched_by) && self.show(plan, tests, value) {
+            if !self.values.features(value).meet(pipeline.touched_by) && self.show(plan, look, wanted, value)
+            {
                 self.horizon.hot.push(position);
             }
         }
@@ -270,12 +262,12 @@ impl State {
             if !self.values.features(value).meet(pipeline.touched_by) {
                 continue;
             }
-            let mut hot = multi_match && self.show(plan, tests, value);
+            let mut hot = multi_match && self.show(plan, look, wanted, value);
             for &step in &pipeline.steps {
                 value = self.values.step(value, step);
-                hot |= multi_match && self.show(plan, tests, value);
+                hot |= multi_match && self.show(plan, look, wanted, value);
             }
-            if hot || self.show(plan, tests, value) {
+            if hot || self.show(plan, look, wanted, value) {
                 self.horizon.hot.push(position);
             }
         }
@@ -283,17 +275,13 @@ impl State {
         if from < untouched && untouched < hot.to {
             self.horizon.hot.get_mut(from as usize..).unwrap_or_default().sort_unstable();
         }
-        let found = Range { from: first_found, to: end(&self.horizon.found) };
-        Shown { hot, found, any: hot.from < hot.to, ..Shown::default() }
+        Shown { hot, found: look, any: !hot.is_empty(), ..Shown::default() }
     }
 
-    /// The place of a target, and the range of its elements; they, and what can match them as they are, are known then.
-    fn elements(&mut self, plan: &Plan, target: TargetId, view: usize) -> (usize, Range) {
+    /// What a target holds, and what can match it as it is.
+    fn elements(&mut self, plan: &Plan, target: TargetId, view: usize) -> Shown {
         let place = target_place(plan, target, view);
-        if let Some(known) = self.horizon.known(place) {
-            return (place, known.items);
-        }
-        let Some(target) = plan.sights().target_plan(target) else { return (place, Range::default()) };
+        let Some(target) = plan.sights().target_plan(target) else { return Shown::default() };
         let mut items = std::mem::take(&mut self.horizon.items);
         let from = end(&items);
         // What `ctl` took away from one rule is still there for others.
@@ -301,28 +289,30 @@ impl State {
         self.collect_one(plan, target, view, &mut items);
         self.current = current;
         let range = Range { from, to: end(&items) };
-        self.horizon.looks += 1;
-        let (first_hot, first_found) = (end(&self.horizon.hot), end(&self.horizon.found));
-        let mut features = Features::NONE;
-        for (position, item) in (from..).zip(range.of(&items)) {
-            let candidates = self.values.candidates(item.value, plan.prefilter());
-            if self.horizon.note(candidates, |_| true) {
-                self.horizon.hot.push(position);
+        let mut shown = Shown { items: range, ..Shown::default() };
+        if range.is_empty() {
+            self.horizon.barren.insert(place);
+        } else {
+            shown.found = self.horizon.begin_look();
+            let first_hot = end(&self.horizon.hot);
+            for (position, item) in (from..).zip(range.of(&items)) {
+                let candidates = self.values.candidates(item.value, plan.prefilter());
+                if self.horizon.note(shown.found, candidates, None) {
+                    self.horizon.hot.push(position);
+                }
+                shown.features = shown.features.or(self.values.features(item.value));
             }
-            features = features.or(self.values.features(item.value));
+            shown.hot = Range { from: first_hot, to: end(&self.horizon.hot) };
+            shown.any = !shown.hot.is_empty();
         }
         self.horizon.items = items;
-        let hot = Range { from: first_hot, to: end(&self.horizon.hot) };
-        let found = Range { from: first_found, to: end(&self.horizon.found) };
-        let any = hot.from < hot.to;
-        self.horizon.keep(place, Shown { items: range, hot, found, features, any, epoch: 0 });
-        (place, range)
+        self.horizon.keep(place, shown)
     }
 
-    /// Notes what of the tests can match a value; whether there is anything.
-    fn show(&mut self, plan: &Plan, tests: &Tests, value: Value) -> bool {
+    /// Notes which wanted operators can match a value; whether there are any.
+    fn show(&mut self, plan: &Plan, look: u32, wanted: &[u64], value: Value) -> bool {
         let candidates = self.values.candidates(value, plan.prefilter());
-        self.horizon.note(candidates, |operator| tests.want(operator))
+        self.horizon.note(look, candidates, Some(wanted))
     }
 
     /// Writes what a sight shows to `out`, leaving out what no operator can match, and what `ctl` took away
@@ -335,7 +325,9 @@ impl State {
             out.extend(hot.filter_map(|&position| self.horizon.items.get(position as usize)));
         };
         match plan.sights().get(sight) {
-            Some(Sight::Many { parts, .. }) => parts.iter().for_each(|part| add(*part)),
+            Some(Sight::Many(parts)) => {
+                plan.sights().parts(parts).iter().for_each(|(_, part)| add(*part));
+            }
             _ => add(sight),
         }
         if self.has_removed_targets() {

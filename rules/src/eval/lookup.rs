@@ -49,7 +49,9 @@ impl State {
         }
         if let Keys::Stored(store, key) = &target.keys {
             let found = self.stores.get(*store as usize).and_then(|store| store.slot(key.slot));
-            out.extend(found.filter(|&(key, _)| self.counts(target, key)).map(|(key, value)| Item {
+            let counts =
+                |&(key, value): &(Value, Value)| self.counts(target, &Element { key, folded: key, value });
+            out.extend(found.filter(counts).map(|(key, value)| Item {
                 variable,
                 key: Some(key),
                 value,
@@ -62,8 +64,8 @@ impl State {
             && let Some(elements) = self.data.collection(variable, view)
         {
             let name = Value::from(name);
-            for element in elements.iter() {
-                if element.folded == name && self.counts(target, element.key) {
+            for element in elements.iter().filter(|element| element.folded == name) {
+                if self.counts(target, &element) {
                     out.push(item(variable, element));
                 }
             }
@@ -77,8 +79,7 @@ impl State {
                 elements
                     .iter()
                     .filter(|element| {
-                        all || target.keys.include(self.values.get(element.key))
-                            && self.counts(target, element.key)
+                        all || self.is_meant(&target.keys, element) && self.counts(target, element)
                     })
                     .map(|element| item(variable, element)),
             );
@@ -87,22 +88,30 @@ impl State {
         if let Keys::XPath(_, place) = &target.keys {
             let selected =
                 self.data.view(view).zip(*place).map_or(&[][..], |(view, place)| view.selected(place));
-            let selected = selected.iter().filter(|element| self.counts(target, element.key));
+            let selected = selected.iter().filter(|element| self.counts(target, element));
             out.extend(selected.map(|element| item(variable, *element)));
             return;
         }
         for element in self.special(plan, target) {
-            if target.keys.include(self.values.get(element.key)) && self.counts(target, element.key) {
+            if target.keys.include(self.values.get(element.key)) && self.counts(target, &element) {
                 out.push(item(variable, element));
             }
         }
     }
 
     /// Whether an element with this key is neither excluded by the rule nor removed by `ctl`.
-    fn counts(&self, target: &TargetPlan, key: Value) -> bool {
-        (target.excluded.is_empty()
-            || !target.excluded.iter().any(|excluded| excluded.include(self.values.get(key))))
-            && !self.is_removed(target.variable, Some(key))
+    #[inline]
+    fn counts(&self, target: &TargetPlan, element: &Element) -> bool {
+        target.excluded.iter().all(|excluded| !self.is_meant(excluded, element))
+            && !self.is_removed(target.variable, Some(element.key))
+    }
+
+    /// Whether an element has one of these keys.
+    fn is_meant(&self, keys: &Keys, element: &Element) -> bool {
+        match keys {
+            Keys::Named(_, Some(name)) if !self.values.is_crowded() => element.folded == Value::from(*name),
+            keys => keys.include(self.values.get(element.key)),
+        }
     }
 
     /// Elements of collections that rules or the engine itself change while a phase runs.

@@ -166,6 +166,7 @@ impl State {
     }
 
     /// Whether `ctl` took this element away from the current rule.
+    #[inline]
     pub(crate) fn is_removed(&self, variable: Variable, key: Option<Value>) -> bool {
         self.control.removed_targets.iter().any(|removed| {
             removed.variable == variable

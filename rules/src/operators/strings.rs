@@ -2,6 +2,7 @@
 
 use memchr::memmem::{self, Finder};
 
+use crate::copy::equal;
 use crate::limits;
 
 /// How a value is compared with text.
@@ -34,16 +35,16 @@ const SHORT: usize = 256;
 
 /// Whether a text is somewhere in another.
 fn is_in(needle: &[u8], text: &[u8]) -> bool {
-    let Some((first, rest)) = needle.split_first() else { return true };
-    if text.len() > SHORT {
-        return needle.len() <= text.len() && memmem::find(text, needle).is_some();
+    // Lists of methods, versions and names are searched in less time than preparing for it takes. What is in them often
+    // begins with the sign that stands between two, so the second byte tells more.
+    match needle.get(1).filter(|_| text.len() <= SHORT) {
+        None => needle.len() <= text.len() && memmem::find(text, needle).is_some(),
+        Some(second) => {
+            let seconds = text.get(1..(text.len() + 2).saturating_sub(needle.len())).unwrap_or_default();
+            let part = |at: usize| text.get(at..at + needle.len());
+            memchr::memchr_iter(*second, seconds).any(|at| part(at).is_some_and(|part| equal(part, needle)))
+        }
     }
-    // Lists of methods, versions and media types are searched in less time than preparing for it takes.
-    let Some(starts) = (text.len() + 1).checked_sub(needle.len()).and_then(|end| text.get(..end)) else {
-        return false;
-    };
-    memchr::memchr_iter(*first, starts)
-        .any(|at| text.get(at + 1..).is_some_and(|after| after.starts_with(rest)))
 }
 
 /// A comparison with text known from the start.

@@ -12,6 +12,12 @@ impl Bits {
         Self { words: vec![0; bound.div_ceil(64)] }
     }
 
+    /// Becomes an empty set of numbers below `bound`.
+    pub(crate) fn clear_below(&mut self, bound: usize) {
+        self.words.clear();
+        self.words.resize(bound.div_ceil(64), 0);
+    }
+
     /// Adds a number; one beyond the bound is left out.
     #[inline]
     pub(crate) fn insert(&mut self, number: usize) {

@@ -33,7 +33,7 @@ pub(crate) use pipeline::Pipeline;
 pub(crate) use prefilter::{ByteSet, Prefilter, Screened, WaySet};
 pub(crate) use pure::Pure;
 pub(crate) use rules::*;
-pub(crate) use sights::{ListId, Sight, SightId, Sights, TargetId, Tests};
+pub(crate) use sights::{Sight, SightId, Sights, TargetId};
 pub(crate) use slots::{Slot, Slots, StoreKey, XPathPlan, XmlPlace};
 pub(crate) use targets::{Keys, TargetPlan, Targets};
 pub(crate) use text::{Text, TextPart, store_of};

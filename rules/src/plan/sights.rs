@@ -4,9 +4,10 @@
 //! out once per phase which screened operators can match anything in it; a rule whose operator is not among
 //! them is passed over without looking at a single value.
 
+use std::ops::Range;
+
 use rustc_hash::FxHashMap;
 
-use super::bits::Bits;
 use super::pipeline::PipelineId;
 use super::prefilter::Screened;
 use super::slots::Slots;
@@ -22,10 +23,6 @@ pub(crate) struct SightId(pub(crate) u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TargetId(pub(crate) u32);
 
-/// Which list of targets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct ListId(pub(crate) u32);
-
 /// What is looked at.
 #[derive(Debug)]
 pub(crate) enum Sight {
@@ -36,37 +33,13 @@ pub(crate) enum Sight {
         /// Each stage of the transformations counts.
         multi_match: bool,
     },
-    /// The elements of several targets, each with the sight that is of it alone.
-    Many { list: ListId, parts: Box<[SightId]> },
+    /// The elements of several targets, each with the sight that is of it alone: a range of [`Sights::parts`].
+    Many(Range<usize>),
 }
 
 /// An operator tested on a sight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct GateId(pub(crate) u32);
-
-/// What is tested on a sight.
-#[derive(Debug, Default)]
-pub(crate) struct Tests {
-    /// Operators of its own gates, in order.
-    gates: Box<[(Screened, GateId)]>,
-    /// Operators of these, and of sights that it is a part of: one bit each.
-    wanted: Bits,
-}
-
-impl Tests {
-    /// Whether an operator is tested on what the sight shows, by itself or as a part of another.
-    #[inline]
-    pub(crate) fn want(&self, operator: Screened) -> bool {
-        self.wanted.contains(operator.0 as usize)
-    }
-
-    /// The gate of an operator, if the sight has one.
-    #[inline]
-    pub(crate) fn gate(&self, operator: Screened) -> Option<GateId> {
-        let place = self.gates.binary_search_by_key(&operator, |gate| gate.0).ok()?;
-        self.gates.get(place).map(|gate| gate.1)
-    }
-}
 
 /// All sights of a plan, each once.
 #[derive(Debug, Default)]
@@ -74,12 +47,18 @@ pub(crate) struct Sights {
     all: Vec<Sight>,
     targets: Vec<TargetPlan>,
     target_ids: FxHashMap<Vec<Target>, TargetId>,
-    lists: Vec<Box<[TargetId]>>,
-    list_ids: FxHashMap<Box<[TargetId]>, ListId>,
-    /// Per sight.
-    tests: Vec<Tests>,
+    /// The parts of sights of several targets.
+    parts: Vec<(TargetId, SightId)>,
+    /// Per sight, where its own operators begin in `tests`; with the end of the last.
+    starts: Vec<u32>,
+    /// Operators that are tested on sights, and their gates.
+    tests: Vec<(Screened, GateId)>,
+    /// Per sight, one bit for each operator that is tested on it, or on one that it is a part of.
+    wanted: Vec<u64>,
     /// What each gate is of.
     gates: Vec<(SightId, Screened)>,
+    /// Words for one bit of each operator.
+    words: usize,
     gate_ids: FxHashMap<(SightId, Screened), GateId>,
     ids: FxHashMap<(Vec<Target>, PipelineId, bool), SightId>,
 }
@@ -113,18 +92,13 @@ impl Sights {
         if let [(_, one)] = parts.as_slice() {
             return Some(*one);
         }
-        let list = self.list(parts.iter().map(|(target, _)| *target).collect());
-        let parts = parts.into_iter().map(|(_, part)| part).collect();
-        self.add((targets.to_vec(), pipeline, multi_match), Sight::Many { list, parts })
-    }
-
-    fn list(&mut self, targets: Box<[TargetId]>) -> ListId {
-        let next = ListId(u32::try_from(self.lists.len()).unwrap_or(u32::MAX));
-        let id = *self.list_ids.entry(targets.clone()).or_insert(next);
-        if id == next {
-            self.lists.push(targets);
+        let key = (targets.to_vec(), pipeline, multi_match);
+        if let Some(&id) = self.ids.get(&key) {
+            return Some(id);
         }
-        id
+        let from = self.parts.len();
+        self.parts.extend(parts);
+        self.add(key, Sight::Many(from..self.parts.len()))
     }
 
     fn target(&mut self, list: &[Target], slots: &mut Slots) -> Option<TargetId> {
@@ -164,30 +138,49 @@ impl Sights {
 
     /// To be called when all sights and gates are known.
     pub(crate) fn finish(&mut self) {
-        let operators = self.operators();
-        let mut gates: Vec<Vec<(Screened, GateId)>> = vec![Vec::new(); self.all.len()];
-        let mut wanted = vec![Bits::below(operators); self.all.len()];
-        for (gate, &(sight, operator)) in (0..).map(GateId).zip(&self.gates) {
-            gates.get_mut(sight.0 as usize).into_iter().for_each(|list| list.push((operator, gate)));
-            let parts: &[SightId] = match self.all.get(sight.0 as usize) {
-                Some(Sight::Many { parts, .. }) => parts,
+        let operators =
+            self.gates.iter().map(|(_, operator)| operator.0 as usize + 1).max().unwrap_or_default();
+        let words = operators.div_ceil(64);
+        self.words = words;
+        let gates = self.gates.iter().zip((0..).map(GateId));
+        let mut tests: Vec<(SightId, Screened, GateId)> =
+            gates.map(|(&(sight, operator), gate)| (sight, operator, gate)).collect();
+        tests.sort_unstable_by_key(|test| test.0.0);
+        self.starts = (0..=self.all.len())
+            .map(|sight| tests.partition_point(|test| (test.0.0 as usize) < sight))
+            .map(|place| u32::try_from(place).unwrap_or(u32::MAX))
+            .collect();
+        self.wanted = vec![0; words * self.all.len()];
+        for &(sight, operator, _) in &tests {
+            let parts = match self.all.get(sight.0 as usize) {
+                Some(Sight::Many(parts)) => self.parts.get(parts.clone()).unwrap_or_default(),
                 _ => &[],
             };
-            for place in parts.iter().chain([&sight]) {
-                let wanted = wanted.get_mut(place.0 as usize).into_iter();
-                wanted.for_each(|wanted| wanted.insert(operator.0 as usize));
+            for place in parts.iter().map(|(_, part)| part).chain([&sight]) {
+                let word = place.0 as usize * words + operator.0 as usize / 64;
+                self.wanted.get_mut(word).into_iter().for_each(|word| *word |= 1 << (operator.0 % 64));
             }
         }
-        let tests = gates.into_iter().zip(wanted).map(|(mut gates, wanted)| {
-            gates.sort_unstable_by_key(|gate| gate.0);
-            Tests { gates: gates.into(), wanted }
-        });
-        self.tests = tests.collect();
+        self.tests = tests.into_iter().map(|(_, operator, gate)| (operator, gate)).collect();
     }
 
-    /// What is tested on a sight.
-    pub(crate) fn tests(&self, id: SightId) -> Option<&Tests> {
-        self.tests.get(id.0 as usize)
+    /// The parts of a sight of several targets.
+    pub(crate) fn parts(&self, range: &Range<usize>) -> &[(TargetId, SightId)] {
+        self.parts.get(range.clone()).unwrap_or_default()
+    }
+
+    /// The operators that are tested on a sight, and their gates.
+    pub(crate) fn tests(&self, id: SightId) -> &[(Screened, GateId)] {
+        let start = |at: usize| self.starts.get(at).map(|start| *start as usize);
+        let range = start(id.0 as usize).zip(start(id.0 as usize + 1));
+        range.and_then(|(from, to)| self.tests.get(from..to)).unwrap_or_default()
+    }
+
+    /// The operators that are tested on a sight, or on one that it is a part of: one bit each.
+    pub(crate) fn wanted(&self, id: SightId) -> &[u64] {
+        let words = self.operator_words();
+        let from = id.0 as usize * words;
+        self.wanted.get(from..from + words).unwrap_or_default()
     }
 
     /// How many gates there are.
@@ -195,25 +188,15 @@ impl Sights {
         self.gates.len()
     }
 
-    /// How many operators are tested: one more than the largest number.
-    pub(crate) fn operators(&self) -> usize {
-        self.gates.iter().map(|(_, operator)| operator.0 as usize + 1).max().unwrap_or_default()
+    /// Words for one bit of each operator that is tested.
+    pub(crate) fn operator_words(&self) -> usize {
+        self.words
     }
 
     /// The place of a gate of a view, among those of all views.
     #[inline]
     pub(crate) fn gate_place(&self, gate: GateId, view: ViewId) -> usize {
         view.0 as usize * self.gates() + gate.0 as usize
-    }
-
-    /// The targets of a list.
-    pub(crate) fn list_targets(&self, id: ListId) -> &[TargetId] {
-        self.lists.get(id.0 as usize).map(AsRef::as_ref).unwrap_or_default()
-    }
-
-    /// How many lists of targets there are.
-    pub(crate) fn lists(&self) -> usize {
-        self.lists.len()
     }
 
     pub(crate) fn target_plan(&self, id: TargetId) -> Option<&TargetPlan> {

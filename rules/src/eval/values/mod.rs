@@ -11,7 +11,7 @@ use std::ops::Range;
 use familiar::Familiar;
 
 use super::index::{Found, Index};
-use crate::copy::append;
+use crate::copy::{append, equal};
 use crate::plan::{ByteSet, Constant, Constants, Features, Pipeline, Prefilter, Screened, WaySet};
 use crate::transforms::Transformation;
 
@@ -230,7 +230,7 @@ impl Values {
     fn find(&self, text: &[u8], hash: u64) -> Found {
         self.index.find(hash, |value| {
             let entry = self.entries.get(value.0 as usize);
-            entry.is_some_and(|entry| entry.hash == hash) && self.get(value) == text
+            entry.is_some_and(|entry| entry.hash == hash) && equal(self.get(value), text)
         })
     }
 
