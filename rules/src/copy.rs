@@ -29,3 +29,43 @@ pub(crate) fn append(out: &mut Vec<u8>, text: &[u8]) {
     words.iter().for_each(|word| out.extend_from_slice(word));
     rest.iter().for_each(|byte| out.push(*byte));
 }
+
+/// A place for bytes that are written one by one, where `Vec::push` would ask for room each time.
+pub(crate) struct Writer<'a> {
+    room: &'a mut [u8],
+    length: usize,
+}
+
+impl Writer<'_> {
+    /// Writes a byte.
+    #[inline]
+    pub(crate) fn put(&mut self, byte: u8) {
+        self.put_if(byte, true);
+    }
+
+    /// Writes a byte if it is to be there; no branch depends on that.
+    #[inline]
+    pub(crate) fn put_if(&mut self, byte: u8, wanted: bool) {
+        if let Some(place) = self.room.get_mut(self.length) {
+            *place = byte;
+            self.length += usize::from(wanted);
+        }
+    }
+
+    /// Takes the last byte back.
+    #[inline]
+    pub(crate) fn take_back(&mut self) {
+        self.length = self.length.saturating_sub(1);
+    }
+}
+
+/// Appends what `fill` writes, which is at most `most` bytes: what is more is lost.
+#[inline]
+pub(crate) fn write(out: &mut Vec<u8>, most: usize, fill: impl FnOnce(&mut Writer<'_>)) {
+    let start = out.len();
+    out.resize(start + most, 0);
+    let mut writer = Writer { room: out.get_mut(start..).unwrap_or_default(), length: 0 };
+    fill(&mut writer);
+    let end = start + writer.length;
+    out.truncate(end);
+}

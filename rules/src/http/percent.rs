@@ -1,5 +1,7 @@
 //! Percent-decoding, once, of what is valid; the rest stays as it is.
 
+use memchr::memchr;
+
 /// What a `+` stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plus {
@@ -15,27 +17,27 @@ pub enum Plus {
 /// Returns whether all escapes were valid.
 pub fn decode(input: &[u8], plus: Plus, out: &mut Vec<u8>) -> bool {
     let mut valid = true;
+    let blank = if plus == Plus::Blank { b'+' } else { b' ' };
     out.reserve(input.len());
     let mut rest = input;
-    while let [byte, after @ ..] = rest {
-        rest = after;
-        match byte {
-            b'%' => match after {
-                [high, low, after @ ..] if hex_digit(*high).is_some() && hex_digit(*low).is_some() => {
-                    let digit = |byte: u8| hex_digit(byte).unwrap_or_default();
-                    out.push(digit(*high) << 4 | digit(*low));
-                    rest = after;
-                }
-                _ => {
-                    valid = false;
-                    out.push(b'%');
-                }
-            },
-            b'+' if plus == Plus::Blank => out.push(b' '),
-            byte => out.push(*byte),
-        }
+    loop {
+        let (plain, escape) =
+            memchr(b'%', rest).and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, &[]));
+        out.extend(plain.iter().map(|&byte| if byte == blank { b' ' } else { byte }));
+        rest = match escape {
+            [] => return valid,
+            [_, high, low, after @ ..] if hex_digit(*high).is_some() && hex_digit(*low).is_some() => {
+                let digit = |byte: u8| hex_digit(byte).unwrap_or_default();
+                out.push(digit(*high) << 4 | digit(*low));
+                after
+            }
+            [sign, after @ ..] => {
+                valid = false;
+                out.push(*sign);
+                after
+            }
+        };
     }
-    valid
 }
 
 /// The value of a hexadecimal digit.

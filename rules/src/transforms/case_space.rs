@@ -3,6 +3,7 @@
 use memchr::memchr;
 
 use super::bytes::{copy_to, is_blank, utf8_sequence};
+use crate::copy::write;
 
 /// `lowercase`: ASCII only, as ModSecurity in the C locale.
 pub(super) fn lowercase(input: &[u8], out: &mut Vec<u8>) -> bool {
@@ -51,15 +52,11 @@ pub(super) fn remove_whitespace(input: &[u8], out: &mut Vec<u8>) -> bool {
     };
     // A no-break space may begin one byte earlier.
     let mut rest = copy_to(out, input, Some(first.saturating_sub(1)));
-    out.reserve(rest.len());
     if rest.is_ascii() {
-        for &byte in rest {
-            if byte > b' ' || !is_blank(byte) {
-                out.push(byte);
-            }
-        }
+        write(out, rest.len(), |out| rest.iter().for_each(|&byte| out.put_if(byte, !is_blank(byte))));
         return true;
     }
+    out.reserve(rest.len());
     while let [byte, tail @ ..] = rest {
         rest = match (byte, tail) {
             (0xC2, [0xA0, after @ ..]) => after,
@@ -78,6 +75,9 @@ pub(super) fn remove_whitespace(input: &[u8], out: &mut Vec<u8>) -> bool {
 /// `compressWhitespace`: each run becomes one blank. The no-break space counts, as the pair C2 A0 or as
 /// a byte A0 that is not part of a UTF-8 sequence.
 pub(super) fn compress_whitespace(input: &[u8], out: &mut Vec<u8>) -> bool {
+    if !any(input, |byte| byte >= 0x80 || (is_blank(byte) && byte != b' ')) && !any_doubled(input, b' ') {
+        return false;
+    }
     let mut after_blank = false;
     let first = input.iter().position(|&byte| {
         let doubled = after_blank && byte == b' ';
@@ -88,6 +88,16 @@ pub(super) fn compress_whitespace(input: &[u8], out: &mut Vec<u8>) -> bool {
     out.reserve(input.len());
     let mut rest = copy_to(out, input, Some(first));
     let mut in_run = out.last() == Some(&b' ');
+    if rest.is_ascii() {
+        write(out, rest.len(), |out| {
+            for &byte in rest {
+                let blank = is_blank(byte);
+                out.put_if(if blank { b' ' } else { byte }, !(blank && in_run));
+                in_run = blank;
+            }
+        });
+        return true;
+    }
     while let [byte, ..] = rest {
         // What begins here: ASCII, a valid sequence, or a byte that belongs to none.
         let length = if *byte < 0x80 { 1 } else { utf8_sequence(rest).map_or(1, |(_, length)| length) };
@@ -121,6 +131,15 @@ pub(super) fn replace_nulls(input: &[u8], out: &mut Vec<u8>) -> bool {
     }
     out.extend(input.iter().map(|&byte| if byte == 0 { b' ' } else { byte }));
     true
+}
+
+/// Whether a byte stands twice in a row, found out as by [`any`].
+fn any_doubled(input: &[u8], byte: u8) -> bool {
+    let next = input.get(1..).unwrap_or_default();
+    let mut blocks = input.chunks(32).zip(next.chunks(32));
+    blocks.any(|(block, next)| {
+        block.iter().zip(next).fold(false, |found, (&one, &other)| found | ((one == byte) & (other == byte)))
+    })
 }
 
 /// Whether `test` holds for any byte. Whole blocks are tested without a branch per byte, so that the

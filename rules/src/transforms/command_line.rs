@@ -1,6 +1,7 @@
 //! `cmdLine`: what shells of several kinds read as the same command becomes the same bytes.
 
 use super::bytes::copy_to;
+use crate::copy::write;
 
 /// What becomes of a byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,25 +44,29 @@ pub(super) fn normalise(input: &[u8], out: &mut Vec<u8>) -> bool {
         .iter()
         .position(|&byte| byte.is_ascii_uppercase() || matches!(kind(byte), Kind::Dropped | Kind::Blank));
     let Some(first) = first else { return false };
-    out.reserve(input.len());
-    let mut after_blank = false;
-    for &byte in copy_to(out, input, Some(first)) {
-        match kind(byte) {
-            Kind::Dropped => continue,
-            Kind::Blank => {
-                if !after_blank {
-                    out.push(b' ');
+    let rest = copy_to(out, input, Some(first));
+    write(out, rest.len(), |out| {
+        let mut after_blank = false;
+        for &byte in rest {
+            match kind(byte) {
+                Kind::Stays => {
+                    out.put(byte.to_ascii_lowercase());
+                    after_blank = false;
                 }
-                after_blank = true;
-                continue;
+                Kind::Dropped => {}
+                Kind::Blank => {
+                    out.put_if(b' ', !after_blank);
+                    after_blank = true;
+                }
+                Kind::Closes => {
+                    if after_blank {
+                        out.take_back();
+                    }
+                    out.put(byte);
+                    after_blank = false;
+                }
             }
-            Kind::Closes if after_blank => {
-                out.pop();
-            }
-            Kind::Closes | Kind::Stays => {}
         }
-        out.push(byte.to_ascii_lowercase());
-        after_blank = false;
-    }
+    });
     true
 }

@@ -9,6 +9,7 @@
 use rustc_hash::FxHashMap;
 
 use super::way_set::{Way, WaySet};
+use crate::copy::equal;
 
 /// Bits of a map's index: 32 KiB.
 const INDEX_BITS: u32 = 12;
@@ -22,8 +23,8 @@ const HEAD: usize = 8;
 /// Finds literals, without regard to ASCII case.
 #[derive(Debug)]
 pub(super) struct Scanner {
-    /// By the hash of three bytes, which fourth ones follow them in grams: the bits of their [`MASKS`]. [`THREE`] is set
-    /// where the three are a gram themselves.
+    /// By the hash of three bytes, which fourth ones follow them in grams: the bits of their [`MASKS`]. [`THREE`] where the
+    /// three are a gram themselves.
     map: Box<[u64; MAP_WORDS]>,
     /// Literals that are known by three bytes, and by four.
     threes: Grams,
@@ -82,11 +83,14 @@ fn mask(byte: u8) -> u64 {
     MASKS[usize::from(byte)]
 }
 
-const THREE: u64 = 1 << 63;
+/// Whatever the fourth byte is.
+const THREE: u64 = u64::MAX;
+/// Bytes that are taken in at once.
+const STEP: usize = 4;
 /// The lower three bytes of four.
 const LOWER_THREE: u32 = 0x00ff_ffff;
 
-/// Two bits for each byte, other than [`THREE`].
+/// Two bits for each byte.
 static MASKS: [u64; 256] = {
     let mut masks = [0; 256];
     let mut byte = 0;
@@ -94,7 +98,7 @@ static MASKS: [u64; 256] = {
         let mixed = (byte as u32 + 1).wrapping_mul(0x9E37_79B1);
         #[expect(clippy::indexing_slicing, reason = "a constant")]
         {
-            masks[byte] = 1 << ((mixed >> 20) % 63) | 1 << ((mixed >> 10) % 63);
+            masks[byte] = 1 << ((mixed >> 20) % 64) | 1 << ((mixed >> 10) % 64);
         }
         byte += 1;
     }
@@ -207,35 +211,52 @@ impl Scanner {
 
     /// Adds the owners of all literals that are in `text` to `found`. `lower` is memory for a copy of it.
     pub(super) fn scan(&self, text: &[u8], lower: &mut Vec<u8>, found: &mut WaySet) {
-        lower.clear();
-        lower.extend_from_slice(text);
-        lower.make_ascii_lowercase();
-        // What is compared may reach beyond the end.
-        lower.extend_from_slice(&[0; HEAD]);
         if text.len() < 3 {
             return;
         }
-        // The byte behind the end completes the last gram of three.
-        for (start, four) in lower.windows(4).take(text.len() - 2).enumerate() {
-            let Some(&four) = four.first_chunk::<4>() else { break };
-            let window = u32::from_le_bytes(four);
-            #[expect(clippy::indexing_slicing, reason = "a place has INDEX_BITS bits, the map as many words")]
-            let word = self.map[place(window & LOWER_THREE)];
-            let mask = mask((window >> 24) as u8);
-            let four = word & mask == mask;
-            if four | (word & THREE != 0) {
-                self.look_up(lower, start, (window, four), found);
+        lower.clear();
+        lower.extend_from_slice(text);
+        lower.make_ascii_lowercase();
+        // What is compared may reach beyond the end, where a byte completes the last gram of three.
+        lower.extend_from_slice(&[0; HEAD]);
+        self.scan_lower(lower, text.len() - 2, found);
+    }
+
+    /// Looks at the grams that begin at the first `count` bytes of `lower`. A function of its own, so that the loop has
+    /// all registers.
+    #[inline(never)]
+    fn scan_lower(&self, lower: &[u8], count: usize, found: &mut WaySet) {
+        let (steps, _) = lower.as_chunks::<STEP>();
+        let mut bytes = steps.first().map_or(0, |step| u64::from(u32::from_le_bytes(*step)));
+        for (step, next) in steps.iter().skip(1).enumerate() {
+            bytes |= u64::from(u32::from_le_bytes(*next)) << 32;
+            for at in 0..STEP {
+                let window = (bytes >> (8 * at)) as u32;
+                if self.may_begin(window) {
+                    self.look_up(lower, step * STEP + at, count, window, found);
+                }
             }
+            bytes >>= 32;
         }
     }
 
-    /// Adds the owners of literals with a gram that may begin at `start` of `lower`.
+    /// Whether four bytes can be a gram, or begin with one of three.
+    #[inline]
+    fn may_begin(&self, window: u32) -> bool {
+        #[expect(clippy::indexing_slicing, reason = "a place has INDEX_BITS bits, the map as many words")]
+        let word = self.map[place(window & LOWER_THREE)];
+        !word & mask((window >> 24) as u8) == 0
+    }
+
+    /// Adds the owners of literals with a gram that may begin at `start` of `lower`, if that is among its first `count`
+    /// bytes.
     #[inline(never)]
-    fn look_up(&self, lower: &[u8], start: usize, (window, four): (u32, bool), found: &mut WaySet) {
-        if four {
-            self.compare(lower, start, self.fours.entries(window), found);
+    fn look_up(&self, lower: &[u8], start: usize, count: usize, window: u32, found: &mut WaySet) {
+        if start >= count {
+            return;
         }
-        if self.map.get(place(window & LOWER_THREE)).is_some_and(|word| word & THREE != 0) {
+        self.compare(lower, start, self.fours.entries(window), found);
+        if self.map.get(place(window & LOWER_THREE)) == Some(&THREE) {
             self.compare(lower, start, self.threes.entries(window & LOWER_THREE), found);
         }
     }
@@ -249,7 +270,8 @@ impl Scanner {
                 continue;
             }
             let tail = range(&self.tails, entry.tail);
-            if tail.is_empty() || lower.get(from + HEAD..).is_some_and(|rest| rest.starts_with(tail)) {
+            let after = from + HEAD;
+            if tail.is_empty() || lower.get(after..after + tail.len()).is_some_and(|rest| equal(rest, tail)) {
                 range(&self.owners, entry.owners).iter().for_each(|owner| found.put(*owner));
             }
         }
