@@ -159,7 +159,8 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Transaction {
     plan: Arc<Plan>,
-    state: State,
+    /// Large, and handed around with the transaction.
+    state: Box<State>,
     request: Intake,
     response: Intake,
     /// Whether phase 1 has run.
@@ -170,7 +171,7 @@ impl Transaction {
     /// Begins a transaction. `unique_id` is the request id that the log lines and answers carry.
     #[must_use]
     pub fn new(plan: Arc<Plan>, connection: &Connection<'_>, unique_id: &[u8], now: UnixNanos) -> Self {
-        let mut state = State::new(&plan, now);
+        let mut state = Box::new(State::new(&plan, now));
         state.auditing = plan.audits();
         state.begin(connection, unique_id);
         Self { plan, state, request: Intake::default(), response: Intake::default(), begun: false }
