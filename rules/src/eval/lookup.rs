@@ -4,7 +4,7 @@ use super::data::Element;
 use super::state::State;
 use super::store::VarStore;
 use super::values::Value;
-use crate::model::Variable;
+use crate::model::{Store, Variable};
 use crate::plan::{Keys, Plan, TargetPlan, Targets, store_of};
 
 /// One value to test, with the name it goes by.
@@ -92,11 +92,25 @@ impl State {
             out.extend(selected.map(|element| item(variable, *element)));
             return;
         }
-        for element in self.special(plan, target) {
-            if target.keys.include(self.values.get(element.key)) && self.counts(target, &element) {
+        let is_meant = |state: &Self, element: &Element| {
+            target.keys.include(state.values.get(element.key)) && state.counts(target, element)
+        };
+        if let Some(store) = store_of(variable) {
+            let elements = self.stored(store).filter(|element| is_meant(self, element));
+            out.extend(elements.map(|element| item(variable, element)));
+            return;
+        }
+        for element in self.special(plan, variable) {
+            if is_meant(self, &element) {
                 out.push(item(variable, element));
             }
         }
+    }
+
+    /// The elements of a store. Their keys are compared by their bytes only.
+    fn stored(&self, store: Store) -> impl Iterator<Item = Element> {
+        let entries = self.stores.get(store as usize).into_iter().flat_map(VarStore::iter);
+        entries.map(|(key, value)| Element { key, folded: key, value })
     }
 
     /// Whether an element with this key is neither excluded by the rule nor removed by `ctl`.
@@ -115,14 +129,12 @@ impl State {
     }
 
     /// Elements of collections that rules or the engine itself change while a phase runs.
-    fn special(&mut self, plan: &Plan, target: &TargetPlan) -> Vec<Element> {
-        if let Some(store) = store_of(target.variable) {
-            let Self { stores, values, .. } = self;
-            let entries = stores.get(store as usize).into_iter().flat_map(VarStore::iter);
-            return entries.map(|(key, value)| Element::new(values, key, value)).collect();
+    fn special(&mut self, plan: &Plan, variable: Variable) -> Vec<Element> {
+        if let Some(store) = store_of(variable) {
+            return self.stored(store).collect();
         }
-        match target.variable {
-            Variable::MatchedVars | Variable::MatchedVarsNames => self.matched_vars(target.variable),
+        match variable {
+            Variable::MatchedVars | Variable::MatchedVarsNames => self.matched_vars(variable),
             Variable::Rule => self.rule_elements(plan),
             _ => Vec::new(),
         }
@@ -179,22 +191,16 @@ impl State {
         if variable.shape() == crate::model::Shape::Scalar {
             return Some(self.scalar(plan, variable, view));
         }
-        if let Some(elements) = self.data.collection(variable, view) {
-            let wanted = |element: &Element| {
-                key.is_none_or(|key| self.values.get(element.key).eq_ignore_ascii_case(key))
-            };
-            return elements.iter().find(wanted).map(|element| element.value);
-        }
-        let target = TargetPlan {
-            variable,
-            keys: key.map_or(Keys::All, |key| Keys::Named(key.into(), None)),
-            count: false,
-            excluded: Box::default(),
+        let wanted = |state: &Self, element: &Element| {
+            key.is_none_or(|key| state.values.get(element.key).eq_ignore_ascii_case(key))
         };
-        let elements = self.special(plan, &target);
+        if let Some(elements) = self.data.collection(variable, view) {
+            return elements.iter().find(|element| wanted(self, element)).map(|element| element.value);
+        }
+        let elements = self.special(plan, variable);
         elements
             .into_iter()
-            .find(|element| target.keys.include(self.values.get(element.key)))
+            .find(|element| wanted(self, element))
             .map(|element| element.value)
     }
 }

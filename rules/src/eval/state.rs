@@ -116,10 +116,14 @@ impl State {
     pub(crate) fn new(plan: &Plan, now: UnixNanos) -> Self {
         let Memory { mut values, horizon, items } = Memory::take(plan);
         let data = Data::new(plan.views().len(), &mut values);
+        let mut stores: [VarStore; Store::COUNT] = Default::default();
+        if let Some(tx) = stores.get_mut(Store::Tx as usize) {
+            *tx = VarStore::with_slots(plan.slots().count(Store::Tx));
+        }
         Self {
             values,
             data,
-            stores: Default::default(),
+            stores,
             matched: Matched::default(),
             control: Control::default(),
             decision: Decision::default(),

@@ -64,6 +64,11 @@ impl From<&StoreKey> for Address {
 }
 
 impl VarStore {
+    /// Room for so many keys of the policy, and as many entries as a policy like the Core Rule Set makes.
+    pub(crate) fn with_slots(count: usize) -> Self {
+        Self { slots: vec![NONE; count], entries: Vec::with_capacity(count.min(128)), ..Self::default() }
+    }
+
     /// The entry of a key, live or not.
     fn place(&self, address: Address) -> Option<usize> {
         let entry = match address {

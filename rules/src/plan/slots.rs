@@ -130,6 +130,11 @@ impl Slots {
         self.place(store, self.constants.find(lower)?)
     }
 
+    /// How many keys of a store the policy names.
+    pub(crate) fn count(&self, store: Store) -> usize {
+        self.stores.get(store as usize).map_or(0, FxHashMap::len)
+    }
+
     /// As [`Slots::find`], for a key that is one of the constants.
     pub(crate) fn place(&self, store: Store, lower: Constant) -> Option<Slot> {
         self.stores.get(store as usize)?.get(&lower).copied()

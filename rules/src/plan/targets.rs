@@ -98,7 +98,11 @@ impl KeyPattern {
 
     fn is_match(&self, key: &[u8]) -> bool {
         match self {
-            Self::Begins(word) => key.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)),
+            Self::Begins(word) => {
+                let first = |text: &[u8]| text.first().map(u8::to_ascii_lowercase);
+                let begins = |start: &[u8]| first(start) == first(word) && start.eq_ignore_ascii_case(word);
+                key.get(..word.len()).is_some_and(begins)
+            }
             Self::Holds(word) => {
                 word.is_empty() || key.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
             }
