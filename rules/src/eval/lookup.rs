@@ -198,10 +198,7 @@ impl State {
             return elements.iter().find(|element| wanted(self, element)).map(|element| element.value);
         }
         let elements = self.special(plan, variable);
-        elements
-            .into_iter()
-            .find(|element| wanted(self, element))
-            .map(|element| element.value)
+        elements.into_iter().find(|element| wanted(self, element)).map(|element| element.value)
     }
 }
 

@@ -11,9 +11,9 @@ use super::values::Values;
 use crate::plan::Plan;
 
 /// Transactions at once whose buffers are kept.
-const SPARES: usize = 8;
+const SPARES: usize = 4;
 /// Of buffers that grew beyond this many bytes, what is not in use is given back.
-const LARGEST: usize = 768 * 1024;
+const LARGEST: usize = 2 * 1024 * 1024;
 
 /// What is worth keeping.
 #[derive(Debug, Default)]

@@ -11,16 +11,16 @@ use crate::eval::index::Found;
 use crate::plan::{Pure, Screened};
 
 /// Most values that stay beside the constants.
-const MOST: usize = 512;
+const MOST: usize = 2048;
 /// Most bytes of them all, and of one.
-const MOST_BYTES: usize = 32 * 1024;
+const MOST_BYTES: usize = 128 * 1024;
 const LONGEST: usize = 512;
 /// How many values find no room before all others have to make room for new ones.
-const MOST_MISSED: usize = 16 * MOST;
+const MOST_MISSED: usize = 4 * MOST;
 /// Values that are remembered to have been there once; a power of two.
-const SEEN: usize = 1024;
+const SEEN: usize = 4096;
 /// Most memory for results of operators, in words of 8 bytes.
-const MOST_RESULTS: usize = 16 * 1024;
+const MOST_RESULTS: usize = 32 * 1024;
 
 /// What is needed to let values stay.
 #[derive(Debug, Default)]
@@ -304,7 +304,7 @@ mod tests {
         let (mut values, constants) = (Values::default(), Constants::default());
         let texts = |from: usize| (from..from + 100).map(|number| format!("value-{number}"));
         let mut made_room = false;
-        for round in 0..400 {
+        for round in 0..200 {
             let mut count = 0;
             for _ in 0..2 {
                 count = run(&mut values, &constants, texts(100 * round));
