@@ -46,6 +46,9 @@ impl Memory {
         if self.values.kept_bytes() + self.horizon.kept_bytes() > LARGEST {
             self.values.shrink();
             (self.horizon, self.items) = (Horizon::default(), Vec::new());
+            if self.values.kept_bytes() > LARGEST {
+                return;
+            }
         }
         SPARE.with_borrow_mut(|spare| {
             if spare.len() < SPARES {
