@@ -28,7 +28,7 @@ thread_local! {
 }
 
 impl Memory {
-    /// Buffers for a transaction, empty but for the plan's constants.
+    /// Buffers for a transaction, empty but for the plan's constants and familiar values.
     pub(super) fn take(plan: &Plan) -> Self {
         let mut memory = SPARE.with_borrow_mut(|spare| {
             // What an earlier transaction of the same plan left is of most use.
