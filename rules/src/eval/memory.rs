@@ -10,8 +10,11 @@ use super::lookup::Item;
 use super::values::Values;
 use crate::plan::Plan;
 
-/// Transactions at once whose buffers are kept.
-const SPARES: usize = 4;
+/// Transactions at once whose buffers are kept: as many as wait for a slow upstream, if they take no more than so many
+/// bytes, and these few in any case.
+const SPARES: usize = 64;
+const SPARE_BYTES: usize = 12 * 1024 * 1024;
+const FEW: usize = 4;
 /// Of buffers that grew beyond this many bytes, what is not in use is given back.
 const LARGEST: usize = 2 * 1024 * 1024;
 
@@ -43,17 +46,22 @@ impl Memory {
     /// Leaves the buffers to another transaction.
     pub(super) fn leave(mut self) {
         self.values.settle();
-        if self.values.kept_bytes() + self.horizon.kept_bytes() > LARGEST {
+        if self.kept_bytes() > LARGEST {
             self.values.shrink();
             (self.horizon, self.items) = (Horizon::default(), Vec::new());
-            if self.values.kept_bytes() > LARGEST {
+            if self.kept_bytes() > LARGEST {
                 return;
             }
         }
         SPARE.with_borrow_mut(|spare| {
-            if spare.len() < SPARES {
+            let kept = || spare.iter().map(Self::kept_bytes).sum::<usize>();
+            if spare.len() < FEW || (spare.len() < SPARES && kept() + self.kept_bytes() <= SPARE_BYTES) {
                 spare.push(self);
             }
         });
+    }
+
+    fn kept_bytes(&self) -> usize {
+        self.values.kept_bytes() + self.horizon.kept_bytes()
     }
 }
