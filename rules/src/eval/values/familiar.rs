@@ -196,7 +196,11 @@ impl Values {
         let mut rows: Vec<[u32; STEPS]> = Vec::new();
         let mut lists: Vec<Screened> = Vec::new();
         let new = (first..self.entries.len()).map(|number| Value(u32::try_from(number).unwrap_or(UNKNOWN)));
-        for value in familiar.learnt.drain(..).collect::<Vec<_>>().into_iter().chain(new) {
+        // What was learnt of a value in two ways moves once.
+        let mut learnt = std::mem::take(&mut familiar.learnt);
+        learnt.sort_unstable_by_key(|value| value.0);
+        learnt.dedup();
+        for value in learnt.into_iter().chain(new) {
             let Some(entry) = self.entries.get_mut(value.0 as usize) else { continue };
             if value.0 as usize >= first && entry.folded != UNKNOWN {
                 entry.folded = familiar.moved(first, entry.folded);
