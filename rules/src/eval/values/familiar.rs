@@ -230,9 +230,18 @@ impl Values {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Constants;
+    use crate::plan::{Constants, Plan};
+    use crate::policy;
     use crate::transforms::Transformation;
     use proptest::prelude::*;
+
+    /// Their patterns and names are of the letters that the transactions below have.
+    const RULES: &str = r#"
+        SecRule ARGS:aB|ARGS:a2|ARGS:B|ARGS:%2 "@rx a.*a" "id:1,phase:1,pass,setvar:tx.BB=aBa"
+        SecRule ARGS "@rx b2" "id:2,phase:1,pass"
+        SecRule ARGS "@pm BB 2a" "id:3,phase:1,pass"
+        SecRule ARGS "@rx B+" "id:4,phase:1,pass"
+    "#;
 
     const STEPS: [Transformation; 4] = [
         Transformation::Lowercase,
@@ -250,12 +259,17 @@ mod tests {
                 1..12,
             ),
         ) {
-            let constants = Constants::default();
+            let seclang = serde_json::json!([{ "file": "x.conf", "text": RULES }]);
+            let text = serde_json::json!({ "rule_sets": [{ "name": "x", "seclang": seclang }] }).to_string();
+            let loaded = policy::load(text.as_bytes(), "policy");
+            prop_assert!(loaded.policy.is_some(), "{:?}", loaded.diagnostics);
+            let plan = Plan::new(loaded.policy.as_ref().expect("a policy")).expect("a plan");
+            prop_assert!(plan.constants().texts().len() > 4);
             let mut lasting = Values::default();
             for transaction in transactions {
                 let mut fresh = Values::default();
                 for values in [&mut fresh, &mut lasting] {
-                    values.begin(&constants, 70);
+                    values.begin(plan.constants(), 70);
                 }
                 for (text, first, second, pure) in transaction {
                     let seen = [&mut fresh, &mut lasting].map(|values| {
@@ -268,8 +282,11 @@ mod tests {
                         let odd = text.len() % 2 == 1;
                         let known = values.result(value, Pure(pure));
                         values.note_result(value, Pure(pure), odd);
-                        let texts = [value, next, last, folded].map(|value| values.get(value).to_vec());
-                        (same, known.is_none_or(|known| known == odd), texts)
+                        let seen = [value, next, last, folded].map(|value| {
+                            let operators = values.candidates(value, plan.prefilter()).to_vec();
+                            (values.get(value).to_vec(), operators)
+                        });
+                        (same, known.is_none_or(|known| known == odd), seen)
                     });
                     prop_assert!(seen[0].0 && seen[1].0 && seen[1].1);
                     prop_assert_eq!(&seen[0].2, &seen[1].2);
