@@ -106,7 +106,7 @@ impl Data {
             path_args: Vec::new(),
             env: Vec::new(),
             geo: Vec::new(),
-            views: std::iter::repeat_n(view, views.max(1)).collect(),
+            views: vec![view; views.max(1)],
         }
     }
 

@@ -68,7 +68,7 @@ impl Familiar {
         self.seen.get_mut(place).is_some_and(|seen| std::mem::replace(seen, mark) == mark)
     }
 
-    /// The number of a value after the move.
+    /// The number of a value after the move; `UNKNOWN` stays so.
     fn moved(&self, first: usize, number: u32) -> u32 {
         match (number as usize).checked_sub(first) {
             None => number,
@@ -164,8 +164,7 @@ impl Values {
             familiar.missed += 1;
             return false;
         }
-        let text = self.bytes.get(entry.start as usize..entry.end as usize).unwrap_or_default();
-        let Found::Free(place) = self.find(text, entry.hash) else { return false };
+        let Found::Free(place) = self.find(entry.text(&self.bytes), entry.hash) else { return false };
         if !self.index.has_room(next) {
             return false;
         }
@@ -188,7 +187,7 @@ impl Values {
     /// Moves what is known of values that stay to what stays, and takes out what refers to values that go. Those from
     /// `first` on have just come to stay.
     fn keep_what_is_known(&mut self, familiar: &mut Familiar, first: usize) {
-        for (row, step) in familiar.loose.drain(..).collect::<Vec<_>>() {
+        for (row, step) in std::mem::take(&mut familiar.loose) {
             if let Some(cell) = self.steps.get_mut(row as usize).and_then(|row| row.get_mut(step)) {
                 *cell = familiar.moved(first, *cell);
             }
@@ -202,22 +201,20 @@ impl Values {
         learnt.dedup();
         for value in learnt.into_iter().chain(new) {
             let Some(entry) = self.entries.get_mut(value.0 as usize) else { continue };
-            if value.0 as usize >= first && entry.folded != UNKNOWN {
+            if value.0 as usize >= first {
                 entry.folded = familiar.moved(first, entry.folded);
             }
             if entry.row != UNKNOWN && entry.row as usize >= self.kept.steps {
                 let row = self.steps.get(entry.row as usize).copied().unwrap_or([UNKNOWN; STEPS]);
                 entry.row = u32::try_from(self.kept.steps + rows.len()).unwrap_or(UNKNOWN);
-                rows.push(
-                    row.map(|step| if step == UNKNOWN { UNKNOWN } else { familiar.moved(first, step) }),
-                );
+                rows.push(row.map(|step| familiar.moved(first, step)));
             }
             let (from, to) = entry.candidates;
             if from != UNKNOWN && from as usize >= self.kept.candidates {
                 let list = self.candidates.get(from as usize..to as usize).unwrap_or_default();
                 let from = u32::try_from(self.kept.candidates + lists.len()).unwrap_or(UNKNOWN);
                 lists.extend_from_slice(list);
-                entry.candidates = (from, from + (to - entry.candidates.0));
+                entry.candidates = (from, from + u32::try_from(list.len()).unwrap_or_default());
             }
         }
         self.steps.truncate(self.kept.steps);

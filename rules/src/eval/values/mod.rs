@@ -100,6 +100,10 @@ struct Entry {
 }
 
 impl Entry {
+    fn text<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        bytes.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+
     fn len(&self) -> usize {
         self.end as usize - self.start as usize
     }
@@ -287,10 +291,7 @@ impl Values {
 
     /// The bytes of a value.
     pub(crate) fn get(&self, value: Value) -> &[u8] {
-        self.entries
-            .get(value.0 as usize)
-            .and_then(|entry| self.bytes.get(entry.start as usize..entry.end as usize))
-            .unwrap_or_default()
+        self.entries.get(value.0 as usize).map_or(&[], |entry| entry.text(&self.bytes))
     }
 
     /// What the bytes of a value consist of.
@@ -302,8 +303,7 @@ impl Values {
     fn surveyed(&mut self, value: Value) -> Option<&Entry> {
         let entry = self.entries.get_mut(value.0 as usize)?;
         if entry.features == Features::NONE {
-            let text = self.bytes.get(entry.start as usize..entry.end as usize).unwrap_or_default();
-            (entry.bytes, entry.features) = Features::survey(text);
+            (entry.bytes, entry.features) = Features::survey(entry.text(&self.bytes));
         }
         Some(entry)
     }
@@ -318,12 +318,9 @@ impl Values {
     fn scan(&mut self, value: Value, prefilter: &Prefilter) -> (u32, u32) {
         let place = |list: &Vec<Screened>| u32::try_from(list.len()).unwrap_or(UNKNOWN);
         let from = place(&self.candidates);
-        let Some(entry) = self.entries.get_mut(value.0 as usize) else { return (0, 0) };
-        let text = self.bytes.get(entry.start as usize..entry.end as usize).unwrap_or_default();
-        if entry.features == Features::NONE {
-            (entry.bytes, entry.features) = Features::survey(text);
-        }
-        let (known, letters) = (*entry, if entry.letters == UNKNOWN { value.0 } else { entry.letters });
+        let Some(&known) = self.surveyed(value) else { return (0, 0) };
+        let text = known.text(&self.bytes);
+        let letters = if known.letters == UNKNOWN { value.0 } else { known.letters };
         let scanned = self.entries.get(letters as usize).map_or((UNKNOWN, UNKNOWN), |entry| entry.scanned);
         if scanned.0 == UNKNOWN {
             prefilter.scan(text, &mut self.scratch, &mut self.ways);
