@@ -7,6 +7,7 @@ mod bits;
 mod client;
 mod constants;
 mod features;
+mod grouped;
 mod jumps;
 mod phase;
 mod pipeline;

@@ -2,6 +2,7 @@
 
 use super::SetPlan;
 use super::bits::Bits;
+use super::grouped::Grouped;
 use super::rules::{RuleIndex, RulePlan};
 use super::sights::{SightId, Sights};
 use super::views::{ViewId, Views};
@@ -18,9 +19,8 @@ pub(crate) struct PhasePlan {
     pub(crate) idle: Bits,
     /// What the gates are of, each once.
     pub(crate) sights: Box<[(SightId, ViewId)]>,
-    /// Per view and gate, where the positions behind it begin in `behind`; with the end of the last.
-    starts: Box<[u32]>,
-    behind: Box<[u32]>,
+    /// Per view and gate, the positions of the rules behind it.
+    behind: Grouped<u32>,
 }
 
 impl PhasePlan {
@@ -50,12 +50,8 @@ impl PhasePlan {
             };
             list.insert(position);
         }
-        behind.sort_unstable();
-        let gates = sights.gates() * views.len();
-        let before = |gate: usize| behind.partition_point(|(place, _)| *place < gate);
         Self {
-            starts: (0..=gates).map(|gate| u32::try_from(before(gate)).unwrap_or(u32::MAX)).collect(),
-            behind: behind.iter().map(|(_, position)| *position).collect(),
+            behind: Grouped::new(sights.gates() * views.len(), behind),
             rules: rules.iter().map(|(index, _)| *index).collect(),
             plain,
             gated,
@@ -71,8 +67,6 @@ impl PhasePlan {
 
     /// The positions of the rules behind a gate, by its [place](Sights::gate_place).
     pub(crate) fn behind(&self, gate: usize) -> &[u32] {
-        let start = |gate: usize| self.starts.get(gate).map(|start| *start as usize);
-        let range = start(gate).zip(start(gate + 1));
-        range.and_then(|(from, to)| self.behind.get(from..to)).unwrap_or_default()
+        self.behind.get(gate)
     }
 }

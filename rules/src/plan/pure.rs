@@ -39,17 +39,21 @@ impl PureOperators {
     }
 }
 
+/// Whether a result is worth remembering: it costs more than to look it up, and nothing but the value decides it.
 fn is_pure(operator: &Operator) -> bool {
     use OperatorName as O;
-    let cheap = match operator.name() {
-        O::BeginsWith | O::EndsWith | O::StrEq | O::NoMatch | O::UnconditionalMatch => true,
-        O::Eq | O::Ge | O::Gt | O::Le | O::Lt => true,
-        O::Contains | O::ContainsWord | O::StrMatch | O::Within => false,
-        O::DetectSqli | O::DetectXss | O::IpMatch | O::IpMatchFromFile | O::Pm | O::PmFromFile => false,
-        O::Rx | O::RxGlobal | O::RestPath | O::ValidateByteRange | O::ValidateNid => false,
-        O::ValidateUrlEncoding | O::ValidateUtf8Encoding => false,
-        O::VerifyCc | O::VerifyCpf | O::VerifySsn | O::VerifySvnr => false,
-        O::GeoLookup | O::InspectFile => true,
-    };
+    let cheap = matches!(
+        operator.name(),
+        O::BeginsWith
+            | O::EndsWith
+            | O::StrEq
+            | O::NoMatch
+            | O::UnconditionalMatch
+            | O::Eq
+            | O::Ge
+            | O::Gt
+            | O::Le
+            | O::Lt
+    );
     !cheap && !operator.needs_transaction() && operator.argument().as_literal().is_some()
 }

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
+use super::grouped::Grouped;
 use super::pipeline::PipelineId;
 use super::prefilter::Screened;
 use super::slots::Slots;
@@ -49,10 +50,8 @@ pub(crate) struct Sights {
     target_ids: FxHashMap<Vec<Target>, TargetId>,
     /// The parts of sights of several targets.
     parts: Vec<(TargetId, SightId)>,
-    /// Per sight, where its own operators begin in `tests`; with the end of the last.
-    starts: Vec<u32>,
-    /// Operators that are tested on sights, and their gates.
-    tests: Vec<(Screened, GateId)>,
+    /// Per sight, the operators that are tested on it, and their gates.
+    tests: Grouped<(Screened, GateId)>,
     /// Per sight, one bit for each operator that is tested on it, or on one that it is a part of.
     wanted: Vec<u64>,
     /// What each gate is of.
@@ -142,16 +141,8 @@ impl Sights {
             self.gates.iter().map(|(_, operator)| operator.0 as usize + 1).max().unwrap_or_default();
         let words = operators.div_ceil(64);
         self.words = words;
-        let gates = self.gates.iter().zip((0..).map(GateId));
-        let mut tests: Vec<(SightId, Screened, GateId)> =
-            gates.map(|(&(sight, operator), gate)| (sight, operator, gate)).collect();
-        tests.sort_unstable_by_key(|test| test.0.0);
-        self.starts = (0..=self.all.len())
-            .map(|sight| tests.partition_point(|test| (test.0.0 as usize) < sight))
-            .map(|place| u32::try_from(place).unwrap_or(u32::MAX))
-            .collect();
         self.wanted = vec![0; words * self.all.len()];
-        for &(sight, operator, _) in &tests {
+        for &(sight, operator) in &self.gates {
             let parts = match self.all.get(sight.0 as usize) {
                 Some(Sight::Many(parts)) => self.parts.get(parts.clone()).unwrap_or_default(),
                 _ => &[],
@@ -161,7 +152,9 @@ impl Sights {
                 self.wanted.get_mut(word).into_iter().for_each(|word| *word |= 1 << (operator.0 % 64));
             }
         }
-        self.tests = tests.into_iter().map(|(_, operator, gate)| (operator, gate)).collect();
+        let tests = self.gates.iter().zip((0..).map(GateId));
+        let tests = tests.map(|(&(sight, operator), gate)| (sight.0 as usize, (operator, gate)));
+        self.tests = Grouped::new(self.all.len(), tests.collect());
     }
 
     /// The parts of a sight of several targets.
@@ -171,9 +164,7 @@ impl Sights {
 
     /// The operators that are tested on a sight, and their gates.
     pub(crate) fn tests(&self, id: SightId) -> &[(Screened, GateId)] {
-        let start = |at: usize| self.starts.get(at).map(|start| *start as usize);
-        let range = start(id.0 as usize).zip(start(id.0 as usize + 1));
-        range.and_then(|(from, to)| self.tests.get(from..to)).unwrap_or_default()
+        self.tests.get(id.0 as usize)
     }
 
     /// The operators that are tested on a sight, or on one that it is a part of: one bit each.
