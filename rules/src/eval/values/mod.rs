@@ -100,8 +100,15 @@ struct Entry {
 }
 
 impl Entry {
+    #[inline]
     fn text<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
         bytes.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+
+    /// Looks at the bytes. Seldom, so it is no part of what asks for it.
+    #[inline(never)]
+    fn survey(&mut self, bytes: &[u8]) {
+        (self.bytes, self.features) = Features::survey(self.text(bytes));
     }
 
     fn len(&self) -> usize {
@@ -300,10 +307,11 @@ impl Values {
     }
 
     /// The entry of a value whose bytes were looked at.
+    #[inline]
     fn surveyed(&mut self, value: Value) -> Option<&Entry> {
         let entry = self.entries.get_mut(value.0 as usize)?;
         if entry.features == Features::NONE {
-            (entry.bytes, entry.features) = Features::survey(entry.text(&self.bytes));
+            entry.survey(&self.bytes);
         }
         Some(entry)
     }
