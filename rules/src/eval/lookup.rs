@@ -49,26 +49,8 @@ impl State {
         }
         if let Keys::Stored(store, key) = &target.keys {
             let found = self.stores.get(*store as usize).and_then(|store| store.slot(key.slot));
-            let counts =
-                |&(key, value): &(Value, Value)| self.counts(target, &Element { key, folded: key, value });
-            out.extend(found.filter(counts).map(|(key, value)| Item {
-                variable,
-                key: Some(key),
-                value,
-                count: false,
-            }));
-            return;
-        }
-        if let Keys::Named(_, Some(name)) = target.keys
-            && !self.values.is_crowded()
-            && let Some(elements) = self.data.collection(variable, view)
-        {
-            let name = Value::from(name);
-            for element in elements.iter().filter(|element| element.folded == name) {
-                if self.counts(target, &element) {
-                    out.push(item(variable, element));
-                }
-            }
+            let found = found.map(stored_element).filter(|element| self.counts(target, element));
+            out.extend(found.map(|element| item(variable, element)));
             return;
         }
         if let Some(elements) = self.data.collection(variable, view) {
@@ -78,9 +60,7 @@ impl State {
             out.extend(
                 elements
                     .iter()
-                    .filter(|element| {
-                        all || self.is_meant(&target.keys, element) && self.counts(target, element)
-                    })
+                    .filter(|element| all || self.wants(target, element))
                     .map(|element| item(variable, element)),
             );
             return;
@@ -92,25 +72,27 @@ impl State {
             out.extend(selected.map(|element| item(variable, *element)));
             return;
         }
-        let is_meant = |state: &Self, element: &Element| {
-            target.keys.include(state.values.get(element.key)) && state.counts(target, element)
-        };
         if let Some(store) = store_of(variable) {
-            let elements = self.stored(store).filter(|element| is_meant(self, element));
+            let elements = self.stored(store).filter(|element| self.wants(target, element));
             out.extend(elements.map(|element| item(variable, element)));
             return;
         }
         for element in self.special(plan, variable) {
-            if is_meant(self, &element) {
+            if self.wants(target, &element) {
                 out.push(item(variable, element));
             }
         }
     }
 
-    /// The elements of a store. Their keys are compared by their bytes only.
+    /// The elements of a store.
     fn stored(&self, store: Store) -> impl Iterator<Item = Element> {
         let entries = self.stores.get(store as usize).into_iter().flat_map(VarStore::iter);
-        entries.map(|(key, value)| Element { key, folded: key, value })
+        entries.map(stored_element)
+    }
+
+    /// Whether a target means an element.
+    fn wants(&self, target: &TargetPlan, element: &Element) -> bool {
+        self.is_meant(&target.keys, element) && self.counts(target, element)
     }
 
     /// Whether an element with this key is neither excluded by the rule nor removed by `ctl`.
@@ -200,6 +182,11 @@ impl State {
         let elements = self.special(plan, variable);
         elements.into_iter().find(|element| wanted(self, element)).map(|element| element.value)
     }
+}
+
+/// An element of a store. Its key is compared by its bytes only.
+fn stored_element((key, value): (Value, Value)) -> Element {
+    Element { key, folded: key, value }
 }
 
 fn item(variable: Variable, element: Element) -> Item {

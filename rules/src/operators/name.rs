@@ -104,6 +104,12 @@ impl OperatorName {
         })
     }
 
+    /// Whether the argument names a file: equal arguments of different folders may differ in what they mean.
+    #[must_use]
+    pub const fn names_file(self) -> bool {
+        matches!(self, Self::IpMatchFromFile | Self::PmFromFile)
+    }
+
     /// Why an operator that ModSecurity or Coraza has does not exist here; `None` for the name of any
     /// other. The name is looked up as by [`OperatorName::from_name`].
     #[must_use]

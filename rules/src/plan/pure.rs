@@ -22,11 +22,8 @@ impl PureOperators {
             return None;
         }
         let next = Pure(self.count);
-        // Data files have names, not contents, as arguments; equal names of different folders may differ.
-        let number = match operator.name() {
-            OperatorName::PmFromFile | OperatorName::IpMatchFromFile => next,
-            name => *self.ids.entry((name, operator.raw_argument().into())).or_insert(next),
-        };
+        let key = (operator.name(), operator.raw_argument().into());
+        let number = if operator.name().names_file() { next } else { *self.ids.entry(key).or_insert(next) };
         if number == next {
             self.count += 1;
         }

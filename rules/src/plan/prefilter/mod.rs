@@ -85,8 +85,7 @@ pub(crate) struct PrefilterBuilder {
 impl PrefilterBuilder {
     /// The operator's number, if there is anything that its matches must hold.
     pub(crate) fn screen(&mut self, operator: &Operator) -> Option<Screened> {
-        // Data files have names, not contents, as arguments; equal names of different folders may differ.
-        let by_name = !matches!(operator.name(), OperatorName::PmFromFile);
+        let by_name = !operator.name().names_file();
         let key = (operator.name(), operator.raw_argument().into());
         if by_name && let Some(known) = self.ids.get(&key) {
             return *known;
