@@ -8,7 +8,8 @@ use super::lookup::Item;
 use super::state::State;
 use super::values::Value;
 use crate::plan::{
-    Bits, Features, Gate, PhasePlan, Pipeline, Plan, Screened, Sight, SightId, Sights, TargetId, ViewId,
+    Bits, Features, Gate, PhasePlan, Pipeline, Plan, Screened, Sight, SightId, Sights, TargetId, ViewId, has,
+    put,
 };
 
 /// What was worked out in this phase.
@@ -30,8 +31,6 @@ pub(crate) struct Horizon {
     hot: Vec<u32>,
     /// Per look, one bit for each operator that can match something.
     found: Vec<u64>,
-    /// Words for one bit of each operator.
-    words: usize,
 }
 
 /// What a target or a sight shows.
@@ -88,7 +87,6 @@ impl Horizon {
         self.barren.clear_below(sights.targets() * views);
         self.items.clear();
         self.hot.clear();
-        self.words = sights.operator_words();
         self.found.clear();
         self.open.clear();
     }
@@ -117,9 +115,9 @@ impl Horizon {
     }
 
     /// Begins a look: where the bits of what it finds are.
-    fn begin_look(&mut self) -> u32 {
+    fn begin_look(&mut self, sights: &Sights) -> u32 {
         let from = self.found.len();
-        self.found.resize(from + self.words, 0);
+        self.found.resize(from + sights.operator_words(), 0);
         u32::try_from(from).unwrap_or(u32::MAX)
     }
 
@@ -131,13 +129,10 @@ impl Horizon {
         let found = self.found.get_mut(look as usize..).unwrap_or_default();
         let mut any = false;
         for operator in candidates {
-            let (word, bit) = (operator.0 as usize / 64, 1 << (operator.0 % 64));
-            if wanted.is_some_and(|wanted| wanted.get(word).is_none_or(|word| word & bit == 0)) {
-                continue;
-            }
-            any = true;
-            if let Some(word) = found.get_mut(word) {
-                *word |= bit;
+            let operator = operator.0 as usize;
+            if wanted.is_none_or(|wanted| has(wanted, operator)) {
+                any = true;
+                put(found, operator);
             }
         }
         any
@@ -145,9 +140,9 @@ impl Horizon {
 
     /// Opens the gates of a sight whose operators were found by a look.
     fn open(&mut self, sights: &Sights, sight: SightId, look: u32, view: ViewId) {
+        let found = self.found.get(look as usize..).unwrap_or_default();
         for (operator, gate) in sights.tests(sight) {
-            let word = self.found.get(look as usize + operator.0 as usize / 64);
-            if word.is_none_or(|word| word >> (operator.0 % 64) & 1 == 0) {
+            if !has(found, operator.0 as usize) {
                 continue;
             }
             let gate = sights.gate_place(*gate, view);
@@ -246,7 +241,7 @@ impl State {
             return Shown { items: Range::default(), ..raw };
         }
         let wanted = plan.sights().wanted(sight);
-        let (from, look) = (end(&self.horizon.hot), self.horizon.begin_look());
+        let (from, look) = (end(&self.horizon.hot), self.horizon.begin_look(plan.sights()));
         // Those that the chain leaves alone are known already, and few.
         for at in raw.hot.from..raw.hot.to {
             let Some(&position) = self.horizon.hot.get(at as usize) else { break };
@@ -293,7 +288,7 @@ impl State {
         if range.is_empty() {
             self.horizon.barren.insert(place);
         } else {
-            shown.found = self.horizon.begin_look();
+            shown.found = self.horizon.begin_look(plan.sights());
             let first_hot = end(&self.horizon.hot);
             for (position, item) in (from..).zip(range.of(&items)) {
                 let candidates = self.values.candidates(item.value, plan.prefilter());

@@ -1,5 +1,19 @@
 //! Sets of small numbers, one bit each.
 
+/// Whether a number is in a set of words.
+#[inline]
+pub(crate) fn has(words: &[u64], number: usize) -> bool {
+    words.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
+}
+
+/// Adds a number to a set of words; one beyond them is left out.
+#[inline]
+pub(crate) fn put(words: &mut [u64], number: usize) {
+    if let Some(word) = words.get_mut(number / 64) {
+        *word |= 1 << (number % 64);
+    }
+}
+
 /// A set of numbers below some bound.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bits {
@@ -21,14 +35,12 @@ impl Bits {
     /// Adds a number; one beyond the bound is left out.
     #[inline]
     pub(crate) fn insert(&mut self, number: usize) {
-        if let Some(word) = self.words.get_mut(number / 64) {
-            *word |= 1 << (number % 64);
-        }
+        put(&mut self.words, number);
     }
 
     #[inline]
     pub(crate) fn contains(&self, number: usize) -> bool {
-        self.words.get(number / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
+        has(&self.words, number)
     }
 
     /// The least number from `from` on.

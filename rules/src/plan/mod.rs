@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use audit::AuditPlan;
-pub(crate) use bits::Bits;
+pub(crate) use bits::{Bits, has, put};
 pub(crate) use client::{MarkPlan, TreePlan};
 pub(crate) use constants::{Constant, Constants};
 pub(crate) use features::Features;

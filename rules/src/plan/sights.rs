@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
+use super::bits::put;
 use super::grouped::Grouped;
 use super::pipeline::PipelineId;
 use super::prefilter::Screened;
@@ -148,8 +149,8 @@ impl Sights {
                 _ => &[],
             };
             for place in parts.iter().map(|(_, part)| part).chain([&sight]) {
-                let word = place.0 as usize * words + operator.0 as usize / 64;
-                self.wanted.get_mut(word).into_iter().for_each(|word| *word |= 1 << (operator.0 % 64));
+                let wanted = self.wanted.get_mut(place.0 as usize * words..).unwrap_or_default();
+                put(wanted, operator.0 as usize);
             }
         }
         let tests = self.gates.iter().zip((0..).map(GateId));

@@ -8,7 +8,7 @@
 
 use super::{Entry, Extent, STEPS, UNKNOWN, Value, Values};
 use crate::eval::index::Found;
-use crate::plan::{Pure, Screened};
+use crate::plan::{Pure, Screened, has, put};
 
 /// Most values that stay beside the constants.
 const MOST: usize = 2048;
@@ -81,11 +81,8 @@ impl Values {
     /// Whether an operator matches a value, if that is known.
     pub(crate) fn result(&self, value: Value, operator: Pure) -> Option<bool> {
         let row = self.entries.get(value.0 as usize)?.results as usize;
-        let (word, bit) = (row.checked_add(operator.0 as usize / 64)?, operator.0 % 64);
-        let known = self.familiar.results.get(word)? >> bit & 1 == 1;
-        known.then(|| {
-            self.familiar.results.get(word + self.familiar.words).is_some_and(|row| row >> bit & 1 == 1)
-        })
+        let (known, matching) = self.familiar.results.get(row..)?.split_at_checked(self.familiar.words)?;
+        has(known, operator.0 as usize).then(|| has(matching, operator.0 as usize))
     }
 
     /// Notes whether an operator matches a value, if the value stays.
@@ -103,12 +100,11 @@ impl Values {
             entry.results = u32::try_from(row).unwrap_or(UNKNOWN);
             familiar.results.resize(row + 2 * familiar.words, 0);
         }
-        let (word, bit) = (entry.results as usize + operator.0 as usize / 64, 1 << (operator.0 % 64));
-        if let Some(known) = familiar.results.get_mut(word) {
-            *known |= bit;
-        }
-        if let Some(matching) = familiar.results.get_mut(word + familiar.words).filter(|_| matches) {
-            *matching |= bit;
+        let row = familiar.results.get_mut(entry.results as usize..).unwrap_or_default();
+        let Some((known, matching)) = row.split_at_mut_checked(familiar.words) else { return };
+        put(known, operator.0 as usize);
+        if matches {
+            put(matching, operator.0 as usize);
         }
     }
 
