@@ -8,11 +8,12 @@
 
 use rustc_hash::FxHashMap;
 
+use super::byte_set::bits;
 use super::way_set::{Way, WaySet};
 use crate::copy::equal;
 
 /// Bits of a map's index: 32 KiB.
-const INDEX_BITS: u32 = 12;
+const INDEX_BITS: u32 = 13;
 const MAP_WORDS: usize = 1 << INDEX_BITS;
 /// Literals that share a gram, at most, as long as they have another one to be known by: what a text made
 /// of one gram can cost per byte.
@@ -25,7 +26,7 @@ const HEAD: usize = 8;
 pub(super) struct Scanner {
     /// By the hash of three bytes, which fourth ones follow them in grams: the bits of their [`MASKS`]. [`THREE`] where the
     /// three are a gram themselves.
-    map: Box<[u64; MAP_WORDS]>,
+    map: Box<[u32; MAP_WORDS]>,
     /// Literals that are known by three bytes, and by four.
     threes: Grams,
     fours: Grams,
@@ -71,34 +72,36 @@ fn hash(gram: u32) -> u32 {
     gram.wrapping_mul(0x9E37_79B1)
 }
 
-/// The place of three bytes in the map.
+/// The place of three bytes in the map, of which there may be a fourth.
 #[inline]
-fn place(three: u32) -> usize {
-    (hash(three) >> (32 - INDEX_BITS)) as usize
+fn place(window: u32) -> usize {
+    (hash(window << 8) >> (32 - INDEX_BITS)) as usize
 }
 
 #[inline]
-fn mask(byte: u8) -> u64 {
+fn mask(byte: u8) -> u32 {
     #[expect(clippy::indexing_slicing, reason = "there is one for each byte")]
     MASKS[usize::from(byte)]
 }
 
 /// Whatever the fourth byte is.
-const THREE: u64 = u64::MAX;
+const THREE: u32 = u32::MAX;
 /// Bytes that are taken in at once.
 const STEP: usize = 4;
+/// Steps after which what they found is looked up: as many as a word has bits for their bytes.
+const STEPS: usize = 8;
 /// The lower three bytes of four.
 const LOWER_THREE: u32 = 0x00ff_ffff;
 
 /// Two bits for each byte.
-static MASKS: [u64; 256] = {
+static MASKS: [u32; 256] = {
     let mut masks = [0; 256];
     let mut byte = 0;
     while byte < 256 {
         let mixed = (byte as u32 + 1).wrapping_mul(0x9E37_79B1);
         #[expect(clippy::indexing_slicing, reason = "a constant")]
         {
-            masks[byte] = 1 << ((mixed >> 20) % 64) | 1 << ((mixed >> 10) % 64);
+            masks[byte] = 1 << ((mixed >> 20) % 32) | 1 << ((mixed >> 10) % 32);
         }
         byte += 1;
     }
@@ -195,11 +198,11 @@ impl Scanner {
             if length == 4 { &mut fours } else { &mut threes }.push((gram, entry));
         }
         let mut map = Box::new([0; MAP_WORDS]);
-        let mut mark = |three: u32, bits: u64| {
+        let mut mark = |three: u32, bits: u32| {
             map.get_mut(place(three)).into_iter().for_each(|word| *word |= bits);
         };
         threes.iter().for_each(|(gram, _)| mark(*gram, THREE));
-        fours.iter().for_each(|(gram, _)| mark(gram & LOWER_THREE, mask((gram >> 24) as u8)));
+        fours.iter().for_each(|(gram, _)| mark(*gram, mask((gram >> 24) as u8)));
         Self {
             map,
             threes: Grams::new(threes),
@@ -223,20 +226,29 @@ impl Scanner {
     }
 
     /// Looks at the grams that begin at the first `count` bytes of `lower`. A function of its own, so that the loop has
-    /// all registers.
+    /// all registers; what it finds is looked up outside of it.
     #[inline(never)]
     fn scan_lower(&self, lower: &[u8], count: usize, found: &mut WaySet) {
         let (steps, _) = lower.as_chunks::<STEP>();
-        let mut bytes = steps.first().map_or(0, |step| u64::from(u32::from_le_bytes(*step)));
-        for (step, next) in steps.iter().skip(1).enumerate() {
-            bytes |= u64::from(u32::from_le_bytes(*next)) << 32;
-            for at in 0..STEP {
-                let window = (bytes >> (8 * at)) as u32;
-                if self.may_begin(window) {
-                    self.look_up(lower, step * STEP + at, count, window, found);
+        let Some((first, steps)) = steps.split_first() else { return };
+        let mut bytes = u64::from(u32::from_le_bytes(*first));
+        let mut start = 0;
+        for block in steps.chunks(STEPS) {
+            let mut hits: u32 = 0;
+            for next in block {
+                bytes |= u64::from(u32::from_le_bytes(*next)) << 32;
+                for at in 0..STEP {
+                    let hit = u32::from(self.may_begin((bytes >> (8 * at)) as u32));
+                    hits |= hit << at;
                 }
+                bytes >>= 32;
+                hits = hits.rotate_right(4);
             }
-            bytes >>= 32;
+            hits >>= 4 * (STEPS - block.len());
+            for hit in bits(hits.into()) {
+                self.look_up(lower, start + hit as usize, count, found);
+            }
+            start += STEP * STEPS;
         }
     }
 
@@ -244,19 +256,21 @@ impl Scanner {
     #[inline]
     fn may_begin(&self, window: u32) -> bool {
         #[expect(clippy::indexing_slicing, reason = "a place has INDEX_BITS bits, the map as many words")]
-        let word = self.map[place(window & LOWER_THREE)];
+        let word = self.map[place(window)];
         !word & mask((window >> 24) as u8) == 0
     }
 
     /// Adds the owners of literals with a gram that may begin at `start` of `lower`, if that is among its first `count`
     /// bytes.
     #[inline(never)]
-    fn look_up(&self, lower: &[u8], start: usize, count: usize, window: u32, found: &mut WaySet) {
+    fn look_up(&self, lower: &[u8], start: usize, count: usize, found: &mut WaySet) {
+        let Some(window) = lower.get(start..).and_then(|rest| rest.first_chunk()) else { return };
+        let window = u32::from_le_bytes(*window);
         if start >= count {
             return;
         }
         self.compare(lower, start, self.fours.entries(window), found);
-        if self.map.get(place(window & LOWER_THREE)) == Some(&THREE) {
+        if self.map.get(place(window)) == Some(&THREE) {
             self.compare(lower, start, self.threes.entries(window & LOWER_THREE), found);
         }
     }
