@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::bytes::{copy_to, is_blank, utf8_sequence};
+use super::bytes::{any, copy_to, is_blank, utf8_sequence};
 use crate::copy::write;
 
 /// `lowercase`: ASCII only, as ModSecurity in the C locale.
@@ -136,14 +136,10 @@ pub(super) fn replace_nulls(input: &[u8], out: &mut Vec<u8>) -> bool {
 /// Whether a byte stands twice in a row, found out as by [`any`].
 fn any_doubled(input: &[u8], byte: u8) -> bool {
     let next = input.get(1..).unwrap_or_default();
-    let mut blocks = input.chunks(32).zip(next.chunks(32));
-    blocks.any(|(block, next)| {
-        block.iter().zip(next).fold(false, |found, (&one, &other)| found | ((one == byte) & (other == byte)))
-    })
-}
-
-/// Whether `test` holds for any byte. Whole blocks are tested without a branch per byte, so that the
-/// compiler may use vector instructions.
-fn any(input: &[u8], test: impl Fn(u8) -> bool) -> bool {
-    input.chunks(32).any(|block| block.iter().fold(false, |found, &byte| found | test(byte)))
+    let (blocks, rest) = next.as_chunks::<32>();
+    let doubled = |(&one, &other): (&u8, &u8)| (one == byte) & (other == byte);
+    let (these, _) = input.as_chunks::<32>();
+    let mut pairs = these.iter().zip(blocks);
+    pairs.any(|(block, next)| block.iter().zip(next).fold(false, |found, pair| found | doubled(pair)))
+        || input.iter().skip(next.len() - rest.len()).zip(rest).any(doubled)
 }

@@ -1,71 +1,62 @@
 //! `cmdLine`: what shells of several kinds read as the same command becomes the same bytes.
 
-use super::bytes::copy_to;
+use super::bytes::any;
 use crate::copy::write;
 
 /// What becomes of a byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Stays,
+#[derive(Clone, Copy, Debug)]
+struct Rule {
+    /// What stands for it.
+    byte: u8,
     /// It goes.
-    Dropped,
+    dropped: bool,
     /// One blank stands for it and its like.
-    Blank,
+    blank: bool,
     /// No blank stands before it.
-    Closes,
+    closes: bool,
 }
 
-static KINDS: [Kind; 256] = {
-    let mut kinds = [Kind::Stays; 256];
+static RULES: [Rule; 256] = {
+    let mut rules = [Rule { byte: 0, dropped: false, blank: false, closes: false }; 256];
     let mut byte = 0;
     while byte < 256 {
+        let from = byte as u8;
+        let blank = matches!(from, b' ' | b',' | b';' | b'\t' | b'\r' | b'\n');
         #[expect(clippy::indexing_slicing, reason = "a constant")]
         {
-            kinds[byte] = match byte as u8 {
-                b'"' | b'\'' | b'\\' | b'^' => Kind::Dropped,
-                b' ' | b',' | b';' | b'\t' | b'\r' | b'\n' => Kind::Blank,
-                b'/' | b'(' => Kind::Closes,
-                _ => Kind::Stays,
+            rules[byte] = Rule {
+                byte: if blank { b' ' } else { from.to_ascii_lowercase() },
+                dropped: matches!(from, b'"' | b'\'' | b'\\' | b'^'),
+                blank,
+                closes: matches!(from, b'/' | b'('),
             };
         }
         byte += 1;
     }
-    kinds
+    rules
 };
 
-fn kind(byte: u8) -> Kind {
-    KINDS.get(usize::from(byte)).copied().unwrap_or(Kind::Stays)
+fn rule(byte: u8) -> Rule {
+    #[expect(clippy::indexing_slicing, reason = "there is one for each byte")]
+    RULES[usize::from(byte)]
 }
 
 /// `cmdLine`: drops `"`, `'`, `\` and `^`; runs of blanks, commas, semicolons, tabs and line ends become
 /// one blank, none before `/` and `(`; ASCII letters become lower-case.
 pub(super) fn normalise(input: &[u8], out: &mut Vec<u8>) -> bool {
-    let first = input
-        .iter()
-        .position(|&byte| byte.is_ascii_uppercase() || matches!(kind(byte), Kind::Dropped | Kind::Blank));
-    let Some(first) = first else { return false };
-    let rest = copy_to(out, input, Some(first));
-    write(out, rest.len(), |out| {
+    if !any(input, |byte| rule(byte).dropped | rule(byte).blank | byte.is_ascii_uppercase()) {
+        return false;
+    }
+    write(out, input.len(), |out| {
         let mut after_blank = false;
-        for &byte in rest {
-            match kind(byte) {
-                Kind::Stays => {
-                    out.put(byte.to_ascii_lowercase());
-                    after_blank = false;
-                }
-                Kind::Dropped => {}
-                Kind::Blank => {
-                    out.put_if(b' ', !after_blank);
-                    after_blank = true;
-                }
-                Kind::Closes => {
-                    if after_blank {
-                        out.take_back();
-                    }
-                    out.put(byte);
-                    after_blank = false;
-                }
+        for &byte in input {
+            let Rule { byte, dropped, blank, closes } = rule(byte);
+            if closes & after_blank {
+                out.take_back();
             }
+            // No branch depends on what most texts are full of.
+            out.put_if(byte, !(dropped | (blank & after_blank)));
+            after_blank = blank | (dropped & after_blank);
         }
     });
     true

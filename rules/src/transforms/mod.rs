@@ -22,6 +22,8 @@ mod tests;
 mod unicode;
 mod url;
 
+use crate::copy::equal;
+
 macro_rules! transformations {
     ($( $(#[$doc:meta])* $variant:ident $name:literal $([$($alias:literal),+])?, )+) => {
         /// A SecLang transformation. `none` is not among them: it is resolved when rules are read.
@@ -172,6 +174,6 @@ impl Transformation {
             Self::Utf8ToUnicode => unicode::escape(input, out),
         };
         // What was written may be what was there: a `%` that is no escape, a single blank.
-        written && out.as_slice() != input
+        written && !equal(out, input)
     }
 }

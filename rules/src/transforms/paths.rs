@@ -1,22 +1,24 @@
 //! Paths: repeated slashes, `.` and `..` resolved without a file system, as ModSecurity does.
 
-use memchr::memrchr;
+use memchr::{memchr2, memrchr};
 
 /// `normalizePath`: `/` separates.
 ///
 /// A path that begins with `/` is never left through `..`; one that does not keeps the `..` it can't
 /// resolve. A trailing slash stays, unless nothing else does.
 pub(super) fn normalise(input: &[u8], out: &mut Vec<u8>) -> bool {
-    resolve(input, |byte| byte == b'/', out)
+    resolve(input, b'/', out)
 }
 
 /// `normalizePathWin`: `\` separates as well, and becomes `/`.
 pub(super) fn normalise_windows(input: &[u8], out: &mut Vec<u8>) -> bool {
-    resolve(input, |byte| matches!(byte, b'/' | b'\\'), out)
+    resolve(input, b'\\', out)
 }
 
-fn resolve(input: &[u8], separates: impl Fn(u8) -> bool + Copy, out: &mut Vec<u8>) -> bool {
-    if !needs_work(input, separates) {
+/// Resolves a path in which `/` separates, and another byte as well.
+fn resolve(input: &[u8], other: u8, out: &mut Vec<u8>) -> bool {
+    let separates = |byte: u8| byte == b'/' || byte == other;
+    if !needs_work(input, other) {
         return false;
     }
     out.reserve(input.len());
@@ -52,13 +54,18 @@ fn resolve(input: &[u8], separates: impl Fn(u8) -> bool + Copy, out: &mut Vec<u8
 }
 
 /// Whether a separator is not a slash, or a segment is `.`, `..` or empty in the middle.
-fn needs_work(input: &[u8], separates: impl Fn(u8) -> bool + Copy) -> bool {
-    let mut start = 0;
-    input.split(|&byte| separates(byte)).any(|segment| {
-        let (begin, end) = (start, start + segment.len());
-        start = end + 1;
-        input.get(end).is_some_and(|&separator| separator != b'/')
-            || matches!(segment, b"." | b"..")
-            || (segment.is_empty() && begin > 0 && end < input.len())
-    })
+fn needs_work(input: &[u8], other: u8) -> bool {
+    let mut rest = input;
+    loop {
+        let found = memchr2(b'/', other, rest);
+        let (segment, tail) = rest.split_at(found.unwrap_or(rest.len()));
+        let is_first = rest.len() == input.len();
+        match (segment, tail) {
+            (b"." | b"..", _) => return true,
+            (b"", [_, ..]) if !is_first => return true,
+            (_, [separator, ..]) if *separator != b'/' => return true,
+            (_, []) => return false,
+            (_, [_, after @ ..]) => rest = after,
+        }
+    }
 }

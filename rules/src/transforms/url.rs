@@ -1,54 +1,50 @@
 //! URL encoding.
 
-use memchr::memchr2;
+use memchr::{memchr, memchr2};
 
 use super::best_fit;
 use super::bytes::{copy_to, hex_digit, hex_pair};
 
 /// `urlDecode`: `+` and `%HH`. A `%` without two hex digits stays.
 pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) -> bool {
-    let Some(first) = memchr2(b'%', b'+', input) else { return false };
-    out.reserve(input.len());
-    let mut rest = copy_to(out, input, Some(first));
-    while let [byte, tail @ ..] = rest {
-        rest = if *byte == b'+' {
-            out.push(b' ');
-            tail
-        } else {
-            percent(tail, out)
-        };
-        rest = copy_to(out, rest, memchr2(b'%', b'+', rest));
-    }
-    true
+    decode_with(input, out, percent)
 }
 
 /// `urlDecodeUni`: also `%uHHHH`, which gives one byte: the best fit in ASCII, else the low byte of the
 /// code. A `%u` without four hex digits stays.
 pub(super) fn decode_unicode(input: &[u8], out: &mut Vec<u8>) -> bool {
-    let Some(first) = memchr2(b'%', b'+', input) else { return false };
-    out.reserve(input.len());
-    let mut rest = copy_to(out, input, Some(first));
-    while let [byte, tail @ ..] = rest {
-        rest = match (byte, tail) {
-            (b'+', _) => {
-                out.push(b' ');
-                tail
+    decode_with(input, out, |tail, out| match tail {
+        [letter @ (b'u' | b'U'), after @ ..] => match code_unit(after) {
+            Some((code, after)) => {
+                out.push(best_fit::to_ascii(code).unwrap_or(code as u8));
+                after
             }
-            (_, [letter @ (b'u' | b'U'), after @ ..]) => match code_unit(after) {
-                Some((code, after)) => {
-                    out.push(best_fit::to_ascii(code).unwrap_or(code as u8));
-                    after
-                }
-                None => {
-                    out.extend([b'%', *letter]);
-                    after
-                }
-            },
-            _ => percent(tail, out),
-        };
-        rest = copy_to(out, rest, memchr2(b'%', b'+', rest));
+            None => {
+                out.extend([b'%', *letter]);
+                after
+            }
+        },
+        _ => percent(tail, out),
+    })
+}
+
+/// Decodes `+`, and what follows each `%` with `escape`, which returns the rest.
+fn decode_with<'a>(
+    input: &'a [u8],
+    out: &mut Vec<u8>,
+    escape: impl Fn(&'a [u8], &mut Vec<u8>) -> &'a [u8],
+) -> bool {
+    if memchr2(b'%', b'+', input).is_none() {
+        return false;
     }
-    true
+    out.reserve(input.len());
+    let mut rest = input;
+    loop {
+        let (plain, tail) = rest.split_at(memchr(b'%', rest).unwrap_or(rest.len()));
+        out.extend(plain.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }));
+        let [_, tail @ ..] = tail else { return true };
+        rest = escape(tail, out);
+    }
 }
 
 /// `urlEncode`: letters, digits and `*` stay, a blank becomes `+`, the rest `%hh`.

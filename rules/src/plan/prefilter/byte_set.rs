@@ -8,11 +8,15 @@ impl ByteSet {
     /// The bytes that are in a long text. They are noted in a table first: stores to it don't wait for each other.
     pub(crate) fn of_long(text: &[u8]) -> Self {
         let mut seen = [0u8; 256];
-        for &byte in text {
-            if let Some(cell) = seen.get_mut(usize::from(byte)) {
-                *cell = 1;
+        let mut note = |byte: u8| {
+            #[expect(clippy::indexing_slicing, reason = "there is a cell for each byte")]
+            {
+                seen[usize::from(byte)] = 1;
             }
-        }
+        };
+        let (words, rest) = text.as_chunks::<8>();
+        words.iter().for_each(|word| word.iter().for_each(|&byte| note(byte)));
+        rest.iter().for_each(|&byte| note(byte));
         let mut set = Self::default();
         for (word, cells) in set.0.iter_mut().zip(seen.chunks_exact(64)) {
             *word = cells.iter().rev().fold(0, |bits, &cell| bits << 1 | u64::from(cell));
