@@ -37,18 +37,21 @@ pub(crate) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Writes a byte.
-    #[inline]
-    pub(crate) fn put(&mut self, byte: u8) {
-        self.put_if(byte, true);
-    }
-
     /// Writes a byte if it is to be there; no branch depends on that.
     #[inline]
     pub(crate) fn put_if(&mut self, byte: u8, wanted: bool) {
         if let Some(place) = self.room.get_mut(self.length) {
             *place = byte;
             self.length += usize::from(wanted);
+        }
+    }
+
+    /// Writes all of these.
+    #[inline]
+    pub(crate) fn put_all<const N: usize>(&mut self, bytes: [u8; N]) {
+        if let Some(place) = self.room.get_mut(self.length..).and_then(|room| room.first_chunk_mut()) {
+            *place = bytes;
+            self.length += N;
         }
     }
 

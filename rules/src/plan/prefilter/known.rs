@@ -5,7 +5,8 @@ use std::rc::Rc;
 use regex_syntax::hir::{Class, Hir, HirKind, Literal, Repetition};
 
 use super::byte_set::{ByteSet, chance, rarest_byte};
-use super::strings::{Literals, Starts};
+use super::fold;
+use super::strings::{LONGEST, Literals, Starts};
 
 /// Most members of a class that is spelt out.
 const WIDEST_CLASS: usize = 16;
@@ -92,13 +93,13 @@ fn rarer(first: Option<Rc<Literals>>, second: Option<Rc<Literals>>) -> Option<Rc
 }
 
 fn of_literal(Literal(bytes): &Literal) -> Known {
-    let lower = bytes.to_ascii_lowercase();
+    let text = fold::text(bytes);
     // Of a long literal the rarest stretch is looked for.
-    let stretch = lower.windows(lower.len().clamp(1, 8)).min_by(|a, b| chance(a).total_cmp(&chance(b)));
+    let stretch = text.windows(text.len().clamp(1, LONGEST)).min_by(|a, b| chance(a).total_cmp(&chance(b)));
     Known {
-        starts: Starts::of([&*lower]).map(Rc::new),
+        starts: Starts::of([&*text]).map(Rc::new),
         literals: stretch.and_then(|stretch| Starts::of([stretch])?.literals()).map(Rc::new),
-        bytes: rarest(lower.iter().map(|&byte| ByteSet::folded(byte)).collect()),
+        bytes: rarest(bytes.iter().map(|&byte| ByteSet::folded(byte)).collect()),
     }
 }
 
@@ -118,8 +119,8 @@ fn of_class(class: &Class) -> Known {
         }
     };
     let members: ByteSet = ranges.into_iter().flat_map(|(start, end)| start..=end).collect();
-    let lower: ByteSet = members.iter().map(|byte| byte.to_ascii_lowercase()).collect();
-    let spelt: Vec<u8> = lower.iter().collect();
+    let folded: ByteSet = members.iter().map(fold::byte).collect();
+    let spelt: Vec<u8> = folded.iter().collect();
     let few = spelt.len() <= WIDEST_CLASS;
     let starts = few.then(|| Starts::of(spelt.chunks(1))).flatten();
     Known { starts: starts.map(Rc::new), literals: None, bytes: vec![members] }
@@ -129,6 +130,16 @@ fn of_repetition(repetition: &Repetition) -> Known {
     let sub = Node::of(&repetition.sub).known;
     match (repetition.min, repetition.max) {
         (1, Some(1)) => sub,
+        (least, _) if is_white(&sub) => {
+            // A run of white space is a blank, however long.
+            let starts =
+                Starts::of([b" ".as_slice()].into_iter().chain((least == 0).then_some(b"".as_slice())));
+            Known {
+                starts: starts.map(Rc::new),
+                bytes: if least == 0 { Vec::new() } else { sub.bytes },
+                ..sub
+            }
+        }
         (0, Some(1)) => {
             let starts = sub.starts.and_then(|starts| starts.or(&Starts::empty()));
             Known { starts: starts.map(Rc::new), ..Known::default() }
@@ -139,6 +150,12 @@ fn of_repetition(repetition: &Repetition) -> Known {
         // At least once: what one turn needs is needed.
         _ => Known { starts: sub.starts.map(|starts| Rc::new(Starts::clone(&starts).open())), ..sub },
     }
+}
+
+/// Whether all that a part matches is one byte of white space.
+fn is_white(part: &Known) -> bool {
+    matches!(part.bytes.as_slice(), [only] if only.iter().all(fold::is_white))
+        && part.starts.as_ref().is_some_and(|starts| starts.is_whole(b" "))
 }
 
 /// Of parts one behind the other.
@@ -156,6 +173,10 @@ fn row<'k>(parts: impl Iterator<Item = &'k Known>) -> Known {
         known.literals = rarer(known.literals, part.literals.clone());
         let longer = part.starts.as_ref().filter(|_| run.can_grow()).and_then(|next| run.then(next));
         if let Some(longer) = longer {
+            // What there are too many of to stay as long as they were may tell less than they did.
+            if longer.shortest() < run.shortest() {
+                known.literals = rarer(known.literals, run.literals().map(Rc::new));
+            }
             run = Rc::new(longer);
             continue;
         }

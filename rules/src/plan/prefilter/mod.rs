@@ -13,6 +13,7 @@
 //! the same bytes through different transformations share it.
 
 mod byte_set;
+mod fold;
 mod known;
 mod requirement;
 mod scanner;
@@ -186,10 +187,10 @@ impl Prefilter {
         }
     }
 
-    /// Adds the ways whose literals are in a text, in whatever case, to a set. `lower` is memory for a copy of the text.
-    pub(crate) fn scan(&self, text: &[u8], lower: &mut Vec<u8>, ways: &mut WaySet) {
+    /// Adds the ways whose literals are in a text, folded, to a set. `folded` is memory for a copy of the text.
+    pub(crate) fn scan(&self, text: &[u8], folded: &mut Vec<u8>, ways: &mut WaySet) {
         ways.fit(self.operators.len());
-        self.scanner.scan(text, lower, ways);
+        self.scanner.scan(text, folded, ways);
     }
 
     /// Adds the operators that can match a text to `out`, in order. `bytes` are those that it holds, and `ways` is what

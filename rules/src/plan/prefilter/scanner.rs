@@ -9,6 +9,7 @@
 use rustc_hash::FxHashMap;
 
 use super::byte_set::bits;
+use super::fold;
 use super::way_set::{Way, WaySet};
 use crate::copy::equal;
 
@@ -21,7 +22,7 @@ const CROWDED: usize = 12;
 /// Bytes that are compared at once.
 const HEAD: usize = 8;
 
-/// Finds literals, without regard to ASCII case.
+/// Finds literals in texts that are [folded](fold).
 #[derive(Debug)]
 pub(super) struct Scanner {
     /// By the hash of three bytes, which fourth ones follow them in grams: the bits of their [`MASKS`]. [`THREE`] where the
@@ -169,7 +170,7 @@ impl Grams {
 }
 
 impl Scanner {
-    /// A scanner for these lower-case literals of three bytes or more. `chance` estimates how likely some
+    /// A scanner for these folded literals of three bytes or more. `chance` estimates how likely some
     /// bytes are to stand at a place of ordinary text.
     pub(super) fn new(literals: Vec<(&[u8], Vec<Way>)>, chance: impl Fn(&[u8]) -> f64) -> Self {
         let mut crowds: FxHashMap<(usize, u32), usize> = FxHashMap::default();
@@ -212,24 +213,24 @@ impl Scanner {
         }
     }
 
-    /// Adds the owners of all literals that are in `text` to `found`. `lower` is memory for a copy of it.
-    pub(super) fn scan(&self, text: &[u8], lower: &mut Vec<u8>, found: &mut WaySet) {
+    /// Adds the owners of all literals that are in `text` to `found`. `folded` is memory for a copy of it.
+    pub(super) fn scan(&self, text: &[u8], folded: &mut Vec<u8>, found: &mut WaySet) {
         if text.len() < 3 {
             return;
         }
-        lower.clear();
-        lower.extend_from_slice(text);
-        lower.make_ascii_lowercase();
+        folded.clear();
+        fold::append(text, folded);
+        let count = folded.len().saturating_sub(2);
         // What is compared may reach beyond the end, where a byte completes the last gram of three.
-        lower.extend_from_slice(&[0; HEAD]);
-        self.scan_lower(lower, text.len() - 2, found);
+        folded.extend_from_slice(&[0; HEAD]);
+        self.scan_folded(folded, count, found);
     }
 
-    /// Looks at the grams that begin at the first `count` bytes of `lower`. A function of its own, so that the loop has
+    /// Looks at the grams that begin at the first `count` bytes of `folded`. A function of its own, so that the loop has
     /// all registers; what it finds is looked up outside of it.
     #[inline(never)]
-    fn scan_lower(&self, lower: &[u8], count: usize, found: &mut WaySet) {
-        let (steps, _) = lower.as_chunks::<STEP>();
+    fn scan_folded(&self, folded: &[u8], count: usize, found: &mut WaySet) {
+        let (steps, _) = folded.as_chunks::<STEP>();
         let Some((first, steps)) = steps.split_first() else { return };
         let mut bytes = u64::from(u32::from_le_bytes(*first));
         let mut start = 0;
@@ -246,7 +247,7 @@ impl Scanner {
             }
             hits >>= 4 * (STEPS - block.len());
             for hit in bits(hits.into()) {
-                self.look_up(lower, start + hit as usize, count, found);
+                self.look_up(folded, start + hit as usize, count, found);
             }
             start += STEP * STEPS;
         }
@@ -260,32 +261,33 @@ impl Scanner {
         !word & mask((window >> 24) as u8) == 0
     }
 
-    /// Adds the owners of literals with a gram that may begin at `start` of `lower`, if that is among its first `count`
+    /// Adds the owners of literals with a gram that may begin at `start` of `folded`, if that is among its first `count`
     /// bytes.
     #[inline(never)]
-    fn look_up(&self, lower: &[u8], start: usize, count: usize, found: &mut WaySet) {
-        let Some(window) = lower.get(start..).and_then(|rest| rest.first_chunk()) else { return };
+    fn look_up(&self, folded: &[u8], start: usize, count: usize, found: &mut WaySet) {
+        let Some(window) = folded.get(start..).and_then(|rest| rest.first_chunk()) else { return };
         let window = u32::from_le_bytes(*window);
         if start >= count {
             return;
         }
-        self.compare(lower, start, self.fours.entries(window), found);
+        self.compare(folded, start, self.fours.entries(window), found);
         if self.map.get(place(window)) == Some(&THREE) {
-            self.compare(lower, start, self.threes.entries(window & LOWER_THREE), found);
+            self.compare(folded, start, self.threes.entries(window & LOWER_THREE), found);
         }
     }
 
-    /// Compares literals whose gram begins at `start` of `lower`.
-    fn compare(&self, lower: &[u8], start: usize, entries: &[Entry], found: &mut WaySet) {
+    /// Compares literals whose gram begins at `start` of `folded`.
+    fn compare(&self, folded: &[u8], start: usize, entries: &[Entry], found: &mut WaySet) {
         for entry in entries {
             let Some(from) = start.checked_sub(entry.offset as usize) else { continue };
-            let Some(here) = lower.get(from..).and_then(|rest| rest.first_chunk::<HEAD>()) else { continue };
+            let Some(here) = folded.get(from..).and_then(|rest| rest.first_chunk::<HEAD>()) else { continue };
             if u64::from_le_bytes(*here) & entry.mask != entry.head {
                 continue;
             }
             let tail = range(&self.tails, entry.tail);
             let after = from + HEAD;
-            if tail.is_empty() || lower.get(after..after + tail.len()).is_some_and(|rest| equal(rest, tail)) {
+            if tail.is_empty() || folded.get(after..after + tail.len()).is_some_and(|rest| equal(rest, tail))
+            {
                 range(&self.owners, entry.owners).iter().for_each(|owner| found.put(*owner));
             }
         }

@@ -8,13 +8,17 @@ use super::byte_set::chance;
 const MOST: usize = 512;
 /// Fewest bytes of a string that a scan looks for: shorter ones are everywhere, and the scan goes by trigrams.
 const SHORTEST: usize = 3;
-/// Most bytes of a string: longer ones tell nothing more.
-const LONGEST: usize = 8;
+/// Most bytes of a string.
+pub(super) const LONGEST: usize = 16;
+/// Most bytes of each of more than a few strings: longer ones tell nothing more, where one alone may be markup
+/// that all pages have for its first eight.
+const LONGEST_OF_MANY: usize = 8;
+const FEW: usize = 8;
 
 /// A string that some matches of a part of a pattern begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Start {
-    /// Lower-case; zeros behind the end.
+    /// Folded; zeros behind the end.
     bytes: [u8; LONGEST],
     length: u8,
     /// Those matches are this string; others go on behind it.
@@ -28,10 +32,13 @@ impl Start {
         self.bytes.get(..usize::from(self.length)).unwrap_or_default()
     }
 
-    /// With `more` behind it, as far as it fits.
+    /// With `more` behind it, as far as it fits; white space on both sides is one run.
     fn then(mut self, more: &[u8], whole: bool) -> Self {
         self.whole = whole;
         for &byte in more {
+            if byte == b' ' && self.text().last() == Some(&b' ') {
+                continue;
+            }
             let Some(place) = self.bytes.get_mut(usize::from(self.length)) else {
                 self.whole = false;
                 break;
@@ -52,7 +59,7 @@ impl Start {
     }
 }
 
-/// Strings such that each match of a part of a pattern, in lower case, begins with one of them.
+/// Strings such that each match of a part of a pattern, folded, begins with one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Starts(Vec<Start>);
 
@@ -62,14 +69,24 @@ impl Starts {
         Self(vec![Start::EMPTY])
     }
 
-    /// Of a part that matches these lower-case strings, however long; `None` for too many.
+    /// Of a part that matches these folded strings, however long; `None` for too many.
     pub(super) fn of<'t>(texts: impl IntoIterator<Item = &'t [u8]>) -> Option<Self> {
         Self(texts.into_iter().map(|text| Start::EMPTY.then(text, true)).collect()).reduced()
+    }
+
+    /// The length of the shortest string, in bytes.
+    pub(super) fn shortest(&self) -> u8 {
+        self.0.iter().map(|start| start.length).min().unwrap_or_default()
     }
 
     /// Whether some string can be made longer by what follows.
     pub(super) fn can_grow(&self) -> bool {
         self.0.iter().any(|start| start.whole)
+    }
+
+    /// Whether what matches is one of the strings that are this one, folded, and nothing more.
+    pub(super) fn is_whole(&self, text: &[u8]) -> bool {
+        matches!(self.0.as_slice(), [only] if only.whole && only.text() == text)
     }
 
     /// Whether nothing is known.
@@ -108,13 +125,13 @@ impl Starts {
         loop {
             self.0.sort_unstable();
             self.0.dedup();
-            if self.0.len() <= MOST {
+            if self.0.len() <= if longest > LONGEST_OF_MANY { FEW } else { MOST } {
                 return Some(self);
             }
             if longest == SHORTEST {
                 return None;
             }
-            longest -= 1;
+            longest = LONGEST_OF_MANY.min(longest - 1);
             self.0.iter_mut().for_each(|start| *start = start.cut(longest));
         }
     }

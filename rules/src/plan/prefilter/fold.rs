@@ -1,0 +1,92 @@
+//! Texts as scans see them: letters in lower case, each run of white space as one blank.
+//!
+//! What a pattern must hold is looked for in folded texts, so that `union\s+select` is one string. Where a text holds
+//! another, it holds it folded as well: a run that is cut in two is still a blank on both sides.
+
+use crate::copy::{Writer, write};
+
+const BLOCK: usize = 32;
+
+/// Whether a byte is white space in ASCII, as `\s` has it.
+pub(super) const fn is_white(byte: u8) -> bool {
+    byte == b' ' || byte.wrapping_sub(b'\t') < 5
+}
+
+/// What a byte becomes by itself.
+pub(super) const fn byte(byte: u8) -> u8 {
+    if is_white(byte) { b' ' } else { byte.to_ascii_lowercase() }
+}
+
+/// A text, folded.
+pub(super) fn text(text: &[u8]) -> Vec<u8> {
+    let mut folded = Vec::new();
+    append(text, &mut folded);
+    folded
+}
+
+/// Appends a text, folded, to `out`.
+pub(super) fn append(text: &[u8], out: &mut Vec<u8>) {
+    write(out, text.len(), |out| {
+        let mut rest = text;
+        let mut after_white = false;
+        while let (Some(block), Some(next)) =
+            (rest.first_chunk::<BLOCK>(), rest.get(1..).and_then(<[u8]>::first_chunk::<BLOCK>))
+        {
+            // Most blocks have no runs to shorten. That is found out, and they are folded, by vector instructions.
+            let pairs = block.iter().zip(next);
+            let runs = pairs.fold(false, |found, (&one, &other)| found | (is_white(one) & is_white(other)));
+            if runs | (after_white & block.first().is_some_and(|&first| is_white(first))) {
+                block.iter().for_each(|&from| put(out, from, &mut after_white));
+            } else {
+                out.put_all(block.map(byte));
+                after_white = block.last().is_some_and(|&last| is_white(last));
+            }
+            rest = rest.get(BLOCK..).unwrap_or_default();
+        }
+        rest.iter().for_each(|&from| put(out, from, &mut after_white));
+    });
+}
+
+#[inline]
+fn put(out: &mut Writer<'_>, from: u8, after_white: &mut bool) {
+    #[expect(clippy::indexing_slicing, reason = "there is one for each byte")]
+    let folded = FOLDED[usize::from(from)];
+    let white = folded == b' ';
+    out.put_if(folded, !(white & *after_white));
+    *after_white = white;
+}
+
+/// [`byte`] of each.
+static FOLDED: [u8; 256] = {
+    let mut folded = [0; 256];
+    let mut from = 0;
+    while from < 256 {
+        #[expect(clippy::indexing_slicing, reason = "a constant")]
+        {
+            folded[from] = byte(from as u8);
+        }
+        from += 1;
+    }
+    folded
+};
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn runs_become_blanks(text in "[aB \t\n\x0b\x0c\r]{0,8}|[aBcD \n]{20,120}|[aB]{30,36}( {1,3}[c-fG]{1,40}){0,9}") {
+            let words: Vec<String> = text.split(|c: char| c.is_ascii_whitespace() || c == '\x0b').filter(|word| !word.is_empty()).map(str::to_ascii_lowercase).collect();
+            let white = |c: Option<char>| c.is_some_and(|c| super::is_white(c as u8));
+            let mut expected = words.join(" ");
+            if white(text.chars().next()) {
+                expected.insert(0, ' ');
+            }
+            if white(text.chars().last()) && !words.is_empty() {
+                expected.push(' ');
+            }
+            prop_assert_eq!(String::from_utf8(super::text(text.as_bytes())).unwrap(), expected);
+        }
+    }
+}
