@@ -25,8 +25,8 @@ const HEAD: usize = 8;
 /// Finds literals in texts that are [folded](fold).
 #[derive(Debug)]
 pub(super) struct Scanner {
-    /// By the hash of three bytes, which fourth ones follow them in grams: the bits of their [`MASKS`]. [`THREE`] where the
-    /// three are a gram themselves.
+    /// By the hash of three bytes, which fourth ones follow them in grams: those whose [`MASKS`] have no bit of this. [`THREE`]
+    /// where the three are a gram themselves.
     map: Box<[u32; MAP_WORDS]>,
     /// Literals that are known by three bytes, and by four.
     threes: Grams,
@@ -86,7 +86,7 @@ fn mask(byte: u8) -> u32 {
 }
 
 /// Whatever the fourth byte is.
-const THREE: u32 = u32::MAX;
+const THREE: u32 = 0;
 /// Bytes that are taken in at once.
 const STEP: usize = 4;
 /// Steps after which what they found is looked up: as many as a word has bits for their bytes.
@@ -198,11 +198,11 @@ impl Scanner {
             };
             if length == 4 { &mut fours } else { &mut threes }.push((gram, entry));
         }
-        let mut map = Box::new([0; MAP_WORDS]);
+        let mut map = Box::new([u32::MAX; MAP_WORDS]);
         let mut mark = |three: u32, bits: u32| {
-            map.get_mut(place(three)).into_iter().for_each(|word| *word |= bits);
+            map.get_mut(place(three)).into_iter().for_each(|word| *word &= !bits);
         };
-        threes.iter().for_each(|(gram, _)| mark(*gram, THREE));
+        threes.iter().for_each(|(gram, _)| mark(*gram, !THREE));
         fours.iter().for_each(|(gram, _)| mark(*gram, mask((gram >> 24) as u8)));
         Self {
             map,
@@ -246,8 +246,8 @@ impl Scanner {
                 hits = hits.rotate_right(4);
             }
             hits >>= 4 * (STEPS - block.len());
-            for hit in bits(hits.into()) {
-                self.look_up(folded, start + hit as usize, count, found);
+            if hits != 0 {
+                self.look_up(folded, start, hits, count, found);
             }
             start += STEP * STEPS;
         }
@@ -258,25 +258,29 @@ impl Scanner {
     fn may_begin(&self, window: u32) -> bool {
         #[expect(clippy::indexing_slicing, reason = "a place has INDEX_BITS bits, the map as many words")]
         let word = self.map[place(window)];
-        !word & mask((window >> 24) as u8) == 0
+        word & mask((window >> 24) as u8) == 0
     }
 
-    /// Adds the owners of literals with a gram that may begin at `start` of `folded`, if that is among its first `count`
-    /// bytes.
+    /// Adds the owners of literals with a gram that begins at `start` and one of the `hits` of `folded`, if that is among
+    /// its first `count` bytes.
     #[inline(never)]
-    fn look_up(&self, folded: &[u8], start: usize, count: usize, found: &mut WaySet) {
-        let Some(window) = folded.get(start..).and_then(|rest| rest.first_chunk()) else { return };
-        let window = u32::from_le_bytes(*window);
-        if start >= count {
-            return;
-        }
-        self.compare(folded, start, self.fours.entries(window), found);
-        if self.map.get(place(window)) == Some(&THREE) {
-            self.compare(folded, start, self.threes.entries(window & LOWER_THREE), found);
+    fn look_up(&self, folded: &[u8], start: usize, hits: u32, count: usize, found: &mut WaySet) {
+        for hit in bits(hits.into()) {
+            let start = start + hit as usize;
+            let Some(window) = folded.get(start..).and_then(|rest| rest.first_chunk()) else { return };
+            if start >= count {
+                return;
+            }
+            let window = u32::from_le_bytes(*window);
+            self.compare(folded, start, self.fours.entries(window), found);
+            if self.map.get(place(window)) == Some(&THREE) {
+                self.compare(folded, start, self.threes.entries(window & LOWER_THREE), found);
+            }
         }
     }
 
     /// Compares literals whose gram begins at `start` of `folded`.
+    #[inline]
     fn compare(&self, folded: &[u8], start: usize, entries: &[Entry], found: &mut WaySet) {
         for entry in entries {
             let Some(from) = start.checked_sub(entry.offset as usize) else { continue };
