@@ -46,12 +46,12 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes all of these.
+    /// Writes the first `count` of some bytes, if there is room for all of them.
     #[inline]
-    pub(crate) fn put_all<const N: usize>(&mut self, bytes: [u8; N]) {
+    pub(crate) fn put_all<const N: usize>(&mut self, bytes: [u8; N], count: usize) {
         if let Some(place) = self.room.get_mut(self.length..).and_then(|room| room.first_chunk_mut()) {
             *place = bytes;
-            self.length += N;
+            self.length += count.min(N);
         }
     }
 

@@ -23,6 +23,7 @@ pub mod operators;
 pub mod plan;
 pub mod policy;
 pub mod risk;
+mod runs;
 pub mod seclang;
 pub mod transforms;
 pub mod xpath;

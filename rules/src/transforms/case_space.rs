@@ -3,7 +3,8 @@
 use memchr::memchr;
 
 use super::bytes::{any, copy_to, is_blank, utf8_sequence};
-use crate::copy::write;
+use crate::copy::{Writer, write};
+use crate::runs::{self, Runs};
 
 /// `lowercase`: ASCII only, as ModSecurity in the C locale.
 pub(super) fn lowercase(input: &[u8], out: &mut Vec<u8>) -> bool {
@@ -53,7 +54,7 @@ pub(super) fn remove_whitespace(input: &[u8], out: &mut Vec<u8>) -> bool {
     // A no-break space may begin one byte earlier.
     let mut rest = copy_to(out, input, Some(first.saturating_sub(1)));
     if rest.is_ascii() {
-        write(out, rest.len(), |out| rest.iter().for_each(|&byte| out.put_if(byte, !is_blank(byte))));
+        write(out, rest.len(), |out| put_all_but_blanks(out, rest));
         return true;
     }
     out.reserve(rest.len());
@@ -72,32 +73,36 @@ pub(super) fn remove_whitespace(input: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
+/// Writes ASCII without its white space: as many bytes of a word at once as have none before them.
+fn put_all_but_blanks(out: &mut Writer<'_>, mut text: &[u8]) {
+    while let Some((word, tail)) = text.split_first_chunk::<8>() {
+        let before = (blanks(u64::from_le_bytes(*word)).trailing_zeros() / 8) as usize;
+        out.put_all(*word, before);
+        text = if before < 8 { text.get(before + 1..).unwrap_or_default() } else { tail };
+    }
+    text.iter().for_each(|&byte| out.put_if(byte, !is_blank(byte)));
+}
+
+/// The uppermost bit of each byte of a word of ASCII that is white space.
+fn blanks(word: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    // A sum has the bit when the byte is at least so large: none carries into the next.
+    let at_least = |least: u64| word + EACH * (0x80 - least);
+    let within = at_least(9) & !at_least(14);
+    let blank = at_least(0x20) & !at_least(0x21);
+    (within | blank) & (EACH * 0x80)
+}
+
 /// `compressWhitespace`: each run becomes one blank. The no-break space counts, as the pair C2 A0 or as
 /// a byte A0 that is not part of a UTF-8 sequence.
 pub(super) fn compress_whitespace(input: &[u8], out: &mut Vec<u8>) -> bool {
-    if !any(input, |byte| byte >= 0x80 || (is_blank(byte) && byte != b' ')) && !any_doubled(input, b' ') {
-        return false;
-    }
-    let mut after_blank = false;
-    let first = input.iter().position(|&byte| {
-        let doubled = after_blank && byte == b' ';
-        after_blank = byte == b' ';
-        doubled || byte >= 0x80 || (is_blank(byte) && byte != b' ')
-    });
-    let Some(first) = first else { return false };
-    out.reserve(input.len());
-    let mut rest = copy_to(out, input, Some(first));
-    let mut in_run = out.last() == Some(&b' ');
-    if rest.is_ascii() {
-        write(out, rest.len(), |out| {
-            for &byte in rest {
-                let blank = is_blank(byte);
-                out.put_if(if blank { b' ' } else { byte }, !(blank && in_run));
-                in_run = blank;
-            }
-        });
+    if input.is_ascii() {
+        runs::append::<Compressed>(input, out);
         return true;
     }
+    out.reserve(input.len());
+    let mut rest = input;
+    let mut in_run = false;
     while let [byte, ..] = rest {
         // What begins here: ASCII, a valid sequence, or a byte that belongs to none.
         let length = if *byte < 0x80 { 1 } else { utf8_sequence(rest).map_or(1, |(_, length)| length) };
@@ -116,6 +121,28 @@ pub(super) fn compress_whitespace(input: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
+/// What `compressWhitespace` makes of ASCII.
+struct Compressed;
+
+impl Runs for Compressed {
+    #[inline]
+    fn folded(byte: u8) -> u8 {
+        if is_blank(byte) { b' ' } else { byte }
+    }
+
+    #[inline]
+    fn is_plain(_: u8) -> bool {
+        true
+    }
+
+    #[inline]
+    fn put(out: &mut Writer<'_>, byte: u8, after_blank: &mut bool) {
+        let blank = is_blank(byte);
+        out.put_if(Self::folded(byte), !(blank & *after_blank));
+        *after_blank = blank;
+    }
+}
+
 /// `removeNulls`.
 pub(super) fn remove_nulls(input: &[u8], out: &mut Vec<u8>) -> bool {
     let Some(first) = memchr(0, input) else { return false };
@@ -131,15 +158,4 @@ pub(super) fn replace_nulls(input: &[u8], out: &mut Vec<u8>) -> bool {
     }
     out.extend(input.iter().map(|&byte| if byte == 0 { b' ' } else { byte }));
     true
-}
-
-/// Whether a byte stands twice in a row, found out as by [`any`].
-fn any_doubled(input: &[u8], byte: u8) -> bool {
-    let next = input.get(1..).unwrap_or_default();
-    let (blocks, rest) = next.as_chunks::<32>();
-    let doubled = |(&one, &other): (&u8, &u8)| (one == byte) & (other == byte);
-    let (these, _) = input.as_chunks::<32>();
-    let mut pairs = these.iter().zip(blocks);
-    pairs.any(|(block, next)| block.iter().zip(next).fold(false, |found, pair| found | doubled(pair)))
-        || input.iter().skip(next.len() - rest.len()).zip(rest).any(doubled)
 }

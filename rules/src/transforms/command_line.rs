@@ -1,7 +1,7 @@
 //! `cmdLine`: what shells of several kinds read as the same command becomes the same bytes.
 
-use super::bytes::any;
-use crate::copy::write;
+use crate::copy::Writer;
+use crate::runs::{self, Runs};
 
 /// What becomes of a byte.
 #[derive(Clone, Copy, Debug)]
@@ -44,20 +44,32 @@ fn rule(byte: u8) -> Rule {
 /// `cmdLine`: drops `"`, `'`, `\` and `^`; runs of blanks, commas, semicolons, tabs and line ends become
 /// one blank, none before `/` and `(`; ASCII letters become lower-case.
 pub(super) fn normalise(input: &[u8], out: &mut Vec<u8>) -> bool {
-    if !any(input, |byte| rule(byte).dropped | rule(byte).blank | byte.is_ascii_uppercase()) {
-        return false;
-    }
-    write(out, input.len(), |out| {
-        let mut after_blank = false;
-        for &byte in input {
-            let Rule { byte, dropped, blank, closes } = rule(byte);
-            if closes & after_blank {
-                out.take_back();
-            }
-            // No branch depends on what most texts are full of.
-            out.put_if(byte, !(dropped | (blank & after_blank)));
-            after_blank = blank | (dropped & after_blank);
-        }
-    });
+    runs::append::<CommandLine>(input, out);
     true
+}
+
+struct CommandLine;
+
+impl Runs for CommandLine {
+    #[inline]
+    fn folded(byte: u8) -> u8 {
+        byte.to_ascii_lowercase()
+    }
+
+    /// Compared one by one, as vector instructions can.
+    #[inline]
+    fn is_plain(byte: u8) -> bool {
+        !b"\"'\\^,;\t\r\n/(".iter().fold(false, |found, &other| found | (byte == other))
+    }
+
+    #[inline]
+    fn put(out: &mut Writer<'_>, byte: u8, after_blank: &mut bool) {
+        let Rule { byte, dropped, blank, closes } = rule(byte);
+        if closes & *after_blank {
+            out.take_back();
+        }
+        // No branch depends on what most texts are full of.
+        out.put_if(byte, !(dropped | (blank & *after_blank)));
+        *after_blank = blank | (dropped & *after_blank);
+    }
 }

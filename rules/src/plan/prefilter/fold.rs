@@ -3,9 +3,8 @@
 //! What a pattern must hold is looked for in folded texts, so that `union\s+select` is one string. Where a text holds
 //! another, it holds it folded as well: a run that is cut in two is still a blank on both sides.
 
-use crate::copy::{Writer, write};
-
-const BLOCK: usize = 32;
+use crate::copy::Writer;
+use crate::runs::{self, Runs};
 
 /// Whether a byte is white space in ASCII, as `\s` has it.
 pub(super) const fn is_white(byte: u8) -> bool {
@@ -26,34 +25,30 @@ pub(super) fn text(text: &[u8]) -> Vec<u8> {
 
 /// Appends a text, folded, to `out`.
 pub(super) fn append(text: &[u8], out: &mut Vec<u8>) {
-    write(out, text.len(), |out| {
-        let mut rest = text;
-        let mut after_white = false;
-        while let (Some(block), Some(next)) =
-            (rest.first_chunk::<BLOCK>(), rest.get(1..).and_then(<[u8]>::first_chunk::<BLOCK>))
-        {
-            // Most blocks have no runs to shorten. That is found out, and they are folded, by vector instructions.
-            let pairs = block.iter().zip(next);
-            let runs = pairs.fold(false, |found, (&one, &other)| found | (is_white(one) & is_white(other)));
-            if runs | (after_white & block.first().is_some_and(|&first| is_white(first))) {
-                block.iter().for_each(|&from| put(out, from, &mut after_white));
-            } else {
-                out.put_all(block.map(byte));
-                after_white = block.last().is_some_and(|&last| is_white(last));
-            }
-            rest = rest.get(BLOCK..).unwrap_or_default();
-        }
-        rest.iter().for_each(|&from| put(out, from, &mut after_white));
-    });
+    runs::append::<Folded>(text, out);
 }
 
-#[inline]
-fn put(out: &mut Writer<'_>, from: u8, after_white: &mut bool) {
-    #[expect(clippy::indexing_slicing, reason = "there is one for each byte")]
-    let folded = FOLDED[usize::from(from)];
-    let white = folded == b' ';
-    out.put_if(folded, !(white & *after_white));
-    *after_white = white;
+struct Folded;
+
+impl Runs for Folded {
+    #[inline]
+    fn folded(from: u8) -> u8 {
+        byte(from)
+    }
+
+    #[inline]
+    fn is_plain(_: u8) -> bool {
+        true
+    }
+
+    #[inline]
+    fn put(out: &mut Writer<'_>, from: u8, after_blank: &mut bool) {
+        #[expect(clippy::indexing_slicing, reason = "there is one for each byte")]
+        let folded = FOLDED[usize::from(from)];
+        let blank = folded == b' ';
+        out.put_if(folded, !(blank & *after_blank));
+        *after_blank = blank;
+    }
 }
 
 /// [`byte`] of each.
