@@ -33,22 +33,40 @@ impl Features {
 
     /// The bytes that a text holds, and the facts about it.
     pub(crate) fn survey(text: &[u8]) -> (ByteSet, Self) {
-        let mut found = Self::ALWAYS;
-        let bytes = if text.len() < 128 {
-            let mut bytes = ByteSet::default();
-            for &byte in text {
-                bytes.insert(byte);
-                found |= CLASSES_OF.get(usize::from(byte)).copied().unwrap_or_default();
-            }
-            bytes
-        } else {
+        if text.len() >= LONG {
             let bytes = ByteSet::of_long(text);
-            for byte in bytes.iter() {
-                found |= CLASSES_OF.get(usize::from(byte)).copied().unwrap_or_default();
-            }
-            bytes
+            return (bytes, Self::of(bytes));
+        }
+        let mut bytes = ByteSet::default();
+        let noted = text.iter().inspect(|&&byte| bytes.insert(byte));
+        let found = Self::of_each(noted.copied());
+        (bytes, found)
+    }
+
+    /// What [`survey`](Self::survey) finds of a long text after a transformation, told from what it found before it; `None`
+    /// where the text is short, or has to be looked at.
+    pub(crate) fn survey_after(
+        step: Transformation,
+        text: &[u8],
+        before: ByteSet,
+    ) -> Option<(ByteSet, Self)> {
+        let ascii = !Self::of(before).meet(Self(Self::HIGH));
+        let bytes: ByteSet = match step {
+            _ if text.len() < LONG => return None,
+            Transformation::Lowercase => before.iter().map(|byte| byte.to_ascii_lowercase()).collect(),
+            Transformation::RemoveWhitespace if ascii => before.without(WHITE),
+            _ => return None,
         };
-        (bytes, Self(found))
+        Some((bytes, Self::of(bytes)))
+    }
+
+    fn of(bytes: ByteSet) -> Self {
+        Self::of_each(bytes.iter())
+    }
+
+    fn of_each(bytes: impl Iterator<Item = u8>) -> Self {
+        let classes = |byte: u8| CLASSES_OF.get(usize::from(byte)).copied().unwrap_or_default();
+        Self(bytes.fold(Self::ALWAYS, |found, byte| found | classes(byte)))
     }
 
     /// Whether the two sets have a fact in common.
@@ -93,10 +111,14 @@ impl Features {
     }
 }
 
+/// Texts from this length on are surveyed by sets.
+const LONG: usize = 128;
+const WHITE: ByteSet = members(b"\t\n\x0b\x0c\r ");
+
 /// Each class with its members.
 const CLASSES: [(u16, ByteSet); 13] = [
     (Features::NUL, members(b"\0")),
-    (Features::SPACE, members(b"\t\n\x0b\x0c\r ")),
+    (Features::SPACE, WHITE),
     (Features::UPPER, members(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")),
     (Features::LOWER, members(b"abcdefghijklmnopqrstuvwxyz")),
     (Features::HIGH, ByteSet([0, 0, u64::MAX, u64::MAX])),
@@ -164,6 +186,22 @@ mod tests {
                 let mut out = Vec::new();
                 let changed = step.apply(&text, &mut out) && out != text;
                 prop_assert!(!changed || features.meet(Features::touched_by(step)), "{step:?} changes {text:?}");
+            }
+        }
+    }
+
+    proptest! {
+        /// What is told of the result of a transformation is what it would show.
+        #[test]
+        fn surveys_are_told_from_those_before(text in "[a-zA-Z \\t\\n./]{200}|[aB\u{a0}ä ]{200}") {
+            let (before, _) = Features::survey(text.as_bytes());
+            for &step in Transformation::ALL {
+                let mut out = Vec::new();
+                if step.apply(text.as_bytes(), &mut out)
+                    && let Some(told) = Features::survey_after(step, &out, before)
+                {
+                    prop_assert_eq!(told, Features::survey(&out), "{:?}", step);
+                }
             }
         }
     }

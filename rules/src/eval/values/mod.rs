@@ -363,7 +363,7 @@ impl Values {
 
     /// The value after one transformation.
     pub(crate) fn step(&mut self, value: Value, step: Transformation) -> Value {
-        let Some(&Entry { features, row, .. }) = self.surveyed(value) else { return value };
+        let Some(&Entry { features, bytes, row, .. }) = self.surveyed(value) else { return value };
         if !features.meet(Features::touched_by(step)) {
             return value;
         }
@@ -374,6 +374,12 @@ impl Values {
         }
         let mut out = std::mem::take(&mut self.scratch);
         let result = if step.apply(self.get(value), &mut out) { self.add(&out) } else { value };
+        if let Some(entry) =
+            self.entries.get_mut(result.0 as usize).filter(|entry| entry.features == Features::NONE)
+            && let Some(told) = Features::survey_after(step, &out, bytes)
+        {
+            (entry.bytes, entry.features) = told;
+        }
         self.scratch = out;
         self.note_letters(value, step, result);
         self.remember(value, step, result);

@@ -54,6 +54,13 @@ impl ByteSet {
         both
     }
 
+    /// The bytes that are not in the other set.
+    pub(crate) fn without(self, other: Self) -> Self {
+        let mut rest = self;
+        rest.0.iter_mut().zip(other.0).for_each(|(word, other)| *word &= !other);
+        rest
+    }
+
     /// A byte with its other case.
     pub(super) fn folded(byte: u8) -> Self {
         let mut set = Self::default();
