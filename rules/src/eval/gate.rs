@@ -8,8 +8,7 @@ use super::lookup::Item;
 use super::state::State;
 use super::values::Value;
 use crate::plan::{
-    Bits, Features, Gate, PhasePlan, Pipeline, Plan, Screened, Sight, SightId, Sights, TargetId, ViewId, has,
-    put,
+    Bits, Features, Gate, PhasePlan, Pipeline, Plan, Sight, SightId, Sights, TargetId, ViewId,
 };
 
 /// What was worked out in this phase.
@@ -121,36 +120,28 @@ impl Horizon {
         u32::try_from(from).unwrap_or(u32::MAX)
     }
 
-    /// Notes the operators among `candidates` that are wanted, all without a list of those; whether there are any.
-    fn note(&mut self, look: u32, candidates: &[Screened], wanted: Option<&[u64]>) -> bool {
-        if candidates.is_empty() {
-            return false;
-        }
+    /// Notes the operators that are in both sets; whether there are any.
+    fn note(&mut self, look: u32, candidates: &[u64], wanted: &[u64]) -> bool {
         let found = self.found.get_mut(look as usize..).unwrap_or_default();
-        let mut any = false;
-        for operator in candidates {
-            let operator = operator.0 as usize;
-            if wanted.is_none_or(|wanted| has(wanted, operator)) {
-                any = true;
-                put(found, operator);
-            }
+        let mut any = 0;
+        for ((found, candidates), wanted) in found.iter_mut().zip(candidates).zip(wanted) {
+            let both = candidates & wanted;
+            *found |= both;
+            any |= both;
         }
-        any
+        any != 0
     }
 
     /// Opens the gates of a sight whose operators were found by a look.
     fn open(&mut self, sights: &Sights, sight: SightId, look: u32, view: ViewId) {
         let found = self.found.get(look as usize..).unwrap_or_default();
-        for (operator, gate) in sights.tests(sight) {
-            if !has(found, operator.0 as usize) {
-                continue;
-            }
-            let gate = sights.gate_place(*gate, view);
+        sights.gates_of(sight, found, |gate| {
+            let gate = sights.gate_place(gate, view);
             if let Some(opened) = self.opened.get_mut(gate).filter(|opened| **opened != self.epoch) {
                 *opened = self.epoch;
                 self.open.push(u32::try_from(gate).unwrap_or(u32::MAX));
             }
-        }
+        });
     }
 }
 
@@ -292,7 +283,7 @@ impl State {
             let first_hot = end(&self.horizon.hot);
             for (position, item) in (from..).zip(range.of(&items)) {
                 let candidates = self.values.candidates(item.value, plan.prefilter());
-                if self.horizon.note(shown.found, candidates, None) {
+                if self.horizon.note(shown.found, candidates, candidates) {
                     self.horizon.hot.push(position);
                 }
                 shown.features = shown.features.or(self.values.features(item.value));
@@ -307,7 +298,7 @@ impl State {
     /// Notes which wanted operators can match a value; whether there are any.
     fn show(&mut self, plan: &Plan, look: u32, wanted: &[u64], value: Value) -> bool {
         let candidates = self.values.candidates(value, plan.prefilter());
-        self.horizon.note(look, candidates, Some(wanted))
+        self.horizon.note(look, candidates, wanted)
     }
 
     /// Writes what a sight shows to `out`, leaving out what no operator can match, and what `ctl` took away

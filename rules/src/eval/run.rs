@@ -9,7 +9,7 @@ use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
 use crate::limits;
 use crate::model::{AllowScope, EngineMode, Phase, Variable};
 use crate::operators::{Captures, Operator, OperatorName, leading_integer};
-use crate::plan::{ConditionPlan, Keys, LinkPlan, MarkPlan, Plan, ResolutionPlan, RulePlan, TreePlan};
+use crate::plan::{ConditionPlan, Keys, LinkPlan, MarkPlan, Plan, ResolutionPlan, RulePlan, TreePlan, has};
 
 /// What a rule's evaluation gathers on the way.
 #[derive(Debug, Default)]
@@ -306,7 +306,7 @@ impl State {
         let operator = &condition.operator;
         let path = operator.name() == OperatorName::RestPath;
         let possible = condition.gate.is_none_or(|gate| {
-            self.values.candidates(value, plan.prefilter()).binary_search(&gate.operator).is_ok()
+            has(self.values.candidates(value, plan.prefilter()), gate.operator.0 as usize)
         });
         let found = possible
             && match operator.script() {

@@ -14,6 +14,23 @@ pub(crate) fn put(words: &mut [u64], number: usize) {
     }
 }
 
+/// Takes a number out of a set of words.
+#[inline]
+pub(crate) fn take(words: &mut [u64], number: usize) {
+    if let Some(word) = words.get_mut(number / 64) {
+        *word &= !(1 << (number % 64));
+    }
+}
+
+/// The places of the ones in a word, from the lowest.
+pub(crate) fn ones(mut word: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = (word != 0).then(|| word.trailing_zeros())?;
+        word &= word - 1;
+        Some(bit)
+    })
+}
+
 /// A set of numbers below some bound.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Bits {

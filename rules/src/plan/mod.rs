@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use audit::AuditPlan;
-pub(crate) use bits::{Bits, has, put};
+pub(crate) use bits::{Bits, has, put, take};
 pub(crate) use client::{MarkPlan, TreePlan};
 pub(crate) use constants::{Constant, Constants};
 pub(crate) use features::Features;
@@ -158,7 +158,7 @@ impl Plan {
             return Err(problems);
         }
         let prefilter = prefilter.build();
-        sights.finish();
+        sights.finish(prefilter.operator_words());
         let phases = Phase::ALL.map(|phase| {
             let all =
                 (0..).map(RuleIndex).zip(&rules).filter_map(|(index, rule)| Some((index, rule.as_ref()?)));

@@ -6,9 +6,9 @@
 //! of it, which operators can match it, which do), so it never changes a result, only the time it takes. It is
 //! bounded; a transaction can't tell what others brought.
 
-use super::{Entry, Extent, STEPS, UNKNOWN, Value, Values};
+use super::{Entry, Extent, NONE, STEPS, UNKNOWN, Value, Values};
 use crate::eval::index::Found;
-use crate::plan::{Pure, Screened, has, put};
+use crate::plan::{Pure, Screened, has, put, take};
 
 /// Most values that stay beside the constants.
 const MOST: usize = 2048;
@@ -110,12 +110,9 @@ impl Values {
 
     /// Notes that an operator, which could have matched a value, does not.
     pub(crate) fn refute(&mut self, value: Value, operator: Screened) {
-        let Some(entry) = self.entries.get_mut(value.0 as usize) else { return };
-        let (from, to) = entry.candidates;
-        let list = self.candidates.get_mut(from as usize..to as usize).unwrap_or_default();
-        if let Ok(place) = list.binary_search(&operator) {
-            list.get_mut(place..).unwrap_or_default().rotate_left(1);
-            entry.candidates.1 = to - 1;
+        let from = self.entries.get(value.0 as usize).map_or(NONE, |entry| entry.candidates) as usize;
+        if let Some(operators) = self.candidates.get_mut(from..) {
+            take(operators, operator.0 as usize);
         }
     }
 
@@ -189,7 +186,7 @@ impl Values {
             }
         }
         let mut rows: Vec<[u32; STEPS]> = Vec::new();
-        let mut lists: Vec<Screened> = Vec::new();
+        let mut sets: Vec<u64> = Vec::new();
         let new = (first..self.entries.len()).map(|number| Value(u32::try_from(number).unwrap_or(UNKNOWN)));
         // What was learnt of a value in two ways moves once.
         let mut learnt = std::mem::take(&mut familiar.learnt);
@@ -205,18 +202,19 @@ impl Values {
                 entry.row = u32::try_from(self.kept.steps + rows.len()).unwrap_or(UNKNOWN);
                 rows.push(row.map(|step| familiar.moved(first, step)));
             }
-            let (from, to) = entry.candidates;
-            if from != UNKNOWN && from as usize >= self.kept.candidates {
-                let list = self.candidates.get(from as usize..to as usize).unwrap_or_default();
-                let from = u32::try_from(self.kept.candidates + lists.len()).unwrap_or(UNKNOWN);
-                lists.extend_from_slice(list);
-                entry.candidates = (from, from + u32::try_from(list.len()).unwrap_or_default());
+            let from = entry.candidates as usize;
+            if from >= self.kept.candidates
+                && let Some(set) =
+                    self.candidates.get(from..).and_then(|sets| sets.get(..self.operator_words))
+            {
+                entry.candidates = u32::try_from(self.kept.candidates + sets.len()).unwrap_or(UNKNOWN);
+                sets.extend_from_slice(set);
             }
         }
         self.steps.truncate(self.kept.steps);
         self.steps.append(&mut rows);
         self.candidates.truncate(self.kept.candidates);
-        self.candidates.append(&mut lists);
+        self.candidates.append(&mut sets);
     }
 }
 

@@ -12,7 +12,7 @@ use familiar::Familiar;
 
 use super::index::{Found, Index};
 use crate::copy::{append, equal};
-use crate::plan::{ByteSet, Constant, Constants, Features, Pipeline, Prefilter, Screened, WaySet};
+use crate::plan::{ByteSet, Constant, Constants, Features, Pipeline, Prefilter, WaySet};
 use crate::transforms::Transformation;
 
 /// Number of a stored byte string.
@@ -32,6 +32,8 @@ impl From<Constant> for Value {
 }
 
 const UNKNOWN: u32 = u32::MAX;
+/// A place where nothing is.
+const NONE: u32 = UNKNOWN - 1;
 const STEPS: usize = Transformation::ALL.len();
 /// Texts from this length on are scanned once for all that differ from them in case only.
 const LONG: usize = 256;
@@ -57,8 +59,10 @@ pub(crate) struct Values {
     constants_are_crowded: bool,
     /// What each transformation makes of a value; rows are made for values that need one.
     steps: Vec<[u32; STEPS]>,
-    /// Lists of operators, one after the other.
-    candidates: Vec<Screened>,
+    /// Sets of operators, one after the other.
+    candidates: Vec<u64>,
+    /// Words of such a set.
+    operator_words: usize,
     scratch: Vec<u8>,
     /// Memory for [`Values::add_part`].
     part: Vec<u8>,
@@ -92,8 +96,8 @@ struct Entry {
     scanned: (u32, u32),
     /// Row in `steps`, or `UNKNOWN`.
     row: u32,
-    /// The operators that can match it, as a range of `candidates`; from `UNKNOWN` until someone asks.
-    candidates: (u32, u32),
+    /// Where the operators that can match it are in `candidates`, or `NONE` if there are none; `UNKNOWN` until someone asks.
+    candidates: u32,
     /// Where the results of operators are, or `UNKNOWN`.
     results: u32,
     hash: u64,
@@ -162,7 +166,7 @@ impl Values {
             + self.entries.capacity() * size_of::<Entry>()
             + self.index.kept_bytes()
             + self.steps.capacity() * size_of::<[u32; STEPS]>()
-            + self.candidates.capacity() * size_of::<Screened>()
+            + self.candidates.capacity() * size_of::<u64>()
             + self.scanned.capacity() * size_of::<(usize, u64)>()
             + self.familiar.kept_bytes()
     }
@@ -260,7 +264,7 @@ impl Values {
             folded: UNKNOWN,
             scanned: (UNKNOWN, UNKNOWN),
             row: UNKNOWN,
-            candidates: (UNKNOWN, UNKNOWN),
+            candidates: UNKNOWN,
             results: UNKNOWN,
             hash,
         });
@@ -316,17 +320,20 @@ impl Values {
         Some(entry)
     }
 
-    /// The operators that can match a value, in order. Scans the value when it is first asked for.
-    pub(crate) fn candidates(&mut self, value: Value, prefilter: &Prefilter) -> &[Screened] {
-        let known = self.entries.get(value.0 as usize).map_or((0, 0), |entry| entry.candidates);
-        let (from, to) = if known.0 == UNKNOWN { self.scan(value, prefilter) } else { known };
-        self.candidates.get(from as usize..to as usize).unwrap_or_default()
+    /// The operators that can match a value, one bit each; no words if there are none. Scans the value when it is first
+    /// asked for.
+    #[inline]
+    pub(crate) fn candidates(&mut self, value: Value, prefilter: &Prefilter) -> &[u64] {
+        let known = self.entries.get(value.0 as usize).map_or(NONE, |entry| entry.candidates);
+        let from = if known == UNKNOWN { self.scan(value, prefilter) } else { known };
+        let set = self.candidates.get(from as usize..).and_then(|sets| sets.get(..self.operator_words));
+        set.unwrap_or_default()
     }
 
-    fn scan(&mut self, value: Value, prefilter: &Prefilter) -> (u32, u32) {
-        let place = |list: &Vec<Screened>| u32::try_from(list.len()).unwrap_or(UNKNOWN);
-        let from = place(&self.candidates);
-        let Some(&known) = self.surveyed(value) else { return (0, 0) };
+    #[inline(never)]
+    fn scan(&mut self, value: Value, prefilter: &Prefilter) -> u32 {
+        self.operator_words = prefilter.operator_words();
+        let Some(&known) = self.surveyed(value) else { return NONE };
         let text = known.text(&self.bytes);
         let letters = if known.letters == UNKNOWN { value.0 } else { known.letters };
         let scanned = self.entries.get(letters as usize).map_or((UNKNOWN, UNKNOWN), |entry| entry.scanned);
@@ -344,8 +351,16 @@ impl Values {
             let words = self.scanned.get(scanned.0 as usize..scanned.1 as usize).unwrap_or_default();
             words.iter().for_each(|(word, bits)| self.ways.put_word(*word, *bits));
         }
-        prefilter.candidates(known.bytes, &mut self.ways, &mut self.candidates);
-        let candidates = (from, place(&self.candidates));
+        let from = self.candidates.len();
+        self.candidates.resize(from + self.operator_words, 0);
+        let operators = self.candidates.get_mut(from..).unwrap_or_default();
+        prefilter.candidates(known.bytes, &mut self.ways, operators);
+        let candidates = if operators.iter().all(|word| *word == 0) {
+            self.candidates.truncate(from);
+            NONE
+        } else {
+            u32::try_from(from).unwrap_or(NONE)
+        };
         self.entries.get_mut(value.0 as usize).into_iter().for_each(|entry| entry.candidates = candidates);
         if self.stays(value) {
             self.familiar.note_learnt(value);

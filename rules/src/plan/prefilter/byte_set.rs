@@ -1,5 +1,7 @@
 //! Sets of bytes, and how often bytes occur.
 
+use crate::plan::bits::ones;
+
 /// A set of bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ByteSet(pub(crate) [u64; 4]);
@@ -44,7 +46,7 @@ impl ByteSet {
         (0u32..)
             .step_by(64)
             .zip(self.0)
-            .flat_map(|(base, word)| bits(word).map(move |bit| (base + bit) as u8))
+            .flat_map(|(base, word)| ones(word).map(move |bit| (base + bit) as u8))
     }
 
     /// The bytes that are in both.
@@ -85,15 +87,6 @@ impl ByteSet {
     pub(super) fn frequency(self) -> f64 {
         1.0 - (-16.0 * self.share()).exp()
     }
-}
-
-/// The places of the ones in a word, from the lowest.
-pub(super) fn bits(mut word: u64) -> impl Iterator<Item = u32> {
-    std::iter::from_fn(move || {
-        let bit = (word != 0).then(|| word.trailing_zeros())?;
-        word &= word - 1;
-        Some(bit)
-    })
 }
 
 impl FromIterator<u8> for ByteSet {

@@ -24,6 +24,7 @@ use std::fmt;
 
 use rustc_hash::FxHashMap;
 
+use super::bits::{ones, put};
 use crate::operators::{Operator, OperatorName};
 pub(crate) use byte_set::ByteSet;
 use known::SETS;
@@ -48,6 +49,7 @@ pub(crate) struct Prefilter {
     telling: ByteSet,
     /// Per way, whose it is.
     operators: Box<[Screened]>,
+    operator_words: usize,
 }
 
 /// What 64 ways need.
@@ -113,6 +115,7 @@ impl PrefilterBuilder {
                 .collect(),
             telling: ByteSet::default(),
             operators: Box::default(),
+            operator_words: self.operators.len().div_ceil(64),
         };
         let mut literals: FxHashMap<&[u8], Vec<Way>> = FxHashMap::default();
         let mut operators = Vec::with_capacity(count);
@@ -143,19 +146,6 @@ impl PrefilterBuilder {
         prefilter.scanner = Scanner::new(literals, byte_set::chance);
         prefilter
     }
-}
-
-/// Sorts a list from `start` on, and leaves each there once. What is before is not looked at.
-fn sort_tail(list: &mut Vec<Screened>, start: usize) {
-    list.get_mut(start..).unwrap_or_default().sort_unstable();
-    let mut kept = start;
-    for at in start..list.len() {
-        if kept == start || list.get(at) != list.get(kept - 1) {
-            list.swap(kept, at);
-            kept += 1;
-        }
-    }
-    list.truncate(kept);
 }
 
 /// The ways in which an operator can match, for those of which something is known.
@@ -193,10 +183,14 @@ impl Prefilter {
         self.scanner.scan(text, folded, ways);
     }
 
-    /// Adds the operators that can match a text to `out`, in order. `bytes` are those that it holds, and `ways` is what
+    /// Words for one bit of each operator.
+    pub(crate) fn operator_words(&self) -> usize {
+        self.operator_words
+    }
+
+    /// Adds the operators that can match a text to `out`, one bit each. `bytes` are those that it holds, and `ways` is what
     /// [`Prefilter::scan`] found, which is taken away.
-    pub(crate) fn candidates(&self, bytes: ByteSet, ways: &mut WaySet, out: &mut Vec<Screened>) {
-        let start = out.len();
+    pub(crate) fn candidates(&self, bytes: ByteSet, ways: &mut WaySet, out: &mut [u64]) {
         self.no_literal.iter().enumerate().for_each(|(word, bits)| ways.put_word(word, *bits));
         let mut telling = [0; 256];
         let mut count = 0;
@@ -207,10 +201,10 @@ impl Prefilter {
         let telling = telling.get(..count).unwrap_or_default();
         ways.drain(|word, bits| {
             let Some(needs) = self.bytes.get(word) else { return };
-            for bit in byte_set::bits(needs.met(bits, telling)) {
-                out.extend(self.operators.get(word * 64 + bit as usize));
+            for bit in ones(needs.met(bits, telling)) {
+                let operator = self.operators.get(word * 64 + bit as usize);
+                operator.into_iter().for_each(|operator| put(out, operator.0 as usize));
             }
         });
-        sort_tail(out, start);
     }
 }

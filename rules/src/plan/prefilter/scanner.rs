@@ -8,10 +8,10 @@
 
 use rustc_hash::FxHashMap;
 
-use super::byte_set::bits;
 use super::fold;
 use super::way_set::{Way, WaySet};
 use crate::copy::equal;
+use crate::plan::bits::ones;
 
 /// Bits of a map's index: 32 KiB.
 const INDEX_BITS: u32 = 13;
@@ -265,7 +265,7 @@ impl Scanner {
     /// its first `count` bytes.
     #[inline(never)]
     fn look_up(&self, folded: &[u8], start: usize, hits: u32, count: usize, found: &mut WaySet) {
-        for hit in bits(hits.into()) {
+        for hit in ones(hits.into()) {
             let start = start + hit as usize;
             let Some(window) = folded.get(start..).and_then(|rest| rest.first_chunk()) else { return };
             if start >= count {
