@@ -8,7 +8,7 @@ use super::lookup::Item;
 use super::state::State;
 use super::values::Value;
 use crate::plan::{
-    Bits, Features, Gate, PhasePlan, Pipeline, Plan, Sight, SightId, Sights, TargetId, ViewId,
+    Bits, Features, Gate, PhasePlan, Pipeline, Plan, Sight, SightId, Sights, TargetId, ViewId, has,
 };
 
 /// What was worked out in this phase.
@@ -135,13 +135,16 @@ impl Horizon {
     /// Opens the gates of a sight whose operators were found by a look.
     fn open(&mut self, sights: &Sights, sight: SightId, look: u32, view: ViewId) {
         let found = self.found.get(look as usize..).unwrap_or_default();
-        sights.gates_of(sight, found, |gate| {
-            let gate = sights.gate_place(gate, view);
+        for (operator, gate) in sights.tests(sight) {
+            if !has(found, operator.0 as usize) {
+                continue;
+            }
+            let gate = sights.gate_place(*gate, view);
             if let Some(opened) = self.opened.get_mut(gate).filter(|opened| **opened != self.epoch) {
                 *opened = self.epoch;
                 self.open.push(u32::try_from(gate).unwrap_or(u32::MAX));
             }
-        });
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
-use super::bits::{ones, put};
+use super::bits::put;
 use super::grouped::Grouped;
 use super::pipeline::PipelineId;
 use super::prefilter::Screened;
@@ -51,9 +51,8 @@ pub(crate) struct Sights {
     target_ids: FxHashMap<Vec<Target>, TargetId>,
     /// The parts of sights of several targets.
     parts: Vec<(TargetId, SightId)>,
-    /// Per sight, one bit for each operator that is tested on it, and the gates of these in the same order.
-    tested: Vec<u64>,
-    tests: Grouped<GateId>,
+    /// Per sight, the operators that are tested on it, and their gates.
+    tests: Grouped<(Screened, GateId)>,
     /// Per sight, one bit for each operator that is tested on it, or on one that it is a part of.
     wanted: Vec<u64>,
     /// What each gate is of.
@@ -140,23 +139,20 @@ impl Sights {
     /// To be called when all sights and gates are known. `words` are for one bit of each operator.
     pub(crate) fn finish(&mut self, words: usize) {
         self.words = words;
-        self.tested = vec![0; words * self.all.len()];
-        let mut tests: Vec<_> = self.gates.iter().zip((0..).map(GateId)).collect();
-        tests.sort_unstable_by_key(|((_, operator), _)| operator.0);
-        let tests = tests.into_iter().map(|(&(sight, operator), gate)| {
-            put(self.tested.get_mut(sight.0 as usize * words..).unwrap_or_default(), operator.0 as usize);
-            (sight.0 as usize, gate)
-        });
-        self.tests = Grouped::new(self.all.len(), tests.collect());
-        self.wanted = self.tested.clone();
-        for (sight, place) in self.all.iter().zip(0..) {
-            let Sight::Many(parts) = sight else { continue };
-            let tested = self.tested.get(place * words..(place + 1) * words).unwrap_or_default();
-            for (_, part) in self.parts.get(parts.clone()).unwrap_or_default() {
-                let wanted = self.wanted.get_mut(part.0 as usize * words..).unwrap_or_default();
-                wanted.iter_mut().zip(tested).for_each(|(wanted, tested)| *wanted |= tested);
+        self.wanted = vec![0; words * self.all.len()];
+        for &(sight, operator) in &self.gates {
+            let parts = match self.all.get(sight.0 as usize) {
+                Some(Sight::Many(parts)) => self.parts.get(parts.clone()).unwrap_or_default(),
+                _ => &[],
+            };
+            for place in parts.iter().map(|(_, part)| part).chain([&sight]) {
+                let wanted = self.wanted.get_mut(place.0 as usize * words..).unwrap_or_default();
+                put(wanted, operator.0 as usize);
             }
         }
+        let tests = self.gates.iter().zip((0..).map(GateId));
+        let tests = tests.map(|(&(sight, operator), gate)| (sight.0 as usize, (operator, gate)));
+        self.tests = Grouped::new(self.all.len(), tests.collect());
     }
 
     /// The parts of a sight of several targets.
@@ -164,21 +160,9 @@ impl Sights {
         self.parts.get(range.clone()).unwrap_or_default()
     }
 
-    /// Calls for the gates of those operators of a set that are tested on a sight.
-    #[inline]
-    pub(crate) fn gates_of(&self, id: SightId, operators: &[u64], mut each: impl FnMut(GateId)) {
-        let mut gates = self.tests.get(id.0 as usize);
-        if gates.is_empty() {
-            return;
-        }
-        let tested = self.tested.get(id.0 as usize * self.words..).unwrap_or_default();
-        for (tested, operators) in tested.iter().zip(operators).take(self.words) {
-            for bit in ones(tested & operators) {
-                let before = tested & ((1 << bit) - 1);
-                gates.get(before.count_ones() as usize).copied().into_iter().for_each(&mut each);
-            }
-            gates = gates.get(tested.count_ones() as usize..).unwrap_or_default();
-        }
+    /// The operators that are tested on a sight, and their gates. Most sights have few.
+    pub(crate) fn tests(&self, id: SightId) -> &[(Screened, GateId)] {
+        self.tests.get(id.0 as usize)
     }
 
     /// The operators that are tested on a sight, or on one that it is a part of: one bit each.

@@ -377,11 +377,17 @@ impl Values {
     }
 
     /// The value after one transformation.
+    #[inline]
     pub(crate) fn step(&mut self, value: Value, step: Transformation) -> Value {
-        let Some(&Entry { features, bytes, row, .. }) = self.surveyed(value) else { return value };
-        if !features.meet(Features::touched_by(step)) {
-            return value;
+        if self.features(value).meet(Features::touched_by(step)) {
+            self.take_step(value, step)
+        } else {
+            value
         }
+    }
+
+    fn take_step(&mut self, value: Value, step: Transformation) -> Value {
+        let Some(&Entry { bytes, row, .. }) = self.entries.get(value.0 as usize) else { return value };
         if let Some(&known) = self.steps.get(row as usize).and_then(|row| row.get(step as usize))
             && known != UNKNOWN
         {
