@@ -3,7 +3,7 @@
 use super::ByteSet;
 use crate::transforms::Transformation;
 
-/// A set of facts about a byte string, each of the form "holds at least one byte of this class".
+/// A set of facts about a byte string, each of the form "holds at least one byte of this class", but for one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Features(u16);
 
@@ -22,10 +22,12 @@ impl Features {
     const BACKSLASH: u16 = 1 << 7;
     /// `"`, `'`, `^`, `,` or `;`.
     const SHELL: u16 = 1 << 8;
-    const SLASH_OR_DOT: u16 = 1 << 9;
+    /// A slash; or the text is `.` or `..`, of which resolving a path leaves nothing.
+    const PATH: u16 = 1 << 9;
     /// `*`, `-`, `#`, `<` or `>`.
     const COMMENT: u16 = 1 << 10;
     const ZERO: u16 = 1 << 11;
+    const STAR: u16 = 1 << 12;
     /// Any byte.
     const ANY: u16 = 1 << 14;
     /// Set for every string, the empty one too: some transformations change that as well.
@@ -40,7 +42,8 @@ impl Features {
         let mut bytes = ByteSet::default();
         let noted = text.iter().inspect(|&&byte| bytes.insert(byte));
         let found = Self::of_each(noted.copied());
-        (bytes, found)
+        let dots = matches!(text, b"." | b"..");
+        (bytes, if dots { found.or(Self(Self::PATH)) } else { found })
     }
 
     /// What [`survey`](Self::survey) finds of a long text after a transformation, told from what it found before it; `None`
@@ -99,10 +102,11 @@ impl Features {
             T::HtmlEntityDecode => Self::AMPERSAND,
             T::Lowercase => Self::UPPER,
             T::Uppercase => Self::LOWER,
-            T::NormalizePath => Self::SLASH_OR_DOT,
-            T::NormalizePathWin => Self::SLASH_OR_DOT | Self::BACKSLASH,
+            T::NormalizePath => Self::PATH,
+            T::NormalizePathWin => Self::PATH | Self::BACKSLASH,
             T::ParityZero7bit | T::Utf8ToUnicode => Self::HIGH,
-            T::RemoveComments | T::RemoveCommentsChar | T::ReplaceComments => Self::COMMENT,
+            T::RemoveComments | T::RemoveCommentsChar => Self::COMMENT,
+            T::ReplaceComments => Self::STAR,
             T::RemoveNulls | T::ReplaceNulls => Self::NUL,
             T::SqlHexDecode => Self::ZERO,
             T::Trim | T::TrimLeft | T::TrimRight => Self::SPACE,
@@ -116,7 +120,7 @@ const LONG: usize = 128;
 const WHITE: ByteSet = members(b"\t\n\x0b\x0c\r ");
 
 /// Each class with its members.
-const CLASSES: [(u16, ByteSet); 13] = [
+const CLASSES: [(u16, ByteSet); 14] = [
     (Features::NUL, members(b"\0")),
     (Features::SPACE, WHITE),
     (Features::UPPER, members(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")),
@@ -126,9 +130,10 @@ const CLASSES: [(u16, ByteSet); 13] = [
     (Features::AMPERSAND, members(b"&")),
     (Features::BACKSLASH, members(b"\\")),
     (Features::SHELL, members(b"\"'^,;")),
-    (Features::SLASH_OR_DOT, members(b"/.")),
+    (Features::PATH, members(b"/")),
     (Features::COMMENT, members(b"*-#<>")),
     (Features::ZERO, members(b"0")),
+    (Features::STAR, members(b"*")),
     (Features::ANY, ByteSet([u64::MAX; 4])),
 ];
 
@@ -209,7 +214,7 @@ mod tests {
     #[test]
     fn long_texts_are_surveyed_like_short_ones() {
         for byte in 0..=u8::MAX {
-            assert_eq!(Features::survey(&[byte]), Features::survey(&[byte; 200]));
+            assert_eq!(Features::survey(&[byte; 3]), Features::survey(&[byte; 200]));
         }
     }
 
