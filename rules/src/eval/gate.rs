@@ -24,8 +24,9 @@ pub(crate) struct Horizon {
     open: Vec<u32>,
     /// Per view and target, whether it is known to have no elements.
     barren: Bits,
-    /// Elements of targets.
+    /// Elements of targets, and what each consists of.
     items: Vec<Item>,
+    features: Vec<Features>,
     /// Positions in `items` of elements that some operator can match.
     hot: Vec<u32>,
     /// Per look, one bit for each operator that can match something.
@@ -85,6 +86,7 @@ impl Horizon {
         self.epoch += 1;
         self.barren.clear_below(sights.targets() * views);
         self.items.clear();
+        self.features.clear();
         self.hot.clear();
         self.found.clear();
         self.open.clear();
@@ -93,6 +95,7 @@ impl Horizon {
     /// How much memory is kept for the next transaction, in bytes.
     pub(crate) fn kept_bytes(&self) -> usize {
         self.items.capacity() * size_of::<Item>()
+            + self.features.capacity() * size_of::<Features>()
             + self.hot.capacity() * size_of::<u32>()
             + self.found.capacity() * size_of::<u64>()
     }
@@ -105,6 +108,12 @@ impl Horizon {
     #[inline]
     fn known(&self, place: usize) -> Option<&Shown> {
         self.shown.get(place).filter(|shown| shown.epoch == self.epoch)
+    }
+
+    /// Whether a chain of transformations may change an element.
+    #[inline]
+    fn touches(&self, position: u32, pipeline: &Pipeline) -> bool {
+        self.features.get(position as usize).is_some_and(|features| features.meet(pipeline.touched_by))
     }
 
     fn keep(&mut self, place: usize, shown: Shown) -> Shown {
@@ -239,18 +248,20 @@ impl State {
         // Those that the chain leaves alone are known already, and few.
         for at in raw.hot.from..raw.hot.to {
             let Some(&position) = self.horizon.hot.get(at as usize) else { break };
+            if self.horizon.touches(position, pipeline) {
+                continue;
+            }
             let Some(&Item { value, .. }) = self.horizon.items.get(position as usize) else { break };
-            if !self.values.features(value).meet(pipeline.touched_by) && self.show(plan, look, wanted, value)
-            {
+            if self.show(plan, look, wanted, value) {
                 self.horizon.hot.push(position);
             }
         }
         let untouched = end(&self.horizon.hot);
         for position in raw.items.from..raw.items.to {
-            let Some(&Item { mut value, .. }) = self.horizon.items.get(position as usize) else { break };
-            if !self.values.features(value).meet(pipeline.touched_by) {
+            if !self.horizon.touches(position, pipeline) {
                 continue;
             }
+            let Some(&Item { mut value, .. }) = self.horizon.items.get(position as usize) else { break };
             let mut hot = multi_match && self.show(plan, look, wanted, value);
             for &step in &pipeline.steps {
                 value = self.values.step(value, step);
@@ -289,7 +300,9 @@ impl State {
                 if self.horizon.note(shown.found, candidates, candidates) {
                     self.horizon.hot.push(position);
                 }
-                shown.features = shown.features.or(self.values.features(item.value));
+                let features = self.values.features(item.value);
+                self.horizon.features.push(features);
+                shown.features = shown.features.or(features);
             }
             shown.hot = Range { from: first_hot, to: end(&self.horizon.hot) };
             shown.any = !shown.hot.is_empty();
