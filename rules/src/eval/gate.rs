@@ -261,13 +261,8 @@ impl State {
             if !self.horizon.touches(position, pipeline) {
                 continue;
             }
-            let Some(&Item { mut value, .. }) = self.horizon.items.get(position as usize) else { break };
-            let mut hot = multi_match && self.show(plan, look, wanted, value);
-            for &step in &pipeline.steps {
-                value = self.values.step(value, step);
-                hot |= multi_match && self.show(plan, look, wanted, value);
-            }
-            if hot || self.show(plan, look, wanted, value) {
+            let Some(&Item { value, .. }) = self.horizon.items.get(position as usize) else { break };
+            if self.show_through(plan, look, wanted, value, (pipeline, multi_match)) {
                 self.horizon.hot.push(position);
             }
         }
@@ -278,16 +273,17 @@ impl State {
         Shown { hot, found: look, any: !hot.is_empty(), ..Shown::default() }
     }
 
-    /// What a target holds, and what can match it as it is.
-    fn elements(&mut self, plan: &Plan, target: TargetId, view: usize) -> Shown {
-        let place = target_place(plan, target, view);
-        let Some(target) = plan.sights().target_plan(target) else { return Shown::default() };
+    /// What a target holds that matters, and what can match it as it is.
+    fn elements(&mut self, plan: &Plan, id: TargetId, view: usize) -> Shown {
+        let place = target_place(plan, id, view);
+        let Some(target) = plan.sights().target_plan(id) else { return Shown::default() };
         let mut items = std::mem::take(&mut self.horizon.items);
         let from = end(&items);
         // What `ctl` took away from one rule is still there for others.
         let current = self.current.take();
         self.collect_one(plan, target, view, &mut items);
         self.current = current;
+        self.drop_idle(plan, id, &mut items, from as usize);
         let range = Range { from, to: end(&items) };
         let mut shown = Shown { items: range, ..Shown::default() };
         if range.is_empty() {
@@ -309,6 +305,59 @@ impl State {
         }
         self.horizon.items = items;
         self.horizon.keep(place, shown)
+    }
+
+    /// Takes out those of a target's elements from `start` on that no sight of it shows any operator that could match: of
+    /// a value that keeps coming back this is known.
+    fn drop_idle(&mut self, plan: &Plan, target: TargetId, items: &mut Vec<Item>, start: usize) {
+        let mut kept = start;
+        for at in start..items.len() {
+            let Some(&item) = items.get(at) else { break };
+            if !self.is_idle(plan, target, item.value) {
+                items.get_mut(kept).into_iter().for_each(|place| *place = item);
+                kept += 1;
+            }
+        }
+        items.truncate(kept);
+    }
+
+    fn is_idle(&mut self, plan: &Plan, target: TargetId, value: Value) -> bool {
+        if !self.values.stays(value) {
+            return false;
+        }
+        let question = plan.idle(target);
+        self.values.result(value, question).unwrap_or_else(|| {
+            let (sights, look) = (plan.sights(), self.horizon.begin_look(plan.sights()));
+            let idle = !sights.of_target(target).iter().any(|&sight| match sights.get(sight) {
+                Some(Sight::One { pipeline, multi_match, .. }) => {
+                    plan.pipeline(*pipeline).is_none_or(|chain| {
+                        self.show_through(plan, look, sights.wanted(sight), value, (chain, *multi_match))
+                    })
+                }
+                _ => true,
+            });
+            self.horizon.found.truncate(look as usize);
+            self.values.note_result(value, question, idle);
+            idle
+        })
+    }
+
+    /// Notes which wanted operators can match a value after a chain of transformations, or at any stage of it; whether there
+    /// are any.
+    fn show_through(
+        &mut self,
+        plan: &Plan,
+        look: u32,
+        wanted: &[u64],
+        mut value: Value,
+        (pipeline, multi_match): (&Pipeline, bool),
+    ) -> bool {
+        let mut hot = multi_match && self.show(plan, look, wanted, value);
+        for &step in &pipeline.steps {
+            value = self.values.step(value, step);
+            hot |= multi_match && self.show(plan, look, wanted, value);
+        }
+        hot || self.show(plan, look, wanted, value)
     }
 
     /// Notes which wanted operators can match a value; whether there are any.

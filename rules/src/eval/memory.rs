@@ -38,7 +38,7 @@ impl Memory {
             let known = spare.iter().rposition(|memory| memory.values.is_of(plan.constants()));
             known.map(|place| spare.remove(place)).or_else(|| spare.pop()).unwrap_or_default()
         });
-        memory.values.begin(plan.constants(), plan.pure_operators());
+        memory.values.begin(plan.constants(), plan.pure_numbers());
         memory.items.clear();
         memory
     }

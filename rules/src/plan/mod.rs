@@ -287,9 +287,14 @@ impl Plan {
         &self.prefilter
     }
 
-    /// How many operators there are whose results are remembered.
-    pub(crate) fn pure_operators(&self) -> usize {
-        self.pure_operators
+    /// How many [`Pure`] numbers there are: of operators, then of targets.
+    pub(crate) fn pure_numbers(&self) -> usize {
+        self.pure_operators + self.sights.targets()
+    }
+
+    /// The question whether a value matters nothing as an element of a target.
+    pub(crate) fn idle(&self, target: TargetId) -> Pure {
+        Pure(u32::try_from(self.pure_operators).unwrap_or(u32::MAX).saturating_add(target.0))
     }
 
     pub(crate) fn sights(&self) -> &Sights {

@@ -1,14 +1,15 @@
-//! Operators whose result depends on nothing but the value, and costs enough to be remembered.
+//! What depends on nothing but a value, and costs enough to be remembered of it.
 
 use rustc_hash::FxHashMap;
 
 use crate::operators::{Operator, OperatorName};
 
-/// Number of such an operator. Equal operators share one.
+/// Number of a question that a value's bytes alone decide: whether an operator matches, and equal operators share one; or
+/// whether it matters nothing as an element of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Pure(pub(crate) u32);
 
-/// The numbers of such operators.
+/// The numbers of operators whose results are remembered.
 #[derive(Debug, Default)]
 pub(crate) struct PureOperators {
     ids: FxHashMap<(OperatorName, Box<[u8]>), Pure>,

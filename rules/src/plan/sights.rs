@@ -53,6 +53,8 @@ pub(crate) struct Sights {
     parts: Vec<(TargetId, SightId)>,
     /// Per sight, the operators that are tested on it, and their gates.
     tests: Grouped<(Screened, GateId)>,
+    /// Per target, the sights that are of it alone.
+    of_targets: Grouped<SightId>,
     /// Per sight, one bit for each operator that is tested on it, or on one that it is a part of.
     wanted: Vec<u64>,
     /// What each gate is of.
@@ -153,11 +155,21 @@ impl Sights {
         let tests = self.gates.iter().zip((0..).map(GateId));
         let tests = tests.map(|(&(sight, operator), gate)| (sight.0 as usize, (operator, gate)));
         self.tests = Grouped::new(self.all.len(), tests.collect());
+        let of_targets = self.all.iter().zip((0..).map(SightId)).filter_map(|(sight, id)| match sight {
+            Sight::One { target, .. } => Some((target.0 as usize, id)),
+            Sight::Many(_) => None,
+        });
+        self.of_targets = Grouped::new(self.targets.len(), of_targets.collect());
     }
 
     /// The parts of a sight of several targets.
     pub(crate) fn parts(&self, range: &Range<usize>) -> &[(TargetId, SightId)] {
         self.parts.get(range.clone()).unwrap_or_default()
+    }
+
+    /// The sights that are of a target alone.
+    pub(crate) fn of_target(&self, id: TargetId) -> &[SightId] {
+        self.of_targets.get(id.0 as usize)
     }
 
     /// The operators that are tested on a sight, and their gates. Most sights have few.

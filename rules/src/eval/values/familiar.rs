@@ -35,16 +35,16 @@ pub(super) struct Familiar {
     missed: usize,
     /// Of each value that does not stay yet, its number when it does, else `UNKNOWN`.
     moved: Vec<u32>,
-    /// Per row, one bit for each pure operator that was run on a value, then one for each that matched.
+    /// Per row, one bit for each pure question that was answered of a value, then one for each that holds.
     results: Vec<u64>,
-    /// Words for one bit of each pure operator.
+    /// Words for one bit of each pure question.
     words: usize,
 }
 
 impl Familiar {
     /// Forgets everything.
-    pub(super) fn reset(&mut self, pure_operators: usize) {
-        *self = Self { words: pure_operators.div_ceil(64), ..Self::default() };
+    pub(super) fn reset(&mut self, pure_numbers: usize) {
+        *self = Self { words: pure_numbers.div_ceil(64), ..Self::default() };
     }
 
     /// Notes that more is known of a value that stays.
@@ -78,15 +78,15 @@ impl Familiar {
 }
 
 impl Values {
-    /// Whether an operator matches a value, if that is known.
-    pub(crate) fn result(&self, value: Value, operator: Pure) -> Option<bool> {
+    /// Whether what is asked holds of a value, if that is known.
+    pub(crate) fn result(&self, value: Value, question: Pure) -> Option<bool> {
         let row = self.entries.get(value.0 as usize)?.results as usize;
-        let (known, matching) = self.familiar.results.get(row..)?.split_at_checked(self.familiar.words)?;
-        has(known, operator.0 as usize).then(|| has(matching, operator.0 as usize))
+        let (known, holding) = self.familiar.results.get(row..)?.split_at_checked(self.familiar.words)?;
+        has(known, question.0 as usize).then(|| has(holding, question.0 as usize))
     }
 
-    /// Notes whether an operator matches a value, if the value stays.
-    pub(crate) fn note_result(&mut self, value: Value, operator: Pure, matches: bool) {
+    /// Notes whether what is asked holds of a value, if the value stays.
+    pub(crate) fn note_result(&mut self, value: Value, question: Pure, holds: bool) {
         let Self { entries, familiar, kept, .. } = self;
         let Some(entry) = entries.get_mut(value.0 as usize).filter(|_| (value.0 as usize) < kept.entries)
         else {
@@ -101,10 +101,10 @@ impl Values {
             familiar.results.resize(row + 2 * familiar.words, 0);
         }
         let row = familiar.results.get_mut(entry.results as usize..).unwrap_or_default();
-        let Some((known, matching)) = row.split_at_mut_checked(familiar.words) else { return };
-        put(known, operator.0 as usize);
-        if matches {
-            put(matching, operator.0 as usize);
+        let Some((known, holding)) = row.split_at_mut_checked(familiar.words) else { return };
+        put(known, question.0 as usize);
+        if holds {
+            put(holding, question.0 as usize);
         }
     }
 

@@ -121,14 +121,14 @@ impl Entry {
 }
 
 impl Values {
-    /// Makes ready for a transaction of a plan with these constants and so many pure operators. After
+    /// Makes ready for a transaction of a plan with these constants and so many pure numbers. After
     /// [`Values::settle`], what stayed of an earlier one of the same plan is there.
-    pub(crate) fn begin(&mut self, constants: &Constants, pure_operators: usize) {
+    pub(crate) fn begin(&mut self, constants: &Constants, pure_numbers: usize) {
         if self.is_of(constants) {
             return;
         }
         *self = Self { plan: constants.plan(), ..Self::default() };
-        self.familiar.reset(pure_operators);
+        self.familiar.reset(pure_numbers);
         self.index.clear_for(constants.texts().len());
         for text in constants.texts() {
             let hash = hash(text);
@@ -238,7 +238,7 @@ impl Values {
 
     /// Whether a value is still there in the next transaction.
     #[inline]
-    fn stays(&self, value: Value) -> bool {
+    pub(crate) fn stays(&self, value: Value) -> bool {
         (value.0 as usize) < self.kept.entries
     }
 
