@@ -6,10 +6,10 @@ const BLOCK: usize = 32;
 
 /// What becomes of the bytes of a text, where white space in a row becomes one blank.
 pub(crate) trait Runs {
-    /// What stands for a byte; a blank for all white space.
+    /// What stands for a plain byte.
     fn folded(byte: u8) -> u8;
 
-    /// Whether there is no more to a byte than what stands for it: all but one of a run go.
+    /// Whether there is no more to a byte than what stands for it, and that all but one of the blanks in a row go.
     fn is_plain(byte: u8) -> bool;
 
     /// Writes what becomes of any byte. `after_blank` says whether the last one written is a blank.
@@ -23,13 +23,14 @@ pub(crate) fn append<R: Runs>(text: &[u8], out: &mut Vec<u8>) {
         let mut rest = text;
         let mut after_blank = false;
         while let Some((block, next)) = block_and_next(rest) {
-            let is_blank = |byte: u8| R::folded(byte) == b' ';
-            let is_simple =
-                |(&one, &other): (&u8, &u8)| R::is_plain(one) & !(is_blank(one) & is_blank(other));
-            let all_simple = block.iter().zip(next).fold(true, |all, pair| all & is_simple(pair));
-            if all_simple & !(after_blank & block.first().is_some_and(|&first| is_blank(first))) {
-                out.put_all(block.map(R::folded), BLOCK);
-                after_blank = block.last().is_some_and(|&last| is_blank(last));
+            let (folded, after) = (block.map(R::folded), next.map(R::folded));
+            let blank = |byte: u8| u8::from(byte == b' ');
+            let odd = block.iter().fold(0, |odd, &byte| odd | u8::from(!R::is_plain(byte)));
+            let odd = folded.iter().zip(after).fold(odd, |odd, (&one, next)| odd | blank(one) & blank(next));
+            let goes_on = after_blank & folded.first().is_some_and(|&first| first == b' ');
+            if odd == 0 && !goes_on {
+                out.put_all(folded, BLOCK);
+                after_blank = folded.last().is_some_and(|&last| last == b' ');
             } else {
                 block.iter().for_each(|&byte| R::put(out, byte, &mut after_blank));
             }

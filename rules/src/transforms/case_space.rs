@@ -127,18 +127,18 @@ struct Compressed;
 impl Runs for Compressed {
     #[inline]
     fn folded(byte: u8) -> u8 {
-        if is_blank(byte) { b' ' } else { byte }
+        byte
     }
 
     #[inline]
-    fn is_plain(_: u8) -> bool {
-        true
+    fn is_plain(byte: u8) -> bool {
+        !is_blank(byte) | (byte == b' ')
     }
 
     #[inline]
     fn put(out: &mut Writer<'_>, byte: u8, after_blank: &mut bool) {
         let blank = is_blank(byte);
-        out.put_if(Self::folded(byte), !(blank & *after_blank));
+        out.put_if(if blank { b' ' } else { byte }, !(blank & *after_blank));
         *after_blank = blank;
     }
 }

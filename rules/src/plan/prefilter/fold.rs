@@ -8,7 +8,7 @@ use crate::runs::{self, Runs};
 
 /// Whether a byte is white space in ASCII, as `\s` has it.
 pub(super) const fn is_white(byte: u8) -> bool {
-    byte == b' ' || byte.wrapping_sub(b'\t') < 5
+    (byte == b' ') | (byte.wrapping_sub(b'\t') < 5)
 }
 
 /// What a byte becomes by itself.
