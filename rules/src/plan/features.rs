@@ -58,6 +58,9 @@ impl Features {
             _ if text.len() < LONG => return None,
             Transformation::Lowercase => before.iter().map(|byte| byte.to_ascii_lowercase()).collect(),
             Transformation::RemoveWhitespace if ascii => before.without(WHITE),
+            Transformation::UrlDecode | Transformation::UrlDecodeUni if before.without(PERCENT) == before => {
+                before.iter().map(|byte| if byte == b'+' { b' ' } else { byte }).collect()
+            }
             _ => return None,
         };
         Some((bytes, Self::of(bytes)))
@@ -117,6 +120,7 @@ impl Features {
 
 /// Texts from this length on are surveyed by sets.
 const LONG: usize = 128;
+const PERCENT: ByteSet = members(b"%");
 const WHITE: ByteSet = members(b"\t\n\x0b\x0c\r ");
 
 /// Each class with its members.
@@ -198,7 +202,7 @@ mod tests {
     proptest! {
         /// What is told of the result of a transformation is what it would show.
         #[test]
-        fn surveys_are_told_from_those_before(text in "[a-zA-Z \\t\\n./]{200}|[aB\u{a0}ä ]{200}") {
+        fn surveys_are_told_from_those_before(text in "[a-zA-Z \\t\\n./]{200}|[a-z+]{200}|[a-z+%0-9]{200}|[aB\u{a0}ä ]{200}") {
             let (before, _) = Features::survey(text.as_bytes());
             for &step in Transformation::ALL {
                 let mut out = Vec::new();
