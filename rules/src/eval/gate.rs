@@ -321,8 +321,9 @@ impl State {
         items.truncate(kept);
     }
 
+    /// Whether that is so of a value. It is found out where it can be remembered: to do so costs as much as all looks.
     fn is_idle(&mut self, plan: &Plan, target: TargetId, value: Value) -> bool {
-        if !self.values.stays(value) {
+        if !self.values.takes_results(value) {
             return false;
         }
         let question = plan.idle(target);

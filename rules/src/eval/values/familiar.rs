@@ -78,6 +78,16 @@ impl Familiar {
 }
 
 impl Values {
+    /// Whether there is room to note results of a value, which has to stay for that.
+    #[inline]
+    pub(crate) fn takes_results(&self, value: Value) -> bool {
+        let has_row = |entry: &Entry| entry.results != UNKNOWN;
+        let Familiar { results, words, .. } = &self.familiar;
+        self.stays(value)
+            && (self.entries.get(value.0 as usize).is_some_and(has_row)
+                || results.len() + 2 * words <= MOST_RESULTS)
+    }
+
     /// Whether what is asked holds of a value, if that is known.
     pub(crate) fn result(&self, value: Value, question: Pure) -> Option<bool> {
         let row = self.entries.get(value.0 as usize)?.results as usize;
@@ -85,18 +95,15 @@ impl Values {
         has(known, question.0 as usize).then(|| has(holding, question.0 as usize))
     }
 
-    /// Notes whether what is asked holds of a value, if the value stays.
+    /// Notes whether what is asked holds of a value, if there is room.
     pub(crate) fn note_result(&mut self, value: Value, question: Pure, holds: bool) {
-        let Self { entries, familiar, kept, .. } = self;
-        let Some(entry) = entries.get_mut(value.0 as usize).filter(|_| (value.0 as usize) < kept.entries)
-        else {
+        if !self.takes_results(value) {
             return;
-        };
+        }
+        let Self { entries, familiar, .. } = self;
+        let Some(entry) = entries.get_mut(value.0 as usize) else { return };
         if entry.results == UNKNOWN {
             let row = familiar.results.len();
-            if row + 2 * familiar.words > MOST_RESULTS {
-                return;
-            }
             entry.results = u32::try_from(row).unwrap_or(UNKNOWN);
             familiar.results.resize(row + 2 * familiar.words, 0);
         }

@@ -238,7 +238,7 @@ impl Values {
 
     /// Whether a value is still there in the next transaction.
     #[inline]
-    pub(crate) fn stays(&self, value: Value) -> bool {
+    fn stays(&self, value: Value) -> bool {
         (value.0 as usize) < self.kept.entries
     }
 

@@ -152,7 +152,7 @@ fn of_repetition(repetition: &Repetition) -> Known {
     }
 }
 
-/// Whether all that a part matches is one byte of white space.
+/// Whether a part matches white space and nothing else.
 fn is_white(part: &Known) -> bool {
     matches!(part.bytes.as_slice(), [only] if only.iter().all(fold::is_white))
         && part.starts.as_ref().is_some_and(|starts| starts.is_whole(b" "))
