@@ -138,8 +138,3 @@ fn folded_share(byte: u8) -> f64 {
 pub(super) fn rarest_byte(string: &[u8]) -> Option<u8> {
     string.iter().copied().min_by(|a, b| folded_share(*a).total_cmp(&folded_share(*b)))
 }
-
-/// Estimated chance that a string begins at a given place, in whatever case.
-pub(super) fn chance(string: &[u8]) -> f64 {
-    string.iter().map(|&byte| folded_share(byte)).product()
-}

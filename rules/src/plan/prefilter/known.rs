@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use regex_syntax::hir::{Class, Hir, HirKind, Literal, Repetition};
 
-use super::byte_set::{ByteSet, chance, rarest_byte};
+use super::byte_set::{ByteSet, rarest_byte};
 use super::fold;
+use super::likelihood::chance;
 use super::strings::{LONGEST, Literals, Starts};
 
 /// Most members of a class that is spelt out.

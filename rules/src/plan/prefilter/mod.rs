@@ -15,6 +15,7 @@
 mod byte_set;
 mod fold;
 mod known;
+mod likelihood;
 mod requirement;
 mod scanner;
 mod strings;
@@ -143,7 +144,7 @@ impl PrefilterBuilder {
         prefilter.no_literal = words.into();
         let mut literals: Vec<(&[u8], Vec<Way>)> = literals.into_iter().collect();
         literals.sort_unstable_by_key(|(text, _)| *text);
-        prefilter.scanner = Scanner::new(literals, byte_set::chance);
+        prefilter.scanner = Scanner::new(literals, likelihood::chance);
         prefilter
     }
 }

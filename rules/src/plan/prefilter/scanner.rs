@@ -19,6 +19,8 @@ const MAP_WORDS: usize = 1 << INDEX_BITS;
 /// Literals that share a gram, at most, as long as they have another one to be known by: what a text made
 /// of one gram can cost per byte.
 const CROWDED: usize = 12;
+/// What it costs that a place in a text may be a gram, in terms of what comparing a literal there costs.
+const FIRST: f64 = 2.5;
 /// Bytes that are compared at once.
 const HEAD: usize = 8;
 
@@ -180,7 +182,11 @@ impl Scanner {
             let length = text.len().min(4);
             let weight = |gram: &[u8]| {
                 let crowd = crowds.get(&(length, number(gram))).copied().unwrap_or_default();
-                chance(gram) + if crowd >= CROWDED { 1.0 } else { 0.0 }
+                match crowd {
+                    0 => chance(gram) * FIRST,
+                    1..CROWDED => chance(gram),
+                    _ => 1.0 + chance(gram),
+                }
             };
             let windows = (0u32..).zip(text.windows(length));
             let weighed = windows.map(|(offset, gram)| (offset, number(gram), weight(gram)));

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::byte_set::chance;
+use super::likelihood::chance;
 
 /// Most strings of a set.
 const MOST: usize = 512;
