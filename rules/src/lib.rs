@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod body;
+mod bytes;
 pub mod challenge;
 pub mod collections;
 mod copy;

@@ -6,14 +6,23 @@ const BLOCK: usize = 32;
 
 /// What becomes of the bytes of a text, where white space in a row becomes one blank.
 pub(crate) trait Runs {
-    /// What stands for a plain byte.
-    fn folded(byte: u8) -> u8;
-
     /// Whether there is no more to a byte than what stands for it, and that all but one of the blanks in a row go.
     fn is_plain(byte: u8) -> bool;
 
+    /// What stands for a plain byte, in a way that vector instructions can.
+    fn plain(byte: u8) -> u8;
+
+    /// What stands for any byte.
+    fn of(byte: u8) -> u8;
+
     /// Writes what becomes of any byte. `after_blank` says whether the last one written is a blank.
-    fn put(out: &mut Writer<'_>, byte: u8, after_blank: &mut bool);
+    #[inline]
+    fn put(out: &mut Writer<'_>, byte: u8, after_blank: &mut bool) {
+        let byte = Self::of(byte);
+        let blank = byte == b' ';
+        out.put_if(byte, !(blank & *after_blank));
+        *after_blank = blank;
+    }
 }
 
 /// Appends what becomes of a text. Most blocks are plain and have no runs to shorten: that is found out, and they are
@@ -23,7 +32,7 @@ pub(crate) fn append<R: Runs>(text: &[u8], out: &mut Vec<u8>) {
         let mut rest = text;
         let mut after_blank = false;
         while let Some((block, next)) = block_and_next(rest) {
-            let (folded, after) = (block.map(R::folded), next.map(R::folded));
+            let (folded, after) = (block.map(R::plain), next.map(R::plain));
             let blank = |byte: u8| u8::from(byte == b' ');
             let odd = block.iter().fold(0, |odd, &byte| odd | u8::from(!R::is_plain(byte)));
             let odd = folded.iter().zip(after).fold(odd, |odd, (&one, next)| odd | blank(one) & blank(next));

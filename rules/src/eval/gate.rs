@@ -329,13 +329,10 @@ impl State {
         let question = plan.idle(target);
         self.values.result(value, question).unwrap_or_else(|| {
             let (sights, look) = (plan.sights(), self.horizon.begin_look(plan.sights()));
-            let idle = !sights.of_target(target).iter().any(|&sight| match sights.get(sight) {
-                Some(Sight::One { pipeline, multi_match, .. }) => {
-                    plan.pipeline(*pipeline).is_none_or(|chain| {
-                        self.show_through(plan, look, sights.wanted(sight), value, (chain, *multi_match))
-                    })
-                }
-                _ => true,
+            let idle = sights.of_target(target).iter().all(|&sight| {
+                let Some(Sight::One { pipeline, multi_match, .. }) = sights.get(sight) else { return false };
+                let Some(chain) = plan.pipeline(*pipeline) else { return false };
+                !self.show_through(plan, look, sights.wanted(sight), value, (chain, *multi_match))
             });
             self.horizon.found.truncate(look as usize);
             self.values.note_result(value, question, idle);

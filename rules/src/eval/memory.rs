@@ -27,7 +27,8 @@ pub(super) struct Memory {
 }
 
 thread_local! {
-    static SPARE: RefCell<Vec<Memory>> = const { RefCell::new(Vec::new()) };
+    /// With how many bytes each keeps, which all are added up often.
+    static SPARE: RefCell<Vec<(Memory, usize)>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Memory {
@@ -35,8 +36,9 @@ impl Memory {
     pub(super) fn take(plan: &Plan) -> Self {
         let mut memory = SPARE.with_borrow_mut(|spare| {
             // What an earlier transaction of the same plan left is of most use.
-            let known = spare.iter().rposition(|memory| memory.values.is_of(plan.constants()));
-            known.map(|place| spare.remove(place)).or_else(|| spare.pop()).unwrap_or_default()
+            let known = spare.iter().rposition(|(memory, _)| memory.values.is_of(plan.constants()));
+            let taken = known.map(|place| spare.remove(place)).or_else(|| spare.pop());
+            taken.map(|(memory, _)| memory).unwrap_or_default()
         });
         memory.values.begin(plan.constants(), plan.pure_numbers());
         memory.items.clear();
@@ -46,17 +48,19 @@ impl Memory {
     /// Leaves the buffers to another transaction.
     pub(super) fn leave(mut self) {
         self.values.settle();
-        if self.kept_bytes() > LARGEST {
+        let mut bytes = self.kept_bytes();
+        if bytes > LARGEST {
             self.values.shrink();
             (self.horizon, self.items) = (Horizon::default(), Vec::new());
-            if self.kept_bytes() > LARGEST {
+            bytes = self.kept_bytes();
+            if bytes > LARGEST {
                 return;
             }
         }
         SPARE.with_borrow_mut(|spare| {
-            let kept = || spare.iter().map(Self::kept_bytes).sum::<usize>();
-            if spare.len() < FEW || (spare.len() < SPARES && kept() + self.kept_bytes() <= SPARE_BYTES) {
-                spare.push(self);
+            let kept = || spare.iter().map(|(_, bytes)| bytes).sum::<usize>();
+            if spare.len() < FEW || (spare.len() < SPARES && kept() + bytes <= SPARE_BYTES) {
+                spare.push((self, bytes));
             }
         });
     }

@@ -17,27 +17,42 @@ pub enum Plus {
 /// Returns whether all escapes were valid.
 pub fn decode(input: &[u8], plus: Plus, out: &mut Vec<u8>) -> bool {
     let mut valid = true;
+    decode_with(input, plus, out, |after, out| {
+        let (rest, whole) = escape(after, out);
+        valid &= whole;
+        rest
+    });
+    valid
+}
+
+/// Appends `input` to `out`; what follows each `%` goes to `escape`, which appends what it stands for and returns the rest.
+pub(crate) fn decode_with<'a>(
+    input: &'a [u8],
+    plus: Plus,
+    out: &mut Vec<u8>,
+    mut escape: impl FnMut(&'a [u8], &mut Vec<u8>) -> &'a [u8],
+) {
     let blank = if plus == Plus::Blank { b'+' } else { b' ' };
     out.reserve(input.len());
     let mut rest = input;
     loop {
-        let (plain, escape) =
-            memchr(b'%', rest).and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, &[]));
+        let (plain, found) = rest.split_at(memchr(b'%', rest).unwrap_or(rest.len()));
         out.extend(plain.iter().map(|&byte| if byte == blank { b' ' } else { byte }));
-        rest = match escape {
-            [] => return valid,
-            [_, high, low, after @ ..] if hex_digit(*high).is_some() && hex_digit(*low).is_some() => {
-                let digit = |byte: u8| hex_digit(byte).unwrap_or_default();
-                out.push(digit(*high) << 4 | digit(*low));
-                after
-            }
-            [sign, after @ ..] => {
-                valid = false;
-                out.push(*sign);
-                after
-            }
-        };
+        let [_, after @ ..] = found else { return };
+        rest = escape(after, out);
     }
+}
+
+/// Appends the byte that two digits after a `%` spell, or the `%` itself; the rest, and whether there were two.
+pub(crate) fn escape<'a>(after: &'a [u8], out: &mut Vec<u8>) -> (&'a [u8], bool) {
+    if let [high, low, rest @ ..] = after
+        && let (Some(high), Some(low)) = (hex_digit(*high), hex_digit(*low))
+    {
+        out.push(high << 4 | low);
+        return (rest, true);
+    }
+    out.push(b'%');
+    (after, false)
 }
 
 /// The value of a hexadecimal digit.

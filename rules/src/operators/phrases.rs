@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::OperatorError;
+use crate::bytes::is_blank;
 use crate::limits;
 
 /// Phrases that are looked for all at once, without regard to ASCII case. The automaton is built when it
@@ -100,10 +101,6 @@ fn canonical<'a>(phrases: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
     list.sort_unstable();
     list.dedup();
     list
-}
-
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
 }
 
 /// Undoes hex parts and escapes; `None` when they are malformed.

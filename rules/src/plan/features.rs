@@ -53,12 +53,14 @@ impl Features {
         text: &[u8],
         before: ByteSet,
     ) -> Option<(ByteSet, Self)> {
-        let ascii = !Self::of(before).meet(Self(Self::HIGH));
+        if text.len() < LONG {
+            return None;
+        }
+        let lacks = |set: ByteSet| before.without(set) == before;
         let bytes: ByteSet = match step {
-            _ if text.len() < LONG => return None,
             Transformation::Lowercase => before.iter().map(|byte| byte.to_ascii_lowercase()).collect(),
-            Transformation::RemoveWhitespace if ascii => before.without(WHITE),
-            Transformation::UrlDecode | Transformation::UrlDecodeUni if before.without(PERCENT) == before => {
+            Transformation::RemoveWhitespace if lacks(HIGH) => before.without(WHITE),
+            Transformation::UrlDecode | Transformation::UrlDecodeUni if lacks(PERCENT) => {
                 before.iter().map(|byte| if byte == b'+' { b' ' } else { byte }).collect()
             }
             _ => return None,
@@ -120,6 +122,7 @@ impl Features {
 
 /// Texts from this length on are surveyed by sets.
 const LONG: usize = 128;
+const HIGH: ByteSet = ByteSet([0, 0, u64::MAX, u64::MAX]);
 const PERCENT: ByteSet = members(b"%");
 const WHITE: ByteSet = members(b"\t\n\x0b\x0c\r ");
 
@@ -129,7 +132,7 @@ const CLASSES: [(u16, ByteSet); 14] = [
     (Features::SPACE, WHITE),
     (Features::UPPER, members(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")),
     (Features::LOWER, members(b"abcdefghijklmnopqrstuvwxyz")),
-    (Features::HIGH, ByteSet([0, 0, u64::MAX, u64::MAX])),
+    (Features::HIGH, HIGH),
     (Features::PERCENT_OR_PLUS, members(b"%+")),
     (Features::AMPERSAND, members(b"&")),
     (Features::BACKSLASH, members(b"\\")),

@@ -2,19 +2,6 @@
 
 use crate::copy::append;
 
-/// White space as C's `isspace` has it: tab, line feed, vertical tab, form feed, carriage return, blank.
-pub(super) const fn is_blank(byte: u8) -> bool {
-    (byte == b' ') | (byte.wrapping_sub(b'\t') < 5)
-}
-
-/// Whether `test` holds for any byte. Whole blocks are tested without a branch per byte, so that the
-/// compiler uses vector instructions.
-pub(super) fn any(input: &[u8], test: impl Fn(u8) -> bool) -> bool {
-    let (blocks, rest) = input.as_chunks::<32>();
-    let in_block = |block: &[u8; 32]| block.iter().fold(false, |found, &byte| found | test(byte));
-    blocks.iter().any(in_block) || rest.iter().any(|&byte| test(byte))
-}
-
 /// The value of a hex digit.
 pub(super) const fn hex_value(byte: u8) -> Option<u8> {
     match byte {

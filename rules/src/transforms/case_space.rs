@@ -2,7 +2,8 @@
 
 use memchr::memchr;
 
-use super::bytes::{any, copy_to, is_blank, utf8_sequence};
+use super::bytes::{copy_to, utf8_sequence};
+use crate::bytes::is_blank;
 use crate::copy::{Writer, write};
 use crate::runs::{self, Runs};
 
@@ -126,20 +127,18 @@ struct Compressed;
 
 impl Runs for Compressed {
     #[inline]
-    fn folded(byte: u8) -> u8 {
-        byte
-    }
-
-    #[inline]
     fn is_plain(byte: u8) -> bool {
         !is_blank(byte) | (byte == b' ')
     }
 
     #[inline]
-    fn put(out: &mut Writer<'_>, byte: u8, after_blank: &mut bool) {
-        let blank = is_blank(byte);
-        out.put_if(if blank { b' ' } else { byte }, !(blank & *after_blank));
-        *after_blank = blank;
+    fn plain(byte: u8) -> u8 {
+        byte
+    }
+
+    #[inline]
+    fn of(byte: u8) -> u8 {
+        if is_blank(byte) { b' ' } else { byte }
     }
 }
 
@@ -158,4 +157,12 @@ pub(super) fn replace_nulls(input: &[u8], out: &mut Vec<u8>) -> bool {
     }
     out.extend(input.iter().map(|&byte| if byte == 0 { b' ' } else { byte }));
     true
+}
+
+/// Whether `test` holds for any byte. Whole blocks are tested without a branch per byte, so that the
+/// compiler uses vector instructions.
+fn any(input: &[u8], test: impl Fn(u8) -> bool) -> bool {
+    let (blocks, rest) = input.as_chunks::<32>();
+    let in_block = |block: &[u8; 32]| block.iter().fold(false, |found, &byte| found | test(byte));
+    blocks.iter().any(in_block) || rest.iter().any(|&byte| test(byte))
 }

@@ -1,5 +1,6 @@
 //! `cmdLine`: what shells of several kinds read as the same command becomes the same bytes.
 
+use crate::bytes::per_byte;
 use crate::copy::Writer;
 use crate::runs::{self, Runs};
 
@@ -16,25 +17,15 @@ struct Rule {
     closes: bool,
 }
 
-static RULES: [Rule; 256] = {
-    let mut rules = [Rule { byte: 0, dropped: false, blank: false, closes: false }; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let from = byte as u8;
-        let blank = matches!(from, b' ' | b',' | b';' | b'\t' | b'\r' | b'\n');
-        #[expect(clippy::indexing_slicing, reason = "a constant")]
-        {
-            rules[byte] = Rule {
-                byte: if blank { b' ' } else { from.to_ascii_lowercase() },
-                dropped: matches!(from, b'"' | b'\'' | b'\\' | b'^'),
-                blank,
-                closes: matches!(from, b'/' | b'('),
-            };
-        }
-        byte += 1;
+static RULES: [Rule; 256] = per_byte!(from => {
+    let blank = matches!(from, b' ' | b',' | b';' | b'\t' | b'\r' | b'\n');
+    Rule {
+        byte: if blank { b' ' } else { from.to_ascii_lowercase() },
+        dropped: matches!(from, b'"' | b'\'' | b'\\' | b'^'),
+        blank,
+        closes: matches!(from, b'/' | b'('),
     }
-    rules
-};
+});
 
 fn rule(byte: u8) -> Rule {
     #[expect(clippy::indexing_slicing, reason = "there is one for each byte")]
@@ -51,15 +42,20 @@ pub(super) fn normalise(input: &[u8], out: &mut Vec<u8>) -> bool {
 struct CommandLine;
 
 impl Runs for CommandLine {
-    #[inline]
-    fn folded(byte: u8) -> u8 {
-        byte.to_ascii_lowercase()
-    }
-
     /// Compared one by one, as vector instructions can.
     #[inline]
     fn is_plain(byte: u8) -> bool {
         !b"\"'\\^,;\t\r\n/(".iter().fold(false, |found, &other| found | (byte == other))
+    }
+
+    #[inline]
+    fn plain(byte: u8) -> u8 {
+        byte.to_ascii_lowercase()
+    }
+
+    #[inline]
+    fn of(byte: u8) -> u8 {
+        rule(byte).byte
     }
 
     #[inline]

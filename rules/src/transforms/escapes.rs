@@ -2,7 +2,8 @@
 
 use memchr::memchr;
 
-use super::bytes::{copy_to, hex_pair, hex_value, is_blank, push_utf8};
+use super::bytes::{copy_to, hex_pair, hex_value, push_utf8};
+use crate::bytes::is_blank;
 
 /// `cssDecode`: a backslash and one to six hex digits become the character, in UTF-8; full-width forms
 /// become ASCII; U+FFFD stands for NUL and for what is no character (CSS Syntax, section 4.3.7). One

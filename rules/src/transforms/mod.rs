@@ -2,8 +2,8 @@
 //!
 //! All work on bytes, in one pass over the value, and fail on none: what can't be decoded stays or goes as
 //! each one's text says. Most values need no decoding, so each function first looks for a byte that
-//! concerns it and copies nothing where there is none, or goes by whole blocks. No result is longer than three times its value
-//! plus twenty bytes.
+//! concerns it and copies nothing where there is none, or goes by whole blocks. No result is longer than
+//! three times its value plus twenty bytes.
 
 mod base64;
 mod best_fit;

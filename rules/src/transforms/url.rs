@@ -1,19 +1,27 @@
 //! URL encoding.
 
-use memchr::{memchr, memchr2};
+use memchr::memchr2;
 
 use super::best_fit;
 use super::bytes::{copy_to, hex_digit, hex_pair};
+use crate::http::percent::{self, Plus};
 
 /// `urlDecode`: `+` and `%HH`. A `%` without two hex digits stays.
 pub(super) fn decode(input: &[u8], out: &mut Vec<u8>) -> bool {
-    decode_with(input, out, percent)
+    if !concerns(input) {
+        return false;
+    }
+    percent::decode(input, Plus::Blank, out);
+    true
 }
 
 /// `urlDecodeUni`: also `%uHHHH`, which gives one byte: the best fit in ASCII, else the low byte of the
 /// code. A `%u` without four hex digits stays.
 pub(super) fn decode_unicode(input: &[u8], out: &mut Vec<u8>) -> bool {
-    decode_with(input, out, |tail, out| match tail {
+    if !concerns(input) {
+        return false;
+    }
+    percent::decode_with(input, Plus::Blank, out, |tail, out| match tail {
         [letter @ (b'u' | b'U'), after @ ..] => match code_unit(after) {
             Some((code, after)) => {
                 out.push(best_fit::to_ascii(code).unwrap_or(code as u8));
@@ -24,27 +32,14 @@ pub(super) fn decode_unicode(input: &[u8], out: &mut Vec<u8>) -> bool {
                 after
             }
         },
-        _ => percent(tail, out),
-    })
+        _ => percent::escape(tail, out).0,
+    });
+    true
 }
 
-/// Decodes `+`, and what follows each `%` with `escape`, which returns the rest.
-fn decode_with<'a>(
-    input: &'a [u8],
-    out: &mut Vec<u8>,
-    escape: impl Fn(&'a [u8], &mut Vec<u8>) -> &'a [u8],
-) -> bool {
-    if memchr2(b'%', b'+', input).is_none() {
-        return false;
-    }
-    out.reserve(input.len());
-    let mut rest = input;
-    loop {
-        let (plain, tail) = rest.split_at(memchr(b'%', rest).unwrap_or(rest.len()));
-        out.extend(plain.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }));
-        let [_, tail @ ..] = tail else { return true };
-        rest = escape(tail, out);
-    }
+/// Whether there is anything to decode.
+fn concerns(input: &[u8]) -> bool {
+    memchr2(b'%', b'+', input).is_some()
 }
 
 /// `urlEncode`: letters, digits and `*` stay, a blank becomes `+`, the rest `%hh`.
@@ -60,19 +55,6 @@ pub(super) fn encode(input: &[u8], out: &mut Vec<u8>) -> bool {
         }
     }
     true
-}
-
-/// Decodes what follows a `%`, or puts the `%` itself; returns the rest.
-fn percent<'a>(tail: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-    if let [high, low, after @ ..] = tail
-        && let Some(byte) = hex_pair(*high, *low)
-    {
-        out.push(byte);
-        after
-    } else {
-        out.push(b'%');
-        tail
-    }
 }
 
 /// Four hex digits, and what follows them.

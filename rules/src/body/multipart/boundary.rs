@@ -2,6 +2,7 @@
 
 use super::Flags;
 use super::error::{BoundaryError, MultipartError};
+use crate::bytes::is_blank;
 use crate::limits::MULTIPART_CONTENT_TYPE_BYTES;
 
 const MEDIA_TYPE: &[u8] = b"multipart/form-data";
@@ -37,7 +38,7 @@ fn parameter<'a>(parameters: &'a [u8], flags: &mut Flags) -> Result<&'a [u8], Bo
     for byte in before {
         if *byte == b';' && !semicolon {
             semicolon = true;
-        } else if !is_space(*byte) {
+        } else if !is_blank(*byte) {
             return Err(BoundaryError::Malformed);
         }
     }
@@ -46,11 +47,11 @@ fn parameter<'a>(parameters: &'a [u8], flags: &mut Flags) -> Result<&'a [u8], Bo
     let after = after.get(PARAMETER.len()..).unwrap_or_default();
     let equals = memchr::memchr(b'=', after).ok_or(BoundaryError::Malformed)?;
     let (between, value) = after.split_at_checked(equals).unwrap_or_default();
-    if !between.iter().copied().all(is_space) {
+    if !between.iter().copied().all(is_blank) {
         return Err(BoundaryError::ParameterName);
     }
     let value = value.get(1..).unwrap_or_default();
-    let blanks = value.iter().take_while(|b| is_space(**b)).count();
+    let blanks = value.iter().take_while(|b| is_blank(**b)).count();
     flags.boundary_whitespace |= !between.is_empty() || blanks > 0;
     boundary_value(value.get(blanks..).unwrap_or_default(), flags)
 }
@@ -83,7 +84,7 @@ fn count_parameters(text: &[u8]) -> usize {
     let mut count = 0;
     while let Some(at) = find_ignoring_case(rest) {
         rest = rest.get(at + PARAMETER.len()..).unwrap_or_default();
-        count += usize::from(rest.iter().find(|b| !is_space(**b)) == Some(&b'='));
+        count += usize::from(rest.iter().find(|b| !is_blank(**b)) == Some(&b'='));
     }
     count
 }
@@ -96,10 +97,6 @@ fn find_ignoring_case(text: &[u8]) -> Option<usize> {
 fn has_boundary_characters(boundary: &[u8]) -> bool {
     boundary.last() != Some(&b' ')
         && boundary.iter().all(|b| b.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(b))
-}
-
-fn is_space(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || byte == 0x0b
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::Flags;
 use super::error::DispositionError;
+use crate::bytes::is_blank;
 use crate::http::percent::{self, Plus};
 
 /// A parameter of a Content-Disposition.
@@ -190,10 +191,6 @@ impl<'a> Reader<'a> {
 
 const fn is_escapable(byte: u8) -> bool {
     matches!(byte, b'"' | b'\'' | b'\\')
-}
-
-const fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r')
 }
 
 /// RFC 2045's token: printable ASCII but blanks and separators.

@@ -1,5 +1,6 @@
 //! Sets of bytes, and how often bytes occur.
 
+use crate::bytes::per_byte;
 use crate::plan::bits::ones;
 
 /// A set of bytes.
@@ -98,18 +99,7 @@ impl FromIterator<u8> for ByteSet {
 }
 
 /// Estimated share of each byte in ordinary request values.
-static SHARES: [f64; 256] = {
-    let mut shares = [0.0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        #[expect(clippy::indexing_slicing, reason = "a constant")]
-        {
-            shares[byte] = share_of(byte as u8);
-        }
-        byte += 1;
-    }
-    shares
-};
+static SHARES: [f64; 256] = per_byte!(byte => share_of(byte));
 
 const fn share_of(byte: u8) -> f64 {
     let share = match byte.to_ascii_lowercase() {

@@ -3,17 +3,12 @@
 //! What a pattern must hold is looked for in folded texts, so that `union\s+select` is one string. Where a text holds
 //! another, it holds it folded as well: a run that is cut in two is still a blank on both sides.
 
-use crate::copy::Writer;
+use crate::bytes::{is_blank, per_byte};
 use crate::runs::{self, Runs};
-
-/// Whether a byte is white space in ASCII, as `\s` has it.
-pub(super) const fn is_white(byte: u8) -> bool {
-    (byte == b' ') | (byte.wrapping_sub(b'\t') < 5)
-}
 
 /// What a byte becomes by itself.
 pub(super) const fn byte(byte: u8) -> u8 {
-    if is_white(byte) { b' ' } else { byte.to_ascii_lowercase() }
+    if is_blank(byte) { b' ' } else { byte.to_ascii_lowercase() }
 }
 
 /// A text, folded.
@@ -32,38 +27,24 @@ struct Folded;
 
 impl Runs for Folded {
     #[inline]
-    fn folded(from: u8) -> u8 {
-        byte(from)
-    }
-
-    #[inline]
     fn is_plain(_: u8) -> bool {
         true
     }
 
     #[inline]
-    fn put(out: &mut Writer<'_>, from: u8, after_blank: &mut bool) {
+    fn plain(from: u8) -> u8 {
+        byte(from)
+    }
+
+    #[inline]
+    fn of(from: u8) -> u8 {
         #[expect(clippy::indexing_slicing, reason = "there is one for each byte")]
-        let folded = FOLDED[usize::from(from)];
-        let blank = folded == b' ';
-        out.put_if(folded, !(blank & *after_blank));
-        *after_blank = blank;
+        FOLDED[usize::from(from)]
     }
 }
 
 /// [`byte`] of each.
-static FOLDED: [u8; 256] = {
-    let mut folded = [0; 256];
-    let mut from = 0;
-    while from < 256 {
-        #[expect(clippy::indexing_slicing, reason = "a constant")]
-        {
-            folded[from] = byte(from as u8);
-        }
-        from += 1;
-    }
-    folded
-};
+static FOLDED: [u8; 256] = per_byte!(from => byte(from));
 
 #[cfg(test)]
 mod tests {

@@ -129,19 +129,12 @@ fn of_class(class: &Class) -> Known {
 
 fn of_repetition(repetition: &Repetition) -> Known {
     let sub = Node::of(&repetition.sub).known;
+    let white = sub.starts.as_ref().is_some_and(|starts| starts.is_whole(b" "));
     match (repetition.min, repetition.max) {
         (1, Some(1)) => sub,
-        (least, _) if is_white(&sub) => {
-            // A run of white space is a blank, however long.
-            let starts =
-                Starts::of([b" ".as_slice()].into_iter().chain((least == 0).then_some(b"".as_slice())));
-            Known {
-                starts: starts.map(Rc::new),
-                bytes: if least == 0 { Vec::new() } else { sub.bytes },
-                ..sub
-            }
-        }
-        (0, Some(1)) => {
+        // A run of white space is a blank, however long.
+        (1.., _) if white => sub,
+        (0, most) if white || most == Some(1) => {
             let starts = sub.starts.and_then(|starts| starts.or(&Starts::empty()));
             Known { starts: starts.map(Rc::new), ..Known::default() }
         }
@@ -151,12 +144,6 @@ fn of_repetition(repetition: &Repetition) -> Known {
         // At least once: what one turn needs is needed.
         _ => Known { starts: sub.starts.map(|starts| Rc::new(Starts::clone(&starts).open())), ..sub },
     }
-}
-
-/// Whether a part matches white space and nothing else.
-fn is_white(part: &Known) -> bool {
-    matches!(part.bytes.as_slice(), [only] if only.iter().all(fold::is_white))
-        && part.starts.as_ref().is_some_and(|starts| starts.is_whole(b" "))
 }
 
 /// Of parts one behind the other.
@@ -174,10 +161,6 @@ fn row<'k>(parts: impl Iterator<Item = &'k Known>) -> Known {
         known.literals = rarer(known.literals, part.literals.clone());
         let longer = part.starts.as_ref().filter(|_| run.can_grow()).and_then(|next| run.then(next));
         if let Some(longer) = longer {
-            // What there are too many of to stay as long as they were may tell less than they did.
-            if longer.shortest() < run.shortest() {
-                known.literals = rarer(known.literals, run.literals().map(Rc::new));
-            }
             run = Rc::new(longer);
             continue;
         }

@@ -4,6 +4,8 @@
 //! alone and a quarter as HTML, and in JSON and notes. Bytes by themselves don't tell: `<`, `/` and `>` are rare, `</div>`
 //! is not.
 
+use crate::bytes::per_byte;
+
 /// What `pairs.txt` tells apart: letters, white space, digits, these, other ASCII, and the rest.
 const KINDS: &[u8; 52] = b"abcdefghijklmnopqrstuvwxyz 0.,-_/=\"'<>()[]{};:&?%+*~";
 /// For the first byte of a string, then for each kind of byte before it, how unlikely each kind is to follow: a line of
@@ -23,27 +25,23 @@ pub(super) fn chance(string: &[u8]) -> f64 {
 }
 
 /// Where in [`KINDS`] each byte is.
-static KIND_OF: [u8; 256] = {
-    let mut kind_of = [0; 256];
-    let mut byte = 0;
-    #[expect(clippy::indexing_slicing, reason = "constants")]
-    while byte < 256 {
-        let like = match byte as u8 {
-            b'0'..=b'9' => b'0',
-            0x80.. => b'~',
-            b'~' => b'*',
-            other => other.to_ascii_lowercase(),
-        };
-        let mut kind = 0;
-        while kind < KINDS.len() && KINDS[kind] != like {
-            kind += 1;
-        }
-        // What is no kind of its own is another `*`, which is the last but one.
-        kind_of[byte] = (if kind < KINDS.len() { kind } else { KINDS.len() - 2 }) as u8;
-        byte += 1;
+static KIND_OF: [u8; 256] = per_byte!(byte => kind(byte));
+
+const fn kind(byte: u8) -> u8 {
+    let like = match byte {
+        b'0'..=b'9' => b'0',
+        0x80.. => b'~',
+        b'~' => b'*',
+        other => other.to_ascii_lowercase(),
+    };
+    let mut kind = 0;
+    #[expect(clippy::indexing_slicing, reason = "a constant")]
+    while kind < KINDS.len() && KINDS[kind] != like {
+        kind += 1;
     }
-    kind_of
-};
+    // What is no kind of its own is another `*`, which is the last but one.
+    (if kind < KINDS.len() { kind } else { KINDS.len() - 2 }) as u8
+}
 
 fn digit(digit: u8) -> u32 {
     u32::from(match digit {

@@ -50,6 +50,7 @@ pub(crate) struct Prefilter {
     telling: ByteSet,
     /// Per way, whose it is.
     operators: Box<[Screened]>,
+    /// Words for one bit of each operator.
     operator_words: usize,
 }
 

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 
 use super::fold;
 use super::way_set::{Way, WaySet};
+use crate::bytes::per_byte;
 use crate::copy::equal;
 use crate::plan::bits::ones;
 
@@ -97,19 +98,10 @@ const STEPS: usize = 8;
 const LOWER_THREE: u32 = 0x00ff_ffff;
 
 /// Two bits for each byte.
-static MASKS: [u32; 256] = {
-    let mut masks = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let mixed = (byte as u32 + 1).wrapping_mul(0x9E37_79B1);
-        #[expect(clippy::indexing_slicing, reason = "a constant")]
-        {
-            masks[byte] = 1 << ((mixed >> 20) % 32) | 1 << ((mixed >> 10) % 32);
-        }
-        byte += 1;
-    }
-    masks
-};
+static MASKS: [u32; 256] = per_byte!(byte => {
+    let mixed = (byte as u32 + 1).wrapping_mul(0x9E37_79B1);
+    1 << ((mixed >> 20) % 32) | 1 << ((mixed >> 10) % 32)
+});
 
 /// Some bytes as a little-endian number.
 fn number(bytes: &[u8]) -> u32 {
@@ -249,9 +241,9 @@ impl Scanner {
                     hits |= hit << at;
                 }
                 bytes >>= 32;
-                hits = hits.rotate_right(4);
+                hits = hits.rotate_right(STEP as u32);
             }
-            hits >>= 4 * (STEPS - block.len());
+            hits >>= STEP * (STEPS - block.len());
             if hits != 0 {
                 self.look_up(folded, start, hits, count, found);
             }
@@ -267,8 +259,8 @@ impl Scanner {
         word & mask((window >> 24) as u8) == 0
     }
 
-    /// Adds the owners of literals with a gram that begins at `start` and one of the `hits` of `folded`, if that is among
-    /// its first `count` bytes.
+    /// Adds the owners of literals with a gram where `hits` has a bit, the lowest being that of the byte at `start` of
+    /// `folded`, among its first `count` bytes.
     #[inline(never)]
     fn look_up(&self, folded: &[u8], start: usize, hits: u32, count: usize, found: &mut WaySet) {
         for hit in ones(hits.into()) {

@@ -74,17 +74,12 @@ impl Starts {
         Self(texts.into_iter().map(|text| Start::EMPTY.then(text, true)).collect()).reduced()
     }
 
-    /// The length of the shortest string, in bytes.
-    pub(super) fn shortest(&self) -> u8 {
-        self.0.iter().map(|start| start.length).min().unwrap_or_default()
-    }
-
     /// Whether some string can be made longer by what follows.
     pub(super) fn can_grow(&self) -> bool {
         self.0.iter().any(|start| start.whole)
     }
 
-    /// Whether what matches is one of the strings that are this one, folded, and nothing more.
+    /// Whether all matches are this string, folded.
     pub(super) fn is_whole(&self, text: &[u8]) -> bool {
         matches!(self.0.as_slice(), [only] if only.whole && only.text() == text)
     }
