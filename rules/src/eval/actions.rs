@@ -7,7 +7,7 @@ use super::values::Value;
 use crate::collections::Change;
 use crate::model::{Store, Variable};
 use crate::operators::{Capture, Captures, leading_integer};
-use crate::plan::{ActionPlan, ChangePlan, CtlPlan, KeyPlan, Plan, RulePlan, SettledPlan, Slot, Write};
+use crate::plan::{ActionPlan, ChangePlan, CtlPlan, KeyPlan, Plan, RulePlan, SettledPlan, Slots, Write};
 
 impl State {
     pub(crate) fn run_actions(&mut self, plan: &Plan, rule: &RulePlan, actions: &[ActionPlan]) {
@@ -148,18 +148,16 @@ impl State {
             self.data.path_args.retain(|known| known.key != parameter.key);
             self.data.path_args.push(parameter);
         }
-        for (number, digit) in (0u8..).zip(b'0'..=b'9').filter(|_| numbered) {
-            let slot = Address::Slot(Slot(u32::from(number)));
-            let found = captures.get(usize::from(number)).map(|capture| {
-                let text = match capture {
-                    Capture::Part(range) => self.values.add_part(value, range.clone()),
-                    Capture::Text(text) => self.values.add(text),
-                };
-                (self.values.add(&[digit]), text)
+        for number in (0..Captures::SLOTS as u8).filter(|_| numbered) {
+            let (slot, key) = Slots::capture(number);
+            let slot = Address::Slot(slot);
+            let text = captures.get(usize::from(number)).map(|capture| match capture {
+                Capture::Part(range) => self.values.add_part(value, range.clone()),
+                Capture::Text(text) => self.values.add(text),
             });
             let Some(tx) = self.stores.get_mut(Store::Tx as usize) else { return };
-            match found {
-                Some((key, text)) => tx.set(slot, key, text),
+            match text {
+                Some(text) => tx.set(slot, key.into(), text),
                 None => tx.remove(slot),
             }
         }

@@ -15,6 +15,7 @@ mod memory;
 mod parse;
 mod peers;
 mod persistent;
+mod relay;
 mod request;
 mod response;
 mod run;
@@ -334,7 +335,8 @@ impl Transaction {
         std::mem::take(&mut self.state.scripts.events)
     }
 
-    /// What `TX` holds, in order of insertion: name, value.
+    /// What `TX` holds, in order of insertion: name, value. Without [`Transaction::record_all`], keys are left out that
+    /// nothing but the chain that would write them could look at.
     #[must_use]
     pub fn tx(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         let values = &self.state.values;

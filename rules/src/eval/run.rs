@@ -8,7 +8,7 @@ use super::{Disruption, Interruption};
 use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
 use crate::limits;
 use crate::model::{AllowScope, EngineMode, Phase, Variable};
-use crate::operators::{Captures, Operator, OperatorName, leading_integer};
+use crate::operators::{Operator, OperatorName, leading_integer};
 use crate::plan::{ConditionPlan, Keys, LinkPlan, MarkPlan, Plan, ResolutionPlan, RulePlan, TreePlan, has};
 
 /// What a rule's evaluation gathers on the way.
@@ -89,6 +89,11 @@ impl State {
 
     /// Evaluates one rule; `true` when all its links matched.
     fn run_rule(&mut self, plan: &Plan, rule: &RulePlan, view: usize, mode: EngineMode) -> bool {
+        if let Some(relay) = &rule.relay
+            && self.relays_nothing(plan, rule, relay, view)
+        {
+            return false;
+        }
         self.matched.all.clear();
         let mut progress = Progress { items: std::mem::take(&mut self.found), ..Progress::default() };
         progress.items.clear();
@@ -268,7 +273,7 @@ impl State {
     }
 
     /// Whether a condition's operator matches a value.
-    fn holds(&mut self, condition: &ConditionPlan, value: Value, argument: Option<Value>) -> bool {
+    pub(crate) fn holds(&mut self, condition: &ConditionPlan, value: Value, argument: Option<Value>) -> bool {
         let known = condition.pure.and_then(|pure| self.values.result(value, pure));
         known.unwrap_or_else(|| {
             let argument = self.argument(&condition.operator, argument);
@@ -281,7 +286,7 @@ impl State {
     }
 
     /// What an operator compares with: its argument with macros replaced, or as it is written.
-    fn argument<'a>(&'a self, operator: &'a Operator, expanded: Option<Value>) -> &'a [u8] {
+    pub(crate) fn argument<'a>(&'a self, operator: &'a Operator, expanded: Option<Value>) -> &'a [u8] {
         let expanded = expanded.map(|argument| self.values.get(argument));
         expanded.or_else(|| operator.argument().as_literal()).unwrap_or_default()
     }
@@ -328,9 +333,7 @@ impl State {
             return false;
         }
         if found && (link.capture || path) && !operator.needs_transaction() {
-            let mut captures = Captures::default();
-            let argument = self.argument(operator, argument);
-            let _ = operator.matches(self.values.get(value), argument, Some(&mut captures));
+            let captures = operator.captures(self.values.get(value), self.argument(operator, argument));
             if !captures.is_empty() {
                 self.store_captures(value, &captures, link.capture);
             }

@@ -149,6 +149,24 @@ impl Operator {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// The operator with this in place of its argument, which has macros that always come to it. `None` for those that
+    /// are as good with their macros. What is written in reports stays as it was.
+    pub(crate) fn with_argument(&self, argument: &[u8]) -> Option<Self> {
+        let Inner { name, raw_argument, .. } = &*self.inner;
+        let test = match &self.inner.test {
+            Test::ExpandedText(comparison) => Test::Text(strings::Prepared::new(*comparison, argument)),
+            Test::ExpandedNumber(comparison) => Test::Number(*comparison, numbers::leading_integer(argument)),
+            _ => return None,
+        };
+        let inner = Inner {
+            name: *name,
+            raw_argument: raw_argument.clone(),
+            argument: Template::literal(argument),
+            test,
+        };
+        Some(Self { inner: Arc::new(inner) })
+    }
+
     /// The operator's name.
     #[must_use]
     pub fn name(&self) -> OperatorName {
@@ -218,6 +236,20 @@ impl Operator {
             Test::Sqli => injection::is_sqli(value, captures),
             Test::Xss => injection::is_xss(value, captures),
         }
+    }
+
+    /// What [`Operator::matches`] captures in a value that is known to match.
+    pub(crate) fn captures(&self, value: &[u8], argument: &[u8]) -> Captures {
+        let mut captures = Captures::default();
+        match &self.inner.test {
+            Test::Pattern(pattern, _) if pattern.takes_whole() => {
+                captures.set_only(Capture::Part(0..value.len()));
+            }
+            _ => {
+                let _ = self.matches(value, argument, Some(&mut captures));
+            }
+        }
+        captures
     }
 
     /// The regular expression that must match somewhere in a value for the operator to match, in the

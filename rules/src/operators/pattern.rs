@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use regex_automata::util::primitives::NonMaxUsize;
 use regex_automata::{Input, meta};
-use regex_syntax::hir::{Class, Hir, HirKind};
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 use super::pcre::{self, PatternError, Translation};
 use super::{Capture, Captures, OperatorError};
@@ -22,6 +22,8 @@ use crate::limits;
 pub(super) struct Pattern {
     /// In the syntax of `regex-syntax`.
     text: Box<str>,
+    /// A match takes the whole value, and there are no groups.
+    takes_whole: bool,
     /// Names of groups that are path parameters.
     parameters: Box<[(usize, Arc<str>)]>,
     /// The tree that was made to check the pattern, until someone needs it.
@@ -69,14 +71,29 @@ impl Pattern {
             })?;
             OnceLock::from(Some(regex))
         };
+        let (anchors, groups) = (hir.properties(), hir.properties().explicit_captures_len());
+        let takes_whole = groups == 0
+            && anchors.look_set_prefix().contains(Look::Start)
+            && anchors.look_set_suffix().contains(Look::End);
         let parameters =
             translation.parameters.into_iter().map(|(group, name)| (group, Arc::from(name))).collect();
-        Ok(Self { text: translation.text.into_boxed_str(), parameters, tree: Mutex::new(Some(hir)), program })
+        Ok(Self {
+            text: translation.text.into_boxed_str(),
+            takes_whole,
+            parameters,
+            tree: Mutex::new(Some(hir)),
+            program,
+        })
     }
 
     /// The pattern in the syntax of `regex-syntax`.
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Whether a match takes the whole value, and there are no groups: what it captures is known without a search.
+    pub(super) fn takes_whole(&self) -> bool {
+        self.takes_whole
     }
 
     /// The pattern as a tree: the one that is left from checking it for the first caller, parsed anew

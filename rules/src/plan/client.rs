@@ -53,7 +53,7 @@ impl Compiler<'_> {
             Tree::Or(parts) => TreePlan::Or(all(parts)),
             Tree::Not(parts) => TreePlan::Not(all(parts)),
             Tree::Leaf(link) => {
-                let link = self.link(link);
+                let link = self.link(link, None);
                 leaves.push(link);
                 TreePlan::Leaf(leaves.len() - 1)
             }

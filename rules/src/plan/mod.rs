@@ -13,6 +13,7 @@ mod phase;
 mod pipeline;
 mod prefilter;
 mod pure;
+mod relay;
 mod rules;
 mod settled;
 mod sights;
@@ -33,6 +34,7 @@ pub(crate) use phase::PhasePlan;
 pub(crate) use pipeline::Pipeline;
 pub(crate) use prefilter::{ByteSet, Prefilter, Screened, WaySet};
 pub(crate) use pure::Pure;
+pub(crate) use relay::RelayPlan;
 pub(crate) use rules::*;
 pub(crate) use sights::{Sight, SightId, Sights, TargetId};
 pub(crate) use slots::{Slot, Slots, StoreKey, XPathPlan, XmlPlace};
@@ -50,7 +52,7 @@ use jumps::{Jumps, Positions};
 use pipeline::{PipelineId, Pipelines};
 use prefilter::PrefilterBuilder;
 use pure::PureOperators;
-use settled::Fate;
+use settled::{Arguments, Fate};
 
 /// A policy compiled for evaluation. Immutable and shared by all transactions of a worker.
 #[derive(Debug)]
@@ -140,22 +142,27 @@ impl Plan {
             screened: optimised,
         };
         let jumps = Jumps::new(policy, &placed);
-        let fates =
-            if optimised { settled::fates(policy, &placed, &jumps) } else { vec![Fate::Live; placed.len()] };
+        let fates = if optimised {
+            settled::fates(policy, &placed, &jumps)
+        } else {
+            vec![Fate::Live(Arguments::new()); placed.len()]
+        };
         let positions = Positions::new(&placed, &fates);
         let rules = placed.iter().zip(&fates).map(|(placed, fate)| {
-            let settled = match fate {
-                Fate::Dead => return None,
-                Fate::Live => None,
-                Fate::Settled(settled) => Some(settled),
-            };
+            if *fate == Fate::Dead {
+                return None;
+            }
             let next = positions.of(placed.rule.phase, jumps.after(placed));
-            Some(compiler.rule(placed, next, settled))
+            Some(compiler.rule(placed, next, fate))
         });
-        let rules: Vec<Option<RulePlan>> = rules.collect();
+        let mut rules: Vec<Option<RulePlan>> = rules.collect();
         let problems = places_without_database(&rules, &sets);
         if !problems.is_empty() {
             return Err(problems);
+        }
+        let runs_scripts = all.iter().any(|rule| rule.runs_scripts());
+        if optimised && !runs_scripts && !settled::look_back(&placed) {
+            relay::find(&mut rules, &slots, &mut pure);
         }
         let prefilter = prefilter.build();
         sights.finish(prefilter.operator_words());
@@ -176,7 +183,6 @@ impl Plan {
             risk.interrogate.threshold.is_some()
                 || rules.iter().flatten().any(|rule| rule.risk.as_deref().is_some_and(challenging))
         });
-        let runs_scripts = all.iter().any(|rule| rule.runs_scripts());
         let audits = audit::writes_audit_log(policy);
         let wants_server = audits
             || runs_scripts
@@ -382,9 +388,7 @@ fn geo_database<'p>(policy: &'p Policy, set: &'p model::RuleSet) -> Option<&'p D
 /// Rules with `@geoLookup` in sets that have no database.
 fn places_without_database(rules: &[Option<RulePlan>], sets: &[SetPlan]) -> Vec<Diagnostic> {
     let without = rules.iter().flatten().filter(|rule| {
-        let leaves = rule.risk.iter().flat_map(|mark| &mark.leaves);
-        let mut conditions = rule.links.iter().chain(leaves).filter_map(|link| link.condition.as_ref());
-        conditions.any(|condition| condition.operator.name() == OperatorName::GeoLookup)
+        rule.conditions().any(|condition| condition.operator.name() == OperatorName::GeoLookup)
             && sets.get(rule.set as usize).is_none_or(|set| set.geo.is_none())
     });
     let problem = |rule: &RulePlan| {

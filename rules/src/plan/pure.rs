@@ -4,15 +4,18 @@ use rustc_hash::FxHashMap;
 
 use crate::operators::{Operator, OperatorName};
 
-/// Number of a question that a value's bytes alone decide: whether an operator matches, and equal operators share one; or
-/// whether it matters nothing as an element of a target.
+/// Number of a question that a value's bytes alone decide: whether an operator matches, and equal operators share one;
+/// whether a relay comes to anything by it; or whether it matters nothing as an element of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Pure(pub(crate) u32);
+
+/// An operator by its name and argument: as written, which for some is all there is, and as it is expanded.
+type Asked = (OperatorName, Box<[u8]>, Box<[u8]>);
 
 /// The numbers of operators whose results are remembered.
 #[derive(Debug, Default)]
 pub(crate) struct PureOperators {
-    ids: FxHashMap<(OperatorName, Box<[u8]>), Pure>,
+    ids: FxHashMap<Asked, Pure>,
     count: u32,
 }
 
@@ -23,12 +26,19 @@ impl PureOperators {
             return None;
         }
         let next = Pure(self.count);
-        let key = (operator.name(), operator.raw_argument().into());
+        let expanded = operator.argument().as_literal().unwrap_or_default();
+        let key = (operator.name(), operator.raw_argument().into(), expanded.into());
         let number = if operator.name().names_file() { next } else { *self.ids.entry(key).or_insert(next) };
         if number == next {
             self.count += 1;
         }
         Some(number)
+    }
+
+    /// The number of a question that is no operator's.
+    pub(super) fn question(&mut self) -> Pure {
+        self.count += 1;
+        Pure(self.count - 1)
     }
 
     /// How many numbers there are.

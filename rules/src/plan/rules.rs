@@ -9,7 +9,8 @@ use super::constants::Constant;
 use super::pipeline::{PipelineId, Pipelines};
 use super::prefilter::{PrefilterBuilder, Screened};
 use super::pure::{Pure, PureOperators};
-use super::settled::Settled;
+use super::relay::RelayPlan;
+use super::settled::{Fate, Settled};
 use super::sights::{GateId, SightId, Sights};
 use super::slots::{Slots, StoreKey};
 use super::targets::{Keys, Targets};
@@ -49,6 +50,16 @@ pub(crate) struct RulePlan {
     pub(crate) risk: Option<Box<MarkPlan>>,
     /// What it does, where it always matches.
     pub(crate) settled: Option<SettledPlan>,
+    /// For a chain that hands on to itself what it finds.
+    pub(crate) relay: Option<Box<RelayPlan>>,
+}
+
+impl RulePlan {
+    /// All conditions: of its links, and of the condition tree of a risk rule.
+    pub(crate) fn conditions(&self) -> impl Iterator<Item = &ConditionPlan> {
+        let leaves = self.risk.iter().flat_map(|mark| &mark.leaves);
+        self.links.iter().chain(leaves).filter_map(|link| link.condition.as_ref())
+    }
 }
 
 /// A key of a store, and what it holds then; `None` takes it away.
@@ -208,9 +219,16 @@ pub(crate) struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    pub(super) fn rule(&mut self, placed: &Placed<'_>, next: u32, settled: Option<&Settled>) -> RulePlan {
+    pub(super) fn rule(&mut self, placed: &Placed<'_>, next: u32, fate: &Fate) -> RulePlan {
         let (rule, set) = (placed.rule, placed.set);
-        let links: Box<[LinkPlan]> = rule.links.iter().map(|link| self.link(link)).collect();
+        let (arguments, settled) = match fate {
+            Fate::Live(arguments) => (arguments.as_slice(), None),
+            Fate::Settled(settled) => (&[][..], Some(settled)),
+            Fate::Dead => (&[][..], None),
+        };
+        let known = |link: usize| arguments.get(link).and_then(Option::as_deref);
+        let links = rule.links.iter().enumerate().map(|(number, link)| self.link(link, known(number)));
+        let links: Box<[LinkPlan]> = links.collect();
         let first = links.first().and_then(|link| link.condition.as_ref());
         RulePlan {
             id: rule.id,
@@ -227,6 +245,7 @@ impl Compiler<'_> {
             meta: self.meta(&rule.meta),
             risk: rule.risk.as_ref().map(|mark| Box::new(self.mark(mark))),
             settled: settled.map(|settled| self.settled(settled)),
+            relay: None,
         }
     }
 
@@ -275,17 +294,20 @@ impl Compiler<'_> {
         }
     }
 
-    pub(super) fn link(&mut self, link: &model::Link) -> LinkPlan {
+    /// Compiles a link; `argument` is what its condition's argument always comes to, where that is known.
+    pub(super) fn link(&mut self, link: &model::Link, argument: Option<&[u8]>) -> LinkPlan {
         LinkPlan {
-            condition: link.condition.as_ref().map(|condition| self.condition(condition)),
+            condition: link.condition.as_ref().map(|condition| self.condition(condition, argument)),
             script: link.script.clone(),
             capture: link.capture,
             actions: link.actions.iter().filter_map(|action| self.action(action)).collect(),
         }
     }
 
-    fn condition(&mut self, condition: &model::Condition) -> ConditionPlan {
-        let argument = condition.operator.argument();
+    fn condition(&mut self, condition: &model::Condition, argument: Option<&[u8]>) -> ConditionPlan {
+        let settled = argument.and_then(|text| condition.operator.with_argument(text));
+        let operator = settled.unwrap_or_else(|| condition.operator.clone());
+        let argument = operator.argument();
         let pipeline = self.pipelines.intern(&condition.transformations);
         // Sights go by the text of targets, which says nothing of the namespaces behind prefixes.
         let sight = if self.screened && condition.namespaces.is_empty() {
@@ -297,19 +319,19 @@ impl Compiler<'_> {
         let is_simple = matches!(&*targets.list, [target] if target.is_simple())
             && condition.transformations.is_empty()
             && !condition.multi_match
-            && !condition.operator.needs_transaction();
+            && !operator.needs_transaction();
         ConditionPlan {
             targets,
             is_simple,
-            pure: self.pure.number(&condition.operator),
+            pure: self.pure.number(&operator),
             gate: sight.and_then(|sight| {
-                let operator = self.prefilter.screen(&condition.operator)?;
+                let operator = self.prefilter.screen(&operator)?;
                 Some(Gate { id: self.sights.gate(sight, operator), operator, sight })
             }),
             pipeline,
             multi_match: condition.multi_match,
             argument: argument.as_literal().is_none().then(|| self.text(argument)),
-            operator: condition.operator.clone(),
+            operator,
             negated: condition.negated,
         }
     }

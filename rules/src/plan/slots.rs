@@ -8,7 +8,7 @@ use crate::model::{Store, Variable};
 use crate::xpath::{Namespace, XPath};
 
 /// The fixed place of a key within its store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Slot(pub(crate) u32);
 
 /// A key of a store, as a plan knows it.
@@ -50,6 +50,8 @@ pub(crate) struct Slots {
     constants: Constants,
     /// Variables that conditions and macros look at.
     variables: FxHashSet<Variable>,
+    /// Stores of which macros look at the first key, whichever it is.
+    read_whole: FxHashSet<Store>,
 }
 
 impl Slots {
@@ -63,6 +65,7 @@ impl Slots {
             stores: std::array::from_fn(|_| FxHashMap::default()),
             constants: Constants::default(),
             variables: FxHashSet::default(),
+            read_whole: FxHashSet::default(),
         };
         for digit in b'0'..=b'9' {
             slots.intern(Store::Tx, &[digit]);
@@ -71,6 +74,12 @@ impl Slots {
             slots.intern(Store::Client, key);
         }
         slots
+    }
+
+    /// The place of `TX:n`, `n` from 0 to 9, and its name: [`Slots::new`] gives them the first places, and the first
+    /// numbers behind that of the empty text.
+    pub(crate) fn capture(n: u8) -> (Slot, Constant) {
+        (Slot(u32::from(n)), Constant(1 + u32::from(n)))
     }
 
     /// The place of a key, made if it has none.
@@ -91,6 +100,22 @@ impl Slots {
     /// Whether any rule looks at a variable, but for scripts.
     pub(crate) fn look_at(&self, variable: Variable) -> bool {
         self.variables.contains(&variable)
+    }
+
+    /// Notes that a macro stands for the first of all keys of a store.
+    pub(crate) fn note_whole(&mut self, store: Store) {
+        self.read_whole.insert(store);
+    }
+
+    /// Whether any macro stands for the first of all keys of a store.
+    pub(crate) fn reads_whole(&self, store: Store) -> bool {
+        self.read_whole.contains(&store)
+    }
+
+    /// The keys of a store that the policy names, in lower case, in no order.
+    pub(crate) fn keys(&self, store: Store) -> impl Iterator<Item = &[u8]> {
+        let keys = self.stores.get(store as usize).into_iter().flat_map(FxHashMap::keys);
+        keys.filter_map(|key| Some(&**self.constants.texts().get(key.0 as usize)?))
     }
 
     /// The number of a text.
@@ -144,4 +169,20 @@ impl Slots {
 impl Store {
     /// How many stores there are.
     pub(crate) const COUNT: usize = 7;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captures_come_first() {
+        let slots = Slots::new();
+        for n in 0..10 {
+            let (slot, name) = Slots::capture(n);
+            let digit = [b'0' + n];
+            assert_eq!(slots.find(Store::Tx, &digit), Some(slot));
+            assert_eq!(slots.constants().find(&digit), Some(name));
+        }
+    }
 }

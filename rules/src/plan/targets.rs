@@ -96,7 +96,7 @@ impl KeyPattern {
         selector_pattern(pattern).map(|regex| Self::Regex(Arc::new(regex)))
     }
 
-    fn is_match(&self, key: &[u8]) -> bool {
+    pub(crate) fn is_match(&self, key: &[u8]) -> bool {
         match self {
             Self::Begins(word) => {
                 let first = |text: &[u8]| text.first().map(u8::to_ascii_lowercase);

@@ -27,8 +27,9 @@ impl Text {
             Part::Literal(text) => TextPart::Literal(text.as_slice().into()),
             Part::Macro { variable, key } => match (store_of(*variable), key) {
                 (Some(store), Some(key)) => TextPart::Stored(store, slots.intern(store, key)),
-                _ => {
+                (store, _) => {
                     slots.note(*variable);
+                    store.into_iter().for_each(|store| slots.note_whole(store));
                     TextPart::Variable(*variable, key.as_deref().map(Into::into))
                 }
             },

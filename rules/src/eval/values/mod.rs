@@ -194,6 +194,9 @@ impl Values {
 
     /// Stores a part of a value, or finds it.
     pub(crate) fn add_part(&mut self, value: Value, part: Range<usize>) -> Value {
+        if part == (0..self.get(value).len()) {
+            return value;
+        }
         let mut text = std::mem::take(&mut self.part);
         text.clear();
         append(&mut text, self.get(value).get(part).unwrap_or_default());

@@ -8,6 +8,7 @@
 //!   and sights.
 //! - Rules that always match and do no more than set keys of `TX` are *settled*: what they write is known, and
 //!   nothing is tested any more.
+//! - Of the others, arguments such as `%{tx.allowed_methods}` are replaced by what they always come to.
 //!
 //! This is constant propagation over the rules in the order in which they run, jumps followed forwards. For each key
 //! of `TX` that rules name it is known what it holds, or that this depends on the exchange. Where paths meet, what
@@ -35,13 +36,17 @@ use survey::Survey;
 /// What becomes of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It is to be evaluated.
-    Live,
+    /// It is to be evaluated. Per link, what the argument of its condition always comes to, where it has macros and that
+    /// is known.
+    Live(Arguments),
     /// It can't come to run, or can't match.
     Dead,
     /// It always matches, and then does this and nothing else.
     Settled(Settled),
 }
+
+/// Arguments of conditions with their macros replaced, by link.
+pub(super) type Arguments = Vec<Option<Vec<u8>>>;
 
 /// What a rule does that always matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,7 +64,7 @@ pub(super) fn fates(policy: &Policy, placed: &[Placed<'_>], jumps: &Jumps) -> Ve
         policy,
         placed,
         jumps,
-        fates: vec![Fate::Live; placed.len()],
+        fates: vec![Fate::Live(Arguments::new()); placed.len()],
         begins: Default::default(),
         survey: &survey,
     };
@@ -68,6 +73,11 @@ pub(super) fn fates(policy: &Policy, placed: &[Placed<'_>], jumps: &Jumps) -> Ve
         flow.run(phase);
     }
     flow.fates
+}
+
+/// Whether a rule looks at what another one matched.
+pub(super) fn look_back(placed: &[Placed<'_>]) -> bool {
+    placed.iter().any(|placed| survey::looks_back(placed.rule))
 }
 
 /// Whether a rule matches.
@@ -155,7 +165,7 @@ impl Flow<'_, '_> {
         let Some(Fate::Settled(settled)) = self.fates.get_mut(constant.number) else { return };
         settled.idle = settled.writes.is_empty() && only_dead;
         if constant.removable && !settled.idle {
-            self.decide(constant.number, Fate::Live);
+            self.decide(constant.number, Fate::Live(Arguments::new()));
         }
     }
 
@@ -180,7 +190,10 @@ impl Flow<'_, '_> {
             return Some(state);
         }
         let removals: Vec<usize> = state.removals.iter().copied().filter(takes).collect();
-        let (mut outcome, writes) = self.effects(number, rule, &mut state, removals.is_empty() && !is_off);
+        let mut arguments = Arguments::new();
+        let stays = removals.is_empty() && !is_off;
+        let (mut outcome, writes) = self.effects(number, rule, &mut state, stays, &mut arguments);
+        self.decide(number, Fate::Live(arguments));
         if is_off && outcome == Outcome::Always {
             // It runs where its set was switched on.
             outcome = Outcome::Maybe;
@@ -235,18 +248,20 @@ impl Flow<'_, '_> {
     }
 
     /// Lets a rule act on a state. Whether it matches, and what it writes; no writes when it does, or may do,
-    /// anything else. `stays` says that nothing can have taken it away.
+    /// anything else. `stays` says that nothing can have taken it away. Notes what arguments come to.
     fn effects(
         &self,
         number: usize,
         rule: &model::Rule,
         state: &mut State,
         stays: bool,
+        arguments: &mut Arguments,
     ) -> (Outcome, Option<Writes>) {
         let mut outcome = Outcome::Always;
         let mut writes = Some(Writes::new());
         let mut removal = self.survey.first_removal.get(number).copied().unwrap_or_default();
         for link in &rule.links {
+            arguments.push(argument(self.survey, state, link));
             match (link_holds(self.survey, state, link), outcome) {
                 (Some(false), _) => return (Outcome::Never, writes),
                 (None, _) => outcome = Outcome::Maybe,
@@ -291,6 +306,12 @@ impl Flow<'_, '_> {
         }
         (outcome, writes)
     }
+}
+
+/// What the argument of a link's condition comes to, where it has macros and that is the same for every transaction.
+fn argument(survey: &Survey, state: &State, link: &Link) -> Option<Vec<u8>> {
+    let argument = link.condition.as_ref()?.operator.argument();
+    state.text(survey, argument).filter(|_| argument.as_literal().is_none())
 }
 
 /// Whether a match of the link's condition stores something by itself.

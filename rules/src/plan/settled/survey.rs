@@ -41,7 +41,7 @@ fn quotes_match(template: &Template) -> bool {
 }
 
 /// Whether a rule looks at what an earlier one matched: before or without a match of its own.
-fn looks_back(rule: &model::Rule) -> bool {
+pub(super) fn looks_back(rule: &model::Rule) -> bool {
     let Some(first) = rule.links.first() else { return false };
     // What groups of conditions look at is not followed.
     if rule.risk.as_ref().is_some_and(|mark| mark.tree.is_some()) {
@@ -88,7 +88,7 @@ impl Survey {
             removals: Vec::new(),
             first_removal: Vec::with_capacity(all.len()),
             can_switch_on: false,
-            looks_back: all.iter().any(|rule| looks_back(rule)),
+            looks_back: super::look_back(placed),
         };
         for rule in &all {
             survey.first_removal.push(survey.removals.len());
