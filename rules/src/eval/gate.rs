@@ -172,10 +172,19 @@ fn target_place(plan: &Plan, target: TargetId, view: usize) -> usize {
 
 impl State {
     /// Opens the gates of a phase that anything in the exchange opens, and adds the positions of the rules behind them to
-    /// `live`.
+    /// `live`. Goes by targets: most have no elements that matter, and then no sight of them is looked at.
     pub(crate) fn open_gates(&mut self, plan: &Plan, phase: &PhasePlan, live: &mut Bits) {
-        for &(sight, view) in &phase.sights {
-            self.look(plan, sight, view.0 as usize);
+        let sights = plan.sights();
+        for (place, &(target, view)) in phase.targets.iter().enumerate() {
+            if self.raw(plan, target, view.0 as usize).items.is_empty() {
+                continue;
+            }
+            for &sight in phase.sights(place) {
+                let shown = self.look(plan, sight, view.0 as usize);
+                for &whole in sights.wholes(sight).iter().filter(|_| shown.any) {
+                    self.horizon.open(sights, whole, shown.found, view);
+                }
+            }
         }
         for &gate in &self.horizon.open {
             phase.behind(gate as usize).iter().for_each(|position| live.insert(*position as usize));
@@ -235,11 +244,7 @@ impl State {
         (pipeline, multi_match): (&Pipeline, bool),
         view: usize,
     ) -> Shown {
-        let place = target_place(plan, target, view);
-        let raw = match self.horizon.known(place) {
-            Some(known) => *known,
-            None => self.elements(plan, target, view),
-        };
+        let raw = self.raw(plan, target, view);
         if !raw.features.meet(pipeline.touched_by) {
             return Shown { items: Range::default(), ..raw };
         }
@@ -274,6 +279,14 @@ impl State {
     }
 
     /// What a target holds that matters, and what can match it as it is.
+    fn raw(&mut self, plan: &Plan, target: TargetId, view: usize) -> Shown {
+        match self.horizon.known(target_place(plan, target, view)) {
+            Some(known) => *known,
+            None => self.elements(plan, target, view),
+        }
+    }
+
+    /// As [`State::raw`], when it is first asked for.
     fn elements(&mut self, plan: &Plan, id: TargetId, view: usize) -> Shown {
         let place = target_place(plan, id, view);
         let Some(target) = plan.sights().target_plan(id) else { return Shown::default() };

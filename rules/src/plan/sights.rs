@@ -55,6 +55,8 @@ pub(crate) struct Sights {
     tests: Grouped<(Screened, GateId)>,
     /// Per target, the sights that are of it alone.
     of_targets: Grouped<SightId>,
+    /// Per sight of one target, those that it is a part of.
+    wholes: Grouped<SightId>,
     /// Per sight, one bit for each operator that is tested on it, or on one that it is a part of.
     wanted: Vec<u64>,
     /// What each gate is of.
@@ -160,11 +162,34 @@ impl Sights {
             Sight::Many(_) => None,
         });
         self.of_targets = Grouped::new(self.targets.len(), of_targets.collect());
+        let wholes = self.all.iter().zip((0..).map(SightId)).flat_map(|(sight, whole)| {
+            let parts = match sight {
+                Sight::Many(parts) => self.parts(parts),
+                Sight::One { .. } => &[],
+            };
+            parts.iter().map(move |(_, part)| (part.0 as usize, whole))
+        });
+        self.wholes = Grouped::new(self.all.len(), wholes.collect());
     }
 
     /// The parts of a sight of several targets.
     pub(crate) fn parts(&self, range: &Range<usize>) -> &[(TargetId, SightId)] {
         self.parts.get(range.clone()).unwrap_or_default()
+    }
+
+    /// What a sight consists of: sights of one target each.
+    pub(super) fn looks(&self, id: SightId) -> impl Iterator<Item = (TargetId, SightId)> {
+        let (one, parts) = match self.get(id) {
+            Some(Sight::One { target, .. }) => (Some((*target, id)), &[][..]),
+            Some(Sight::Many(parts)) => (None, self.parts(parts)),
+            None => (None, &[][..]),
+        };
+        one.into_iter().chain(parts.iter().copied())
+    }
+
+    /// The sights that a sight of one target is a part of.
+    pub(crate) fn wholes(&self, id: SightId) -> &[SightId] {
+        self.wholes.get(id.0 as usize)
     }
 
     /// The sights that are of a target alone.
