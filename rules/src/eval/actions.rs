@@ -134,7 +134,10 @@ impl State {
             CtlPlan::ResponseBodyLimit(bytes) => control.response_body_limit = Some(*bytes),
             CtlPlan::RuleEngine(mode) => control.mode = Some(*mode),
             CtlPlan::RemoveRules(rules) => control.removed_rules.push(rules.clone()),
-            CtlPlan::RemoveTarget(target) => control.removed_targets.push(target.clone()),
+            CtlPlan::RemoveTarget(target) => {
+                control.removed_targets.push(target.clone());
+                control.narrowed.insert(target.variable);
+            }
             CtlPlan::Nothing => {}
         }
     }

@@ -392,7 +392,7 @@ impl State {
             }
             _ => add(sight),
         }
-        if self.has_removed_targets() {
+        if !self.control.removed_targets.is_empty() {
             out.retain(|item| !self.is_removed(item.variable, item.key));
         }
     }

@@ -54,15 +54,23 @@ impl State {
             return;
         }
         if let Some(elements) = self.data.collection(variable, view) {
-            let all =
-                matches!(target.keys, Keys::All) && target.excluded.is_empty() && !self.has_removed_targets();
-            out.reserve(elements.len());
-            out.extend(
-                elements
-                    .iter()
-                    .filter(|element| all || self.wants(target, element))
-                    .map(|element| item(variable, element)),
-            );
+            let is_whole = target.excluded.is_empty() && !self.is_narrowed(variable);
+            match &target.keys {
+                Keys::All if is_whole => {
+                    out.reserve(elements.len());
+                    out.extend(elements.iter().map(|element| item(variable, element)));
+                }
+                // There, equal names may have different numbers.
+                Keys::Named(_, Some(name)) if is_whole && !self.values.is_crowded() => {
+                    let name = Value::from(*name);
+                    let named = elements.iter().filter(|element| element.folded == name);
+                    out.extend(named.map(|element| item(variable, element)));
+                }
+                _ => {
+                    let wanted = elements.iter().filter(|element| self.wants(target, element));
+                    out.extend(wanted.map(|element| item(variable, element)));
+                }
+            }
             return;
         }
         if let Keys::XPath(_, place) = &target.keys {

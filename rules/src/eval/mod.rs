@@ -15,6 +15,7 @@ mod memory;
 mod parse;
 mod peers;
 mod persistent;
+mod probe;
 mod relay;
 mod request;
 mod response;

@@ -16,7 +16,8 @@ impl State {
     ) -> bool {
         let mut conditions = rule.conditions();
         let (Some(first), Some(second)) = (conditions.next(), conditions.next()) else { return false };
-        if self.record_all || self.has_removed_targets() {
+        let mut targets = [first, second].into_iter().flat_map(|condition| &condition.targets.list);
+        if self.record_all || targets.any(|target| self.is_narrowed(target.variable)) {
             return false;
         }
         let mut items = std::mem::take(&mut self.items);

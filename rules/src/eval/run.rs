@@ -7,9 +7,11 @@ use super::values::Value;
 use super::{Disruption, Interruption};
 use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
 use crate::limits;
-use crate::model::{AllowScope, EngineMode, Phase, Variable};
+use crate::model::{AllowScope, EngineMode, Phase, Store, Variable};
 use crate::operators::{Operator, OperatorName, leading_integer};
-use crate::plan::{ConditionPlan, Keys, LinkPlan, MarkPlan, Plan, ResolutionPlan, RulePlan, TreePlan, has};
+use crate::plan::{
+    ConditionPlan, LinkPlan, MarkPlan, PhasePlan, Plan, ResolutionPlan, RulePlan, TreePlan, has,
+};
 
 /// What a rule's evaluation gathers on the way.
 #[derive(Debug, Default)]
@@ -39,11 +41,16 @@ impl State {
             live.add(&rules.idle);
         }
         let mut gates_asked = false;
-        let mut position = 0;
+        let mut position = self.begin_phase(phase, rules);
         while let Some(at) = live.next(position) {
             position = at + 1;
             if phase != Phase::Logging && (self.decision.interruption.is_some() || self.is_allowed(phase)) {
                 break;
+            }
+            if let Some((probe, view)) = rules.probe(at)
+                && self.fails_at_once(probe, view.0 as usize)
+            {
+                continue;
             }
             let Some(index) = rules.rule(at) else { break };
             let Some(rule) = plan.rule(index) else { continue };
@@ -76,6 +83,18 @@ impl State {
         }
         self.current = None;
         self.live = live;
+    }
+
+    /// Does what the first rules of a transaction do, where that is known. The position where evaluation goes on.
+    fn begin_phase(&mut self, phase: Phase, rules: &PhasePlan) -> usize {
+        let is_first = phase == Phase::RequestHeaders && !self.record_all;
+        if !is_first || self.decision.interruption.is_some() || self.is_allowed(phase) {
+            return 0;
+        }
+        let tx = self.stores.get_mut(Store::Tx as usize).filter(|tx| tx.is_unused());
+        let Some(tx) = tx else { return 0 };
+        tx.begin(&rules.opening.writes);
+        rules.opening.next
     }
 
     /// Whether an `allow` covers the phase.
@@ -197,7 +216,10 @@ impl State {
             self.keep_texts(plan, rule, progress);
             return true;
         };
-        if condition.is_simple && self.plainly_fails(plan, rule, condition, view) {
+        // For the first link of a rule without gate this was asked before.
+        if let Some(probe) = condition.probe.as_ref().filter(|_| position > 0)
+            && self.fails_at_once(probe, view)
+        {
             return false;
         }
         let mut items = std::mem::take(&mut self.items);
@@ -237,39 +259,6 @@ impl State {
         }
         self.items = items;
         matched
-    }
-
-    /// Whether a [simple](ConditionPlan::is_simple) condition does not hold, found out without gathering what it
-    /// looks at. Most of a rule set's conditions on counts and scores are such, and most of them fail.
-    fn plainly_fails(
-        &mut self,
-        plan: &Plan,
-        rule: &RulePlan,
-        condition: &ConditionPlan,
-        view: usize,
-    ) -> bool {
-        let Some(target) = condition.targets.list.first().filter(|_| !self.has_removed_targets()) else {
-            return false;
-        };
-        let stored = match &target.keys {
-            Keys::Stored(store, key) => {
-                let store = self.stores.get(*store as usize);
-                Some(store.and_then(|store| store.slot(key.slot)).map(|(_, value)| value))
-            }
-            _ => None,
-        };
-        let argument = condition.argument.as_ref().map(|text| self.expand_value(plan, text, rule.set));
-        let value = match stored {
-            Some(stored) if target.count => {
-                let count = stored.map_or(&b"0"[..], |_| b"1");
-                let argument = self.argument(&condition.operator, argument);
-                return condition.operator.matches(count, argument, None) == condition.negated;
-            }
-            Some(Some(value)) => value,
-            Some(None) => return true,
-            None => self.scalar(plan, target.variable, view),
-        };
-        self.holds(condition, value, argument) == condition.negated
     }
 
     /// Whether a condition's operator matches a value.

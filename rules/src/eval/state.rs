@@ -15,7 +15,9 @@ use super::{Interruption, UnixNanos};
 use crate::audit::{AuditMessage, MatchRecord, PartsEdit};
 use crate::http::time::CivilTime;
 use crate::lua::Account;
-use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Secret, Store, Variable, XmlArguments};
+use crate::model::{
+    AllowScope, AuditEngine, EngineMode, Phase, Secret, Store, Variable, VariableSet, XmlArguments,
+};
 use crate::plan::{Bits, Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, SetPlan};
 
 /// Everything a transaction changes while it runs.
@@ -84,6 +86,8 @@ pub(crate) struct Control {
     pub(crate) mode: Option<EngineMode>,
     pub(crate) removed_rules: Vec<Arc<RuleSelection>>,
     pub(crate) removed_targets: Vec<Arc<RemovedTarget>>,
+    /// The variables that these are of.
+    pub(crate) narrowed: VariableSet,
     pub(crate) audit_engine: Option<AuditEngine>,
     pub(crate) audit_parts: PartsEdit,
     pub(crate) xml_arguments: Option<XmlArguments>,
@@ -165,14 +169,17 @@ impl State {
         value
     }
 
-    pub(crate) fn has_removed_targets(&self) -> bool {
-        !self.control.removed_targets.is_empty()
+    /// Whether `ctl` took elements of a variable away from any rule.
+    #[inline]
+    pub(crate) fn is_narrowed(&self, variable: Variable) -> bool {
+        self.control.narrowed.contains(variable)
     }
 
     /// Whether `ctl` took this element away from the current rule.
     #[inline]
     pub(crate) fn is_removed(&self, variable: Variable, key: Option<Value>) -> bool {
-        self.control.removed_targets.iter().any(|removed| {
+        let mut removed = self.control.removed_targets.iter().filter(|_| self.is_narrowed(variable));
+        removed.any(|removed| {
             removed.variable == variable
                 && self.current.is_some_and(|rule| removed.rules.contains(rule))
                 && key.map_or(matches!(removed.keys, Keys::All), |key| {

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::state::State;
 use super::values::Value;
 use crate::model::Store;
-use crate::plan::{Plan, Slot, StoreKey};
+use crate::plan::{Plan, Slot, StoreKey, Write};
 
 const NONE: u32 = u32::MAX;
 
@@ -67,6 +67,22 @@ impl VarStore {
     /// Room for so many keys of the policy, and as many entries as a policy like the Core Rule Set makes.
     pub(crate) fn with_slots(count: usize) -> Self {
         Self { slots: vec![NONE; count], entries: Vec::with_capacity(count.min(128)), ..Self::default() }
+    }
+
+    /// Whether nothing was ever put in.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Does what `writes` say, each of which is of a key of its own, in an unused store.
+    pub(crate) fn begin(&mut self, writes: &[Write]) {
+        for (write, place) in writes.iter().zip(0..) {
+            let value = write.value.map_or(Value::EMPTY, Value::from);
+            self.entries.push(Entry { key: write.key.constant.into(), value, live: write.value.is_some() });
+            if let Some(cell) = self.slots.get_mut(write.key.slot.0 as usize) {
+                *cell = place;
+            }
+        }
     }
 
     /// The entry of a key, live or not.

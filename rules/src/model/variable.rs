@@ -258,6 +258,30 @@ impl Variable {
         Self::ALL.iter().copied().find(|v| v.name().as_bytes().eq_ignore_ascii_case(name))
     }
 
+    /// Whether a scalar's value is not kept, but made when a rule asks for it.
+    #[must_use]
+    pub const fn is_made_when_asked(self) -> bool {
+        matches!(
+            self,
+            Self::ArgsCombinedSize
+                | Self::Duration
+                | Self::FullRequest
+                | Self::FullRequestLength
+                | Self::MatchedVar
+                | Self::MatchedVarName
+                | Self::Time
+                | Self::TimeDay
+                | Self::TimeEpoch
+                | Self::TimeHour
+                | Self::TimeMin
+                | Self::TimeMon
+                | Self::TimeSec
+                | Self::TimeWday
+                | Self::TimeYear
+                | Self::WebAppId
+        )
+    }
+
     /// Whether rules can change it while a phase runs, so that what it holds must be looked up anew
     /// each time.
     #[must_use]
@@ -285,6 +309,23 @@ impl Variable {
                 | Self::Duration
                 | Self::ReqbodyProcessor
         )
+    }
+}
+
+/// A set of variables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct VariableSet(u128);
+
+const _: () = assert!(Variable::ALL.len() <= u128::BITS as usize, "a set has a bit for each variable");
+
+impl VariableSet {
+    pub(crate) fn insert(&mut self, variable: Variable) {
+        self.0 |= 1 << variable as u32;
+    }
+
+    #[inline]
+    pub(crate) fn contains(self, variable: Variable) -> bool {
+        self.0 >> variable as u32 & 1 != 0
     }
 }
 

@@ -9,7 +9,7 @@ use super::phrases::{self, Phrases};
 use super::strings::{self, Prepared};
 use super::validate::ByteRanges;
 use super::verify::{Scheme, Search};
-use super::{AddressSet, Groups, OperatorError, OperatorName, Test, numbers};
+use super::{AddressSet, Groups, NumberTest, OperatorError, OperatorName, Test, numbers};
 use crate::host::Source;
 use crate::lua::{Script, ScriptError};
 use crate::model::{Template, UnknownMacro};
@@ -107,7 +107,7 @@ fn text(comparison: strings::Comparison, argument: &[u8]) -> Result<(Test, Templ
 fn number(comparison: numbers::Comparison, argument: &[u8]) -> Result<(Test, Template), OperatorError> {
     let template = Template::parse(argument)?;
     let test = match template.as_literal() {
-        Some(text) => Test::Number(comparison, numbers::leading_integer(text)),
+        Some(text) => Test::Number(NumberTest::new(comparison, numbers::leading_integer(text))),
         None => Test::ExpandedNumber(comparison),
     };
     Ok((test, template))

@@ -21,7 +21,7 @@ pub use addresses::{AddressError, AddressSet};
 pub use captures::{Capture, Captures};
 pub use compile::OperatorCache;
 pub use name::OperatorName;
-pub(crate) use numbers::leading_integer;
+pub(crate) use numbers::{NumberTest, leading_integer};
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ enum Test {
     Never,
     Text(strings::Prepared),
     ExpandedText(strings::Comparison),
-    Number(numbers::Comparison, i64),
+    Number(NumberTest),
     ExpandedNumber(numbers::Comparison),
     Pattern(Arc<Pattern>, Groups),
     ExpandedPattern(ExpandedPatterns, Groups),
@@ -155,7 +155,9 @@ impl Operator {
         let Inner { name, raw_argument, .. } = &*self.inner;
         let test = match &self.inner.test {
             Test::ExpandedText(comparison) => Test::Text(strings::Prepared::new(*comparison, argument)),
-            Test::ExpandedNumber(comparison) => Test::Number(*comparison, numbers::leading_integer(argument)),
+            Test::ExpandedNumber(comparison) => {
+                Test::Number(NumberTest::new(*comparison, leading_integer(argument)))
+            }
             _ => return None,
         };
         let inner = Inner {
@@ -208,7 +210,7 @@ impl Operator {
             Test::Never | Test::Script(_) | Test::Place => false,
             Test::Text(prepared) => prepared.holds(value),
             Test::ExpandedText(comparison) => comparison.holds(value, argument),
-            Test::Number(comparison, number) => comparison.holds(value, *number),
+            Test::Number(test) => test.holds(value),
             Test::ExpandedNumber(comparison) => comparison.holds(value, numbers::leading_integer(argument)),
             Test::Pattern(pattern, groups) => groups.find(pattern, value, captures),
             Test::ExpandedPattern(patterns, groups) => {
@@ -235,6 +237,14 @@ impl Operator {
             Test::NumberSearch(search) => search.is_match(value, captures),
             Test::Sqli => injection::is_sqli(value, captures),
             Test::Xss => injection::is_xss(value, captures),
+        }
+    }
+
+    /// The comparison with a number that the operator is, if that number is known.
+    pub(crate) fn number(&self) -> Option<NumberTest> {
+        match self.inner.test {
+            Test::Number(test) => Some(test),
+            _ => None,
         }
     }
 

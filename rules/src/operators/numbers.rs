@@ -33,7 +33,11 @@ pub(super) enum Comparison {
 
 impl Comparison {
     pub(super) fn holds(self, value: &[u8], number: i64) -> bool {
-        let ordering = leading_integer(value).cmp(&number);
+        self.holds_for(leading_integer(value), number)
+    }
+
+    fn holds_for(self, value: i64, number: i64) -> bool {
+        let ordering = value.cmp(&number);
         match self {
             Self::Eq => ordering == Ordering::Equal,
             Self::Ge => ordering != Ordering::Less,
@@ -41,6 +45,29 @@ impl Comparison {
             Self::Le => ordering != Ordering::Greater,
             Self::Lt => ordering == Ordering::Less,
         }
+    }
+}
+
+/// A comparison with a number that is known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NumberTest {
+    comparison: Comparison,
+    number: i64,
+}
+
+impl NumberTest {
+    pub(super) fn new(comparison: Comparison, number: i64) -> Self {
+        Self { comparison, number }
+    }
+
+    /// Whether it holds for a value.
+    pub(crate) fn holds(self, value: &[u8]) -> bool {
+        self.comparison.holds(value, self.number)
+    }
+
+    /// Whether it holds for a value that is this number.
+    pub(crate) fn holds_for(self, value: i64) -> bool {
+        self.comparison.holds_for(value, self.number)
     }
 }
 

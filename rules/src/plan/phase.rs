@@ -3,9 +3,19 @@
 use super::SetPlan;
 use super::bits::Bits;
 use super::grouped::Grouped;
-use super::rules::{RuleIndex, RulePlan};
+use super::probe::Probe;
+use super::rules::{RuleIndex, RulePlan, Write};
 use super::sights::{SightId, Sights, TargetId};
 use super::views::{ViewId, Views};
+
+/// What the first rules of a transaction come to, where all of them always match and write to `TX`.
+#[derive(Debug, Default)]
+pub(crate) struct Opening {
+    /// Each key once, in the order in which it was first written, and what it holds in the end.
+    pub(crate) writes: Box<[Write]>,
+    /// The position of the first rule that is to be evaluated.
+    pub(crate) next: usize,
+}
 
 /// The rules of one phase. A rule's position is its place in the order over all sets.
 #[derive(Debug, Default)]
@@ -13,10 +23,14 @@ pub(crate) struct PhasePlan {
     rules: Box<[RuleIndex]>,
     /// Positions, one bit each, of rules that are looked at whatever the exchange holds.
     pub(crate) plain: Bits,
+    /// By position, what tells at a glance that such a rule fails, and the view it looks at.
+    probes: Box<[Option<(Probe, ViewId)>]>,
     /// Of rules behind a gate.
     pub(crate) gated: Bits,
     /// Of rules that always match and do nothing: they are there for who records all matches.
     pub(crate) idle: Bits,
+    /// The rules with which it begins, if those before it did nothing.
+    pub(crate) opening: Opening,
     /// What the gates look at, each once.
     pub(crate) targets: Box<[(TargetId, ViewId)]>,
     /// Per such target, the sights of it alone that the gates are of.
@@ -38,6 +52,7 @@ impl PhasePlan {
         let mut targets: Vec<(TargetId, ViewId)> = Vec::new();
         let mut looks: Vec<(usize, SightId)> = Vec::new();
         let mut behind = Vec::new();
+        let mut probes = vec![None; rules.len()];
         for (position, (_, rule)) in rules.iter().enumerate() {
             let view = sets.get(rule.set as usize).map(|set| set.view);
             let list = if rule.settled.as_ref().is_some_and(|settled| settled.idle) {
@@ -56,14 +71,20 @@ impl PhasePlan {
                 behind.push((sights.gate_place(gate.id, view), u32::try_from(position).unwrap_or(u32::MAX)));
                 &mut gated
             } else {
+                if let Some(place) = probes.get_mut(position).filter(|_| rule.settled.is_none()) {
+                    let first = rule.links.first().and_then(|link| link.condition.as_ref());
+                    *place = first.and_then(|first| first.probe).zip(view);
+                }
                 &mut plain
             };
             list.insert(position);
         }
         Self {
+            opening: opening(&rules),
             behind: Grouped::new(sights.gates() * views.len(), behind),
             rules: rules.iter().map(|(index, _)| *index).collect(),
             plain,
+            probes: probes.into(),
             gated,
             idle,
             sights: Grouped::new(targets.len(), looks),
@@ -76,6 +97,12 @@ impl PhasePlan {
         self.rules.get(position).copied()
     }
 
+    /// What tells at a glance that the rule at a position fails, and the view it looks at.
+    #[inline]
+    pub(crate) fn probe(&self, position: usize) -> Option<&(Probe, ViewId)> {
+        self.probes.get(position)?.as_ref()
+    }
+
     /// The sights that gates are of, of the target at this place in [`PhasePlan::targets`] alone.
     pub(crate) fn sights(&self, place: usize) -> &[SightId] {
         self.sights.get(place)
@@ -85,4 +112,22 @@ impl PhasePlan {
     pub(crate) fn behind(&self, gate: usize) -> &[u32] {
         self.behind.get(gate)
     }
+}
+
+/// Follows the rules up to the first that is not settled.
+fn opening(rules: &[(RuleIndex, &RulePlan)]) -> Opening {
+    let mut writes: Vec<Write> = Vec::new();
+    let mut next = 0;
+    while let Some((_, rule)) = rules.get(next)
+        && let Some(settled) = &rule.settled
+    {
+        for write in &settled.writes {
+            match writes.iter_mut().find(|known| known.key.slot == write.key.slot) {
+                Some(known) => known.value = write.value,
+                None => writes.extend(write.value.is_some().then(|| write.clone())),
+            }
+        }
+        next = (next + 1).max(rule.next as usize);
+    }
+    Opening { writes: writes.into(), next }
 }

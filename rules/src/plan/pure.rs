@@ -50,18 +50,6 @@ impl PureOperators {
 /// Whether a result is worth remembering: it costs more than to look it up, and nothing but the value decides it.
 fn is_pure(operator: &Operator) -> bool {
     use OperatorName as O;
-    let cheap = matches!(
-        operator.name(),
-        O::BeginsWith
-            | O::EndsWith
-            | O::StrEq
-            | O::NoMatch
-            | O::UnconditionalMatch
-            | O::Eq
-            | O::Ge
-            | O::Gt
-            | O::Le
-            | O::Lt
-    );
+    let cheap = matches!(operator.name(), O::NoMatch | O::UnconditionalMatch) || operator.number().is_some();
     !cheap && !operator.needs_transaction() && operator.argument().as_literal().is_some()
 }

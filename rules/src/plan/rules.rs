@@ -8,6 +8,7 @@ use super::client::MarkPlan;
 use super::constants::Constant;
 use super::pipeline::{PipelineId, Pipelines};
 use super::prefilter::{PrefilterBuilder, Screened};
+use super::probe::Probe;
 use super::pure::{Pure, PureOperators};
 use super::relay::RelayPlan;
 use super::settled::{Fate, Settled};
@@ -63,7 +64,7 @@ impl RulePlan {
 }
 
 /// A key of a store, and what it holds then; `None` takes it away.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Write {
     pub(crate) key: StoreKey,
     pub(crate) value: Option<Constant>,
@@ -121,8 +122,8 @@ pub(crate) struct ConditionPlan {
     /// The operator's argument when it has macros.
     pub(crate) argument: Option<Text>,
     pub(crate) negated: bool,
-    /// It looks at one scalar or at one key of a store, as it is or its count.
-    pub(crate) is_simple: bool,
+    /// What tells at a glance that it fails.
+    pub(crate) probe: Option<Probe>,
 }
 
 /// When a condition need not be looked at.
@@ -316,14 +317,17 @@ impl Compiler<'_> {
             None
         };
         let targets = Targets::new(&condition.targets, &condition.namespaces, self.slots);
-        let is_simple = matches!(&*targets.list, [target] if target.is_simple())
-            && condition.transformations.is_empty()
-            && !condition.multi_match
-            && !operator.needs_transaction();
+        let pure = self.pure.number(&operator);
+        let probe = (self.screened && !condition.multi_match)
+            .then(|| {
+                let touched_by = self.pipelines.get(pipeline)?.touched_by;
+                Probe::new(&targets, &operator, pure, condition.negated, touched_by)
+            })
+            .flatten();
         ConditionPlan {
             targets,
-            is_simple,
-            pure: self.pure.number(&operator),
+            probe,
+            pure,
             gate: sight.and_then(|sight| {
                 let operator = self.prefilter.screen(&operator)?;
                 Some(Gate { id: self.sights.gate(sight, operator), operator, sight })

@@ -159,12 +159,6 @@ impl TargetPlan {
         self.excluded.iter().any(|keys| matches!(keys, Keys::All))
     }
 
-    /// Whether it is a scalar, or one key of a store, or the count of that key.
-    pub(crate) fn is_simple(&self) -> bool {
-        let stored = matches!(self.keys, Keys::Stored(..));
-        self.excluded.is_empty() && (stored || self.is_scalar() && !self.count)
-    }
-
     /// Whether it is a single value rather than a collection.
     pub(crate) fn is_scalar(&self) -> bool {
         self.variable.shape() == Shape::Scalar
