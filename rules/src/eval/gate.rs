@@ -7,8 +7,9 @@
 use super::lookup::Item;
 use super::state::State;
 use super::values::Value;
+use crate::model::Variable;
 use crate::plan::{
-    Bits, Features, Gate, PhasePlan, Pipeline, Plan, Sight, SightId, Sights, TargetId, ViewId, has,
+    Bits, FamilyId, Features, Gate, PhasePlan, Pipeline, Plan, Sight, SightId, Sights, TargetId, ViewId, has,
 };
 
 /// What was worked out in this phase.
@@ -16,7 +17,7 @@ use crate::plan::{
 pub(crate) struct Horizon {
     /// Number of the phase; what was noted under another is not known.
     epoch: u32,
-    /// Per view and target, then per view and sight.
+    /// Per view and target, then per view and sight, then per view and family of targets.
     shown: Vec<Shown>,
     /// Per view and gate, the phase in which something that it shows let it open.
     opened: Vec<u32>,
@@ -27,6 +28,8 @@ pub(crate) struct Horizon {
     /// Elements of targets, and what each consists of.
     items: Vec<Item>,
     features: Vec<Features>,
+    /// Elements of the collections that families look at, but those that matter to none of them.
+    living: Vec<Item>,
     /// Positions in `items` of elements that some operator can match.
     hot: Vec<u32>,
     /// Per look, one bit for each operator that can match something.
@@ -37,7 +40,7 @@ pub(crate) struct Horizon {
 #[derive(Clone, Copy, Debug, Default)]
 struct Shown {
     epoch: u32,
-    /// Of a target, its elements, as a range of [`Horizon::items`].
+    /// Of a target, its elements, as a range of [`Horizon::items`]; of a family, of [`Horizon::living`].
     items: Range,
     /// What some operator can match, as a range of [`Horizon::hot`]; of one target only.
     hot: Range,
@@ -74,7 +77,8 @@ impl Horizon {
     /// Forgets everything: what sights show has changed.
     pub(crate) fn reset(&mut self, plan: &Plan) {
         let (sights, views) = (plan.sights(), plan.views().len());
-        let (places, gates) = ((sights.targets() + sights.len()) * views, sights.gates() * views);
+        let places = (sights.targets() + sights.len() + sights.families()) * views;
+        let gates = sights.gates() * views;
         // The memory may come from a transaction of another plan.
         if self.shown.len() != places || self.opened.len() != gates || self.epoch == u32::MAX {
             self.epoch = 0;
@@ -86,6 +90,7 @@ impl Horizon {
         self.epoch += 1;
         self.barren.clear_below(sights.targets() * views);
         self.items.clear();
+        self.living.clear();
         self.features.clear();
         self.hot.clear();
         self.found.clear();
@@ -94,7 +99,7 @@ impl Horizon {
 
     /// How much memory is kept for the next transaction, in bytes.
     pub(crate) fn kept_bytes(&self) -> usize {
-        self.items.capacity() * size_of::<Item>()
+        (self.items.capacity() + self.living.capacity()) * size_of::<Item>()
             + self.features.capacity() * size_of::<Features>()
             + self.hot.capacity() * size_of::<u32>()
             + self.found.capacity() * size_of::<u64>()
@@ -163,6 +168,11 @@ fn sight_place(plan: &Plan, sight: SightId, view: usize) -> usize {
 
 fn view_id(view: usize) -> ViewId {
     ViewId(u32::try_from(view).unwrap_or_default())
+}
+
+fn family_place(plan: &Plan, family: FamilyId, view: usize) -> usize {
+    let (sights, views) = (plan.sights(), plan.views().len());
+    (sights.targets() + sights.len()) * views + view * sights.families() + family.0 as usize
 }
 
 #[inline]
@@ -290,13 +300,22 @@ impl State {
     fn elements(&mut self, plan: &Plan, id: TargetId, view: usize) -> Shown {
         let place = target_place(plan, id, view);
         let Some(target) = plan.sights().target_plan(id) else { return Shown::default() };
+        let family = plan.sights().family(id).map(|family| self.living(plan, family, target.variable, view));
         let mut items = std::mem::take(&mut self.horizon.items);
         let from = end(&items);
-        // What `ctl` took away from one rule is still there for others.
-        let current = self.current.take();
-        self.collect_one(plan, target, view, &mut items);
-        self.current = current;
-        self.drop_idle(plan, id, &mut items, from as usize);
+        if let Some(living) = family {
+            let wanted = |item: &&Item| {
+                let key = item.key.map_or(&[][..], |key| self.values.get(key));
+                target.excluded.iter().all(|excluded| !excluded.include(key))
+            };
+            items.extend(living.of(&self.horizon.living).iter().filter(wanted));
+        } else {
+            // What `ctl` took away from one rule is still there for others.
+            let current = self.current.take();
+            self.collect_one(plan, target, view, &mut items);
+            self.current = current;
+        }
+        self.drop_idle(&mut items, from as usize, |state, value| state.is_idle(plan, id, value));
         let range = Range { from, to: end(&items) };
         let mut shown = Shown { items: range, ..Shown::default() };
         if range.is_empty() {
@@ -320,13 +339,34 @@ impl State {
         self.horizon.keep(place, shown)
     }
 
-    /// Takes out those of a target's elements from `start` on that no sight of it shows any operator that could match: of
-    /// a value that keeps coming back this is known.
-    fn drop_idle(&mut self, plan: &Plan, target: TargetId, items: &mut Vec<Item>, start: usize) {
+    /// The elements of a collection that matter to some target of the family that looks at it.
+    fn living(&mut self, plan: &Plan, family: FamilyId, variable: Variable, view: usize) -> Range {
+        let place = family_place(plan, family, view);
+        if let Some(known) = self.horizon.known(place) {
+            return known.items;
+        }
+        let mut living = std::mem::take(&mut self.horizon.living);
+        let from = end(&living);
+        if let Some(elements) = self.data.collection(variable, view) {
+            living.extend(elements.iter().map(|element| Item::new(variable, element)));
+        }
+        self.drop_idle(&mut living, from as usize, |state, value| state.is_idle_for_all(plan, family, value));
+        let items = Range { from, to: end(&living) };
+        self.horizon.living = living;
+        self.horizon.keep(place, Shown { items, ..Shown::default() }).items
+    }
+
+    /// Takes elements from `start` on out that matter nothing: of a value that keeps coming back this is known.
+    fn drop_idle(
+        &mut self,
+        items: &mut Vec<Item>,
+        start: usize,
+        mut is_idle: impl FnMut(&mut Self, Value) -> bool,
+    ) {
         let mut kept = start;
         for at in start..items.len() {
             let Some(&item) = items.get(at) else { break };
-            if !self.is_idle(plan, target, item.value) {
+            if !is_idle(self, item.value) {
                 items.get_mut(kept).into_iter().for_each(|place| *place = item);
                 kept += 1;
             }
@@ -334,7 +374,22 @@ impl State {
         items.truncate(kept);
     }
 
-    /// Whether that is so of a value. It is found out where it can be remembered: to do so costs as much as all looks.
+    /// Whether a value matters nothing as an element of any target of a family.
+    fn is_idle_for_all(&mut self, plan: &Plan, family: FamilyId, value: Value) -> bool {
+        if !self.values.takes_results(value) {
+            return false;
+        }
+        let question = plan.idle_for_all(family);
+        self.values.result(value, question).unwrap_or_else(|| {
+            let members = plan.sights().members(family);
+            let idle = members.iter().all(|target| self.is_idle(plan, *target, value));
+            self.values.note_result(value, question, idle);
+            idle
+        })
+    }
+
+    /// Whether no sight of a target shows any operator that could match a value. It is found out where it can be
+    /// remembered: to do so costs as much as all looks.
     fn is_idle(&mut self, plan: &Plan, target: TargetId, value: Value) -> bool {
         if !self.values.takes_results(value) {
             return false;

@@ -18,6 +18,12 @@ pub(crate) struct Item {
     pub(crate) count: bool,
 }
 
+impl Item {
+    pub(crate) fn new(variable: Variable, element: Element) -> Self {
+        Self { variable, key: Some(element.key), value: element.value, count: false }
+    }
+}
+
 impl State {
     /// Writes what `targets` mean now to `out`, in order.
     pub(crate) fn collect(&mut self, plan: &Plan, targets: &Targets, view: usize, out: &mut Vec<Item>) {
@@ -50,7 +56,7 @@ impl State {
         if let Keys::Stored(store, key) = &target.keys {
             let found = self.stores.get(*store as usize).and_then(|store| store.slot(key.slot));
             let found = found.map(stored_element).filter(|element| self.counts(target, element));
-            out.extend(found.map(|element| item(variable, element)));
+            out.extend(found.map(|element| Item::new(variable, element)));
             return;
         }
         if let Some(elements) = self.data.collection(variable, view) {
@@ -58,17 +64,17 @@ impl State {
             match &target.keys {
                 Keys::All if is_whole => {
                     out.reserve(elements.len());
-                    out.extend(elements.iter().map(|element| item(variable, element)));
+                    out.extend(elements.iter().map(|element| Item::new(variable, element)));
                 }
                 // There, equal names may have different numbers.
                 Keys::Named(_, Some(name)) if is_whole && !self.values.is_crowded() => {
                     let name = Value::from(*name);
                     let named = elements.iter().filter(|element| element.folded == name);
-                    out.extend(named.map(|element| item(variable, element)));
+                    out.extend(named.map(|element| Item::new(variable, element)));
                 }
                 _ => {
                     let wanted = elements.iter().filter(|element| self.wants(target, element));
-                    out.extend(wanted.map(|element| item(variable, element)));
+                    out.extend(wanted.map(|element| Item::new(variable, element)));
                 }
             }
             return;
@@ -77,17 +83,17 @@ impl State {
             let selected =
                 self.data.view(view).zip(*place).map_or(&[][..], |(view, place)| view.selected(place));
             let selected = selected.iter().filter(|element| self.counts(target, element));
-            out.extend(selected.map(|element| item(variable, *element)));
+            out.extend(selected.map(|element| Item::new(variable, *element)));
             return;
         }
         if let Some(store) = store_of(variable) {
             let elements = self.stored(store).filter(|element| self.wants(target, element));
-            out.extend(elements.map(|element| item(variable, element)));
+            out.extend(elements.map(|element| Item::new(variable, element)));
             return;
         }
         for element in self.special(plan, variable) {
             if self.wants(target, &element) {
-                out.push(item(variable, element));
+                out.push(Item::new(variable, element));
             }
         }
     }
@@ -195,8 +201,4 @@ impl State {
 /// An element of a store. Its key is compared by its bytes only.
 fn stored_element((key, value): (Value, Value)) -> Element {
     Element { key, folded: key, value }
-}
-
-fn item(variable: Variable, element: Element) -> Item {
-    Item { variable, key: Some(element.key), value: element.value, count: false }
 }

@@ -15,10 +15,8 @@ use super::{Interruption, UnixNanos};
 use crate::audit::{AuditMessage, MatchRecord, PartsEdit};
 use crate::http::time::CivilTime;
 use crate::lua::Account;
-use crate::model::{
-    AllowScope, AuditEngine, EngineMode, Phase, Secret, Store, Variable, VariableSet, XmlArguments,
-};
-use crate::plan::{Bits, Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, SetPlan};
+use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Secret, Store, Variable, XmlArguments};
+use crate::plan::{Bits, Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, SetPlan, has, put};
 
 /// Everything a transaction changes while it runs.
 #[derive(Debug)]
@@ -97,6 +95,21 @@ pub(crate) struct Control {
     pub(crate) response_body_access: Option<bool>,
     pub(crate) response_body_limit: Option<usize>,
     pub(crate) force_response_body: bool,
+}
+
+/// A set of variables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct VariableSet([u64; Variable::ALL.len().div_ceil(64)]);
+
+impl VariableSet {
+    pub(crate) fn insert(&mut self, variable: Variable) {
+        put(&mut self.0, variable as usize);
+    }
+
+    #[inline]
+    pub(crate) fn contains(&self, variable: Variable) -> bool {
+        has(&self.0, variable as usize)
+    }
 }
 
 /// What has been decided.

@@ -13,5 +13,4 @@ pub use rule::*;
 pub use rule_set::*;
 pub use target::{Selector, Target, TargetMode};
 pub use template::{Part, Template, UnknownMacro};
-pub(crate) use variable::VariableSet;
 pub use variable::{Shape, Variable};

@@ -312,23 +312,6 @@ impl Variable {
     }
 }
 
-/// A set of variables.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct VariableSet(u128);
-
-const _: () = assert!(Variable::ALL.len() <= u128::BITS as usize, "a set has a bit for each variable");
-
-impl VariableSet {
-    pub(crate) fn insert(&mut self, variable: Variable) {
-        self.0 |= 1 << variable as u32;
-    }
-
-    #[inline]
-    pub(crate) fn contains(self, variable: Variable) -> bool {
-        self.0 >> variable as u32 & 1 != 0
-    }
-}
-
 impl fmt::Display for Variable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())

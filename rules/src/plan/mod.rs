@@ -38,7 +38,7 @@ pub(crate) use probe::{Probe, Probed, Test};
 pub(crate) use pure::Pure;
 pub(crate) use relay::RelayPlan;
 pub(crate) use rules::*;
-pub(crate) use sights::{Sight, SightId, Sights, TargetId};
+pub(crate) use sights::{FamilyId, Sight, SightId, Sights, TargetId};
 pub(crate) use slots::{Slot, Slots, StoreKey, XPathPlan, XmlPlace};
 pub(crate) use targets::{Keys, TargetPlan, Targets};
 pub(crate) use text::{Text, TextPart, store_of};
@@ -295,14 +295,20 @@ impl Plan {
         &self.prefilter
     }
 
-    /// How many [`Pure`] numbers there are: of operators, then of targets.
+    /// How many [`Pure`] numbers there are: of operators, then of targets, then of their families.
     pub(crate) fn pure_numbers(&self) -> usize {
-        self.pure_operators + self.sights.targets()
+        self.pure_operators + self.sights.targets() + self.sights.families()
     }
 
     /// The question whether a value matters nothing as an element of a target.
     pub(crate) fn idle(&self, target: TargetId) -> Pure {
         Pure(u32::try_from(self.pure_operators).unwrap_or(u32::MAX).saturating_add(target.0))
+    }
+
+    /// The question whether a value matters nothing as an element of any target of a family.
+    pub(crate) fn idle_for_all(&self, family: FamilyId) -> Pure {
+        let first = self.pure_operators + self.sights.targets();
+        Pure(u32::try_from(first).unwrap_or(u32::MAX).saturating_add(family.0))
     }
 
     pub(crate) fn sights(&self) -> &Sights {

@@ -5,7 +5,8 @@ use rustc_hash::FxHashMap;
 use crate::operators::{Operator, OperatorName};
 
 /// Number of a question that a value's bytes alone decide: whether an operator matches, and equal operators share one;
-/// whether a relay comes to anything by it; or whether it matters nothing as an element of a target.
+/// whether a relay comes to anything by it; or whether it matters nothing as an element of a target, or of
+/// any of a family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Pure(pub(crate) u32);
 

@@ -4,6 +4,7 @@
 //! out once per phase which screened operators can match anything in it; a rule whose operator is not among
 //! them is passed over without looking at a single value.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use rustc_hash::FxHashMap;
@@ -13,9 +14,9 @@ use super::grouped::Grouped;
 use super::pipeline::PipelineId;
 use super::prefilter::Screened;
 use super::slots::Slots;
-use super::targets::{TargetPlan, Targets};
+use super::targets::{Keys, TargetPlan, Targets};
 use super::views::ViewId;
-use crate::model::{Target, TargetMode};
+use crate::model::{Target, TargetMode, Variable};
 
 /// Which sight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +25,10 @@ pub(crate) struct SightId(pub(crate) u32);
 /// Which target, whatever it is seen through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TargetId(pub(crate) u32);
+
+/// Which [family](Sights::family) of targets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct FamilyId(pub(crate) u32);
 
 /// What is looked at.
 #[derive(Debug)]
@@ -49,6 +54,10 @@ pub(crate) struct Sights {
     all: Vec<Sight>,
     targets: Vec<TargetPlan>,
     target_ids: FxHashMap<Vec<Target>, TargetId>,
+    /// Targets that look at all elements of one collection, but for what they exclude; where there are several.
+    families: Vec<Vec<TargetId>>,
+    /// Per target, its family.
+    family_of: Vec<Option<FamilyId>>,
     /// The parts of sights of several targets.
     parts: Vec<(TargetId, SightId)>,
     /// Per sight, the operators that are tested on it, and their gates.
@@ -140,8 +149,26 @@ impl Sights {
         id
     }
 
+    fn find_families(&mut self) {
+        self.family_of = vec![None; self.targets.len()];
+        let mut members: BTreeMap<Variable, Vec<TargetId>> = BTreeMap::new();
+        for (target, id) in self.targets.iter().zip((0..).map(TargetId)) {
+            if matches!(target.keys, Keys::All) && !target.is_scalar() && !target.is_void() {
+                members.entry(target.variable).or_default().push(id);
+            }
+        }
+        for targets in members.into_values().filter(|targets| targets.len() > 1) {
+            let family = FamilyId(u32::try_from(self.families.len()).unwrap_or(u32::MAX));
+            for target in &targets {
+                self.family_of.get_mut(target.0 as usize).into_iter().for_each(|of| *of = Some(family));
+            }
+            self.families.push(targets);
+        }
+    }
+
     /// To be called when all sights and gates are known. `words` are for one bit of each operator.
     pub(crate) fn finish(&mut self, words: usize) {
+        self.find_families();
         self.words = words;
         self.wanted = vec![0; words * self.all.len()];
         for &(sight, operator) in &self.gates {
@@ -232,6 +259,23 @@ impl Sights {
     /// The place of what a sight shows to a view, among those of all targets and then all sights, per view.
     pub(crate) fn place(&self, sight: SightId, view: ViewId, views: usize) -> usize {
         self.targets() * views + view.0 as usize * self.len() + sight.0 as usize
+    }
+
+    /// The family of a target: those that look at all elements of the same collection. Most elements matter to none of
+    /// them.
+    #[inline]
+    pub(crate) fn family(&self, target: TargetId) -> Option<FamilyId> {
+        self.family_of.get(target.0 as usize).copied().flatten()
+    }
+
+    /// The targets of a family.
+    pub(crate) fn members(&self, family: FamilyId) -> &[TargetId] {
+        self.families.get(family.0 as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many families there are.
+    pub(crate) fn families(&self) -> usize {
+        self.families.len()
     }
 
     /// How many targets there are.
