@@ -49,5 +49,6 @@ fn judge(plan: &Arc<Plan>, recorded: &Recorded) -> Outcome {
     let mut transaction = Transaction::new(Arc::clone(plan), &exchange.connection(), b"bench", NOW);
     let outcome = exchange.run(&mut transaction, NOW);
     black_box(transaction.take_matches());
+    transaction.recycle();
     outcome
 }

@@ -126,7 +126,9 @@ fn judge(
         let events = events.iter().filter_map(|line| serde_json::from_slice(line).ok());
         object.insert("events".to_owned(), events.collect::<Vec<Value>>().into());
     }
-    Ok((verdict, transaction.take_audit_record()))
+    let record = transaction.take_audit_record();
+    transaction.recycle();
+    Ok((verdict, record))
 }
 
 /// What is known of the client after the exchange.

@@ -123,6 +123,8 @@ struct Exchange {
     refused: bool,
     /// The stream's context.
     stream: u32,
+    /// When the current callback began. Reading the clock leaves the virtual machine.
+    now: UnixNanos,
     /// How the answer is slowed down.
     slowing: Slowing,
 }
@@ -133,8 +135,21 @@ impl Http {
         Self { shared, context_id, protocol, exchange: None }
     }
 
-    /// Runs one step of the exchange and carries out what comes of it. `size` is what the host holds of the body.
+    /// Runs one step of the exchange, in a callback behind the first, and carries out what comes of it. `size` is what the
+    /// host holds of the body.
     fn step(
+        &mut self,
+        side: Side,
+        size: usize,
+        step: impl FnOnce(&mut Exchange) -> Result<Next, HostError>,
+    ) -> Action {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.read_clock();
+        }
+        self.advance(side, size, step)
+    }
+
+    fn advance(
         &mut self,
         side: Side,
         size: usize,
@@ -179,7 +194,7 @@ impl HttpContext for Http {
             head.restore_transfer_encoding();
         }
         self.exchange = Some(exchange);
-        self.step(Side::Request, 0, |exchange| exchange.request_head(&head, end_of_stream))
+        self.advance(Side::Request, 0, |exchange| exchange.request_head(&head, end_of_stream))
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
@@ -217,6 +232,7 @@ impl HttpContext for Http {
                 metrics.count(Counter::TarpitAbandoned);
             }
             exchange.finish();
+            exchange.transaction.recycle();
         }
     }
 }
@@ -266,6 +282,7 @@ impl Exchange {
             failed: false,
             refused: false,
             stream: context_id,
+            now,
             slowing: Slowing::default(),
             shared: Rc::clone(shared),
         }
@@ -274,7 +291,10 @@ impl Exchange {
     /// The answer, or more of it, would go to the client now: it does, unless its client is slowed down. `size` is what the
     /// host holds of its body.
     fn begin_answer(&mut self, size: usize) -> Action {
-        let now = if self.shared.plan.may_slow_down() { self.now() } else { return Action::Continue };
+        if !self.shared.plan.may_slow_down() {
+            return Action::Continue;
+        }
+        let now = self.now;
         let Shared { parked, metrics, .. } = &*self.shared;
         match self.slowing.begin(&mut self.transaction, parked, metrics, self.stream, size, now) {
             Admission::Pass => Action::Continue,
@@ -292,14 +312,15 @@ impl Exchange {
         if self.ended || !applies {
             return None;
         }
-        let now = self.now().0;
+        self.read_clock();
+        let now = self.now.0;
         let Shared { parked, metrics, .. } = &*self.shared;
         let held = self.slowing.holds_body(parked, metrics, self.stream, size, now);
         Some(if held { Action::Pause } else { Action::Continue })
     }
 
-    fn now(&self) -> UnixNanos {
-        now(&self.shared.metrics)
+    fn read_clock(&mut self) {
+        self.now = now(&self.shared.metrics);
     }
 
     /// What holding a body means for the headers before it.
@@ -311,7 +332,7 @@ impl Exchange {
     }
 
     fn request_head(&mut self, head: &RequestFields<'_>, end_of_stream: bool) -> Result<Next, HostError> {
-        let now = self.now();
+        let now = self.now;
         if self.network.request(&self.shared, head, now)? {
             return Ok(Next::Refuse);
         }
@@ -381,8 +402,7 @@ impl Exchange {
     /// Phase 2.
     fn request_complete(&mut self) -> Next {
         self.request_body = Body::Passes;
-        let now = self.now();
-        let verdict = self.transaction.request_complete(now);
+        let verdict = self.transaction.request_complete(self.now);
         self.judged(verdict).unwrap_or(Next::Go)
     }
 
@@ -394,7 +414,7 @@ impl Exchange {
                 return Ok(next);
             }
         }
-        let now = self.now();
+        let now = self.now;
         if self.network.response(&self.shared, now)? {
             return Ok(Next::Refuse);
         }
@@ -465,15 +485,14 @@ impl Exchange {
     /// Phase 4.
     fn response_complete(&mut self) -> Next {
         self.response_body = Body::Passes;
-        let now = self.now();
-        let verdict = self.transaction.response_complete(now);
+        let verdict = self.transaction.response_complete(self.now);
         self.judged(verdict).unwrap_or(Next::Go)
     }
 
     /// Phase 5.
     fn finish(&mut self) {
-        let now = self.now();
-        self.transaction.finish(now);
+        self.read_clock();
+        self.transaction.finish(self.now);
         self.report();
         if self.shared.store.is_some() {
             client::report(&mut self.transaction, self.shared.store.as_deref(), &self.shared.metrics);

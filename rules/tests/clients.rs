@@ -119,6 +119,7 @@ fn exchange(step: &Step, plan: &Arc<Plan>, store: &Arc<Store>) -> Result<Value, 
         .iter()
         .map(|line| serde_json::from_slice(line).expect("JSON"))
         .collect();
+    transaction.recycle();
     let last = |kind: &str| events.iter().rfind(|event| event["msg_type"] == kind).cloned();
     Ok(json!({
         "action": action,

@@ -149,7 +149,9 @@ fn judge(plan: &Arc<Plan>, exchange: &Exchange, all: bool) -> Found {
     let matches = transaction.take_matches().into_iter();
     // The keys that rules 920450 and 920451 write for themselves are there for who records all matches.
     let tx = transaction.tx().into_iter().filter(|(name, _)| all || !name.starts_with(b"header_name_92045"));
-    (outcome, matches.map(|found| (found.rule_id, found.data, found.variables)).collect(), tx.collect())
+    let tx = tx.collect();
+    transaction.recycle();
+    (outcome, matches.map(|found| (found.rule_id, found.data, found.variables)).collect(), tx)
 }
 
 fn main() {

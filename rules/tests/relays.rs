@@ -51,7 +51,9 @@ fn judge(plan: &Arc<Plan>, exchange: &Exchange, all: bool) -> Found {
         transaction.record_all();
     }
     let outcome = exchange.run(&mut transaction, NOW);
-    Found { outcome, matches: transaction.take_matches(), tx: transaction.tx() }
+    let found = Found { outcome, matches: transaction.take_matches(), tx: transaction.tx() };
+    transaction.recycle();
+    found
 }
 
 fn any_of(choices: &'static [&'static str]) -> impl Strategy<Value = &'static str> {

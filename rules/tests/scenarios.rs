@@ -69,6 +69,8 @@ fn check(plan: Arc<Plan>, case: &Case) -> Result<(), String> {
         differences.say(format!("head_as_sent names {id}, which does not match"));
     }
     let tx = transaction.tx();
+    // What the next case sees of the memory is nothing.
+    transaction.recycle();
     for (key, value) in case.expect.tx.iter().flatten() {
         let found = tx.iter().find(|(name, _)| name.eq_ignore_ascii_case(key.as_bytes()));
         let found = found.map(|(_, value)| String::from_utf8_lossy(value).into_owned());

@@ -49,7 +49,9 @@ fn judge(plan: Plan, exchange: &Exchange, all: bool) -> Found {
     }
     let outcome = exchange.run(&mut transaction, NOW);
     let matches = transaction.take_matches().into_iter().map(|found| found.rule_id).collect();
-    (outcome, matches, transaction.tx())
+    let tx = transaction.tx();
+    transaction.recycle();
+    (outcome, matches, tx)
 }
 
 fn any_of(choices: &'static [&'static str]) -> impl Strategy<Value = &'static str> {

@@ -54,6 +54,7 @@ impl Native {
             }
         };
         let lines = transaction.take_matches().into_iter().filter_map(|found| found.log_line).collect();
+        transaction.recycle();
         Evidence { reply, lines, upstream_hits: None }
     }
 }

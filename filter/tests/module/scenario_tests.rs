@@ -222,13 +222,13 @@ pub(crate) fn run_natively(plan: Arc<Plan>, exchange: &Exchange, id: &str) -> Na
     let outcome = exchange.run(&mut transaction, NOW);
     let matches = transaction.take_matches();
     let lines = matches.iter().filter_map(|record| record.log_line.as_deref());
+    let audit = transaction.take_audit_record();
+    transaction.recycle();
     Native {
         outcome,
         lines: lines.map(|line| String::from_utf8_lossy(line).into_owned()).collect(),
         matched: matches.iter().map(|record| record.rule_id).collect(),
-        audit: transaction
-            .take_audit_record()
-            .map(|record| String::from_utf8_lossy(&record.one_line()).into_owned()),
+        audit: audit.map(|record| String::from_utf8_lossy(&record.one_line()).into_owned()),
     }
 }
 

@@ -20,7 +20,7 @@ impl Element {
 }
 
 /// Values of the scalars, empty until they are known.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Scalars([Value; Variable::ALL.len()]);
 
 impl Scalars {
@@ -36,7 +36,7 @@ impl Scalars {
 }
 
 /// What is known of an exchange.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Data {
     pub(crate) query_args: Vec<Element>,
     pub(crate) request_headers: Vec<Element>,
@@ -51,7 +51,7 @@ pub(crate) struct Data {
 }
 
 /// An exchange as the rule sets of one view see it.
-#[derive(Clone, Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ViewData {
     pub(crate) scalars: Scalars,
     /// How much of the kept request body may be seen.
@@ -76,38 +76,69 @@ impl ViewData {
     }
 }
 
+impl Default for Scalars {
+    fn default() -> Self {
+        Self([Value::EMPTY; Variable::ALL.len()])
+    }
+}
+
+impl ViewData {
+    fn lists(&mut self) -> [&mut Vec<Element>; 7] {
+        [
+            &mut self.body_args,
+            &mut self.files,
+            &mut self.files_sizes,
+            &mut self.files_contents,
+            &mut self.part_filenames,
+            &mut self.part_names,
+            &mut self.part_headers,
+        ]
+    }
+}
+
 impl Data {
-    /// Nothing is known yet, beyond the defaults that SecLang gives some scalars.
-    pub(crate) fn new(views: usize, values: &mut Values) -> Self {
-        let mut scalars = Scalars([Value::EMPTY; Variable::ALL.len()]);
+    /// Begins an exchange of which nothing is known beyond the defaults that SecLang gives some scalars.
+    pub(crate) fn begin(&mut self, views: usize, values: &mut Values) {
+        let mut scalars = Scalars::default();
         let zero = values.add(b"0");
         for variable in ZERO_AT_FIRST {
             scalars.set(*variable, zero);
         }
         scalars.set(Variable::HighestSeverity, values.add(b"255"));
         scalars.set(Variable::ModsecBuild, values.add(MODSEC_BUILD));
-        let view = ViewData {
-            scalars,
-            body_length: 0,
-            body_args: Vec::new(),
-            files: Vec::new(),
-            files_sizes: Vec::new(),
-            files_contents: Vec::new(),
-            part_filenames: Vec::new(),
-            part_names: Vec::new(),
-            part_headers: Vec::new(),
-            xml: Vec::new(),
-        };
-        Self {
-            query_args: Vec::new(),
-            request_headers: Vec::new(),
-            cookies: Vec::new(),
-            response_headers: Vec::new(),
-            path_args: Vec::new(),
-            env: Vec::new(),
-            geo: Vec::new(),
-            views: vec![view; views.max(1)],
+        self.views.resize_with(views.max(1), ViewData::default);
+        for view in &mut self.views {
+            view.scalars = scalars;
         }
+    }
+
+    fn lists(&mut self) -> [&mut Vec<Element>; 7] {
+        [
+            &mut self.query_args,
+            &mut self.request_headers,
+            &mut self.cookies,
+            &mut self.response_headers,
+            &mut self.path_args,
+            &mut self.env,
+            &mut self.geo,
+        ]
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.lists().into_iter().for_each(Vec::clear);
+        for view in &mut self.views {
+            view.lists().into_iter().for_each(Vec::clear);
+            view.xml.clear();
+            view.body_length = 0;
+        }
+    }
+
+    /// How much memory is kept for the next exchange, in bytes.
+    pub(crate) fn kept_bytes(&mut self) -> usize {
+        let own = self.lists().map(|list| list.capacity());
+        let of_views = self.views.iter_mut().flat_map(|view| view.lists().map(|list| list.capacity()));
+        own.into_iter().chain(of_views).sum::<usize>() * size_of::<Element>()
     }
 
     /// Sets a scalar that is the same however bodies are seen.

@@ -7,7 +7,6 @@ use super::client::Client;
 use super::data::{Data, Element};
 use super::gate::Horizon;
 use super::lookup::Item;
-use super::memory::Memory;
 use super::persistent::Persistent;
 use super::store::VarStore;
 use super::values::{Value, Values};
@@ -18,8 +17,8 @@ use crate::lua::Account;
 use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Secret, Store, Variable, XmlArguments};
 use crate::plan::{Bits, Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, SetPlan, has, put};
 
-/// Everything a transaction changes while it runs.
-#[derive(Debug)]
+/// Everything a transaction changes while it runs. Its memory goes from one transaction to the next.
+#[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) values: Values,
     pub(crate) data: Data,
@@ -97,6 +96,16 @@ pub(crate) struct Control {
     pub(crate) force_response_body: bool,
 }
 
+impl Control {
+    fn clear(&mut self) {
+        let (mut rules, mut targets) =
+            (std::mem::take(&mut self.removed_rules), std::mem::take(&mut self.removed_targets));
+        rules.clear();
+        targets.clear();
+        *self = Self { removed_rules: rules, removed_targets: targets, ..Self::default() };
+    }
+}
+
 /// A set of variables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct VariableSet([u64; Variable::ALL.len().div_ceil(64)]);
@@ -122,52 +131,95 @@ pub(crate) struct Decision {
     pub(crate) allowed_by: Option<(u64, Phase)>,
 }
 
-impl Drop for State {
-    fn drop(&mut self) {
-        let (values, horizon) = (std::mem::take(&mut self.values), std::mem::take(&mut self.horizon));
-        Memory { values, horizon, items: std::mem::take(&mut self.items) }.leave();
-    }
-}
-
 impl State {
-    pub(crate) fn new(plan: &Plan, now: UnixNanos) -> Self {
-        let Memory { mut values, horizon, items } = Memory::take(plan);
-        let data = Data::new(plan.views().len(), &mut values);
-        let mut stores: [VarStore; Store::COUNT] = Default::default();
-        if let Some(tx) = stores.get_mut(Store::Tx as usize) {
-            *tx = VarStore::with_slots(plan.slots().count(Store::Tx));
+    /// Begins a transaction with a state of which nothing is known.
+    pub(crate) fn start(&mut self, plan: &Plan, now: UnixNanos) {
+        self.values.begin(plan.constants(), plan.pure_numbers());
+        self.data.begin(plan.views().len(), &mut self.values);
+        if let Some(tx) = self.stores.get_mut(Store::Tx as usize) {
+            tx.set_slots(plan.slots().count(Store::Tx));
         }
-        Self {
+        self.auditing = plan.audits();
+        (self.started, self.now) = (now, now);
+    }
+
+    /// Forgets everything but [values that keep coming back](super::values). Nothing else may go from one transaction to
+    /// another, so each field is named here.
+    pub(crate) fn clear(&mut self) {
+        let Self {
             values,
             data,
             stores,
-            matched: Matched::default(),
-            control: Control::default(),
-            decision: Decision::default(),
-            request_body: Vec::new(),
-            started: now,
+            matched: Matched { last, all },
+            control,
+            decision,
+            request_body,
+            started,
             now,
-            current: None,
-            matches: Vec::new(),
-            record_all: false,
-            horizon,
+            current,
+            matches,
+            record_all,
+            auditing,
+            audited_sets,
+            audit_messages,
+            audit_messages_omitted,
+            secret_names,
+            secret_values,
+            matched_raw,
+            scripts,
+            // Each phase clears it.
+            horizon: _,
             items,
-            found: Vec::new(),
-            text: Vec::new(),
-            live: Bits::default(),
-            auditing: false,
-            audited_sets: Vec::new(),
-            audit_messages: Vec::new(),
-            audit_messages_omitted: 0,
-            secret_names: Vec::new(),
-            secret_values: Vec::new(),
-            matched_raw: None,
-            scripts: Account::default(),
-            persistent: Persistent::default(),
-            client: None,
-            from_trusted_hop: false,
-            client_got: None,
-        }
+            found,
+            text,
+            // Each phase sets it.
+            live: _,
+            persistent,
+            client,
+            from_trusted_hop,
+            client_got,
+        } = self;
+        values.settle();
+        data.clear();
+        stores.iter_mut().for_each(VarStore::clear);
+        (*last, *current, *matched_raw, *client_got) = (None, None, None, None);
+        (*record_all, *auditing, *from_trusted_hop) = (false, false, false);
+        (*started, *now, *audit_messages_omitted) = (UnixNanos(0), UnixNanos(0), 0);
+        all.clear();
+        control.clear();
+        *decision = Decision::default();
+        request_body.clear();
+        matches.clear();
+        audited_sets.clear();
+        audit_messages.clear();
+        secret_names.clear();
+        secret_values.clear();
+        *scripts = Account::default();
+        items.clear();
+        found.clear();
+        text.clear();
+        *persistent = Persistent::default();
+        *client = None;
+    }
+
+    /// How much memory is kept for the next transaction, in bytes: of what can be large.
+    pub(crate) fn kept_bytes(&mut self) -> usize {
+        let items = [&self.items, &self.found, &self.matched.all];
+        let items: usize = items.iter().map(|items| items.capacity()).sum();
+        self.values.kept_bytes()
+            + self.horizon.kept_bytes()
+            + self.data.kept_bytes()
+            + self.stores.iter().map(VarStore::kept_bytes).sum::<usize>()
+            + items * size_of::<Item>()
+            + self.request_body.capacity()
+            + self.text.capacity()
+    }
+
+    /// Gives memory back that only large transactions need. After [`State::clear`].
+    pub(crate) fn shrink(&mut self) {
+        let mut values = std::mem::take(&mut self.values);
+        values.shrink();
+        *self = Self { values, ..Self::default() };
     }
 
     /// The engine mode that holds for a rule set now.

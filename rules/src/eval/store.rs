@@ -64,9 +64,26 @@ impl From<&StoreKey> for Address {
 }
 
 impl VarStore {
-    /// Room for so many keys of the policy, and as many entries as a policy like the Core Rule Set makes.
-    pub(crate) fn with_slots(count: usize) -> Self {
-        Self { slots: vec![NONE; count], entries: Vec::with_capacity(count.min(128)), ..Self::default() }
+    /// Has places for so many keys of the policy. To be called when it is empty.
+    pub(crate) fn set_slots(&mut self, count: usize) {
+        self.slots.resize(count, NONE);
+        self.entries.reserve(count.min(128));
+    }
+
+    /// Takes everything out.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        self.slots.clear();
+        if !self.made.is_empty() {
+            self.made.clear();
+        }
+    }
+
+    /// How much memory is kept, in bytes.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>()
+            + self.slots.capacity() * size_of::<u32>()
+            + self.made.capacity() * size_of::<(Value, u32)>()
     }
 
     /// Whether nothing was ever put in.

@@ -47,6 +47,7 @@ fn judge(plan: &Arc<Plan>, recorded: &Recorded, number: u64) -> Outcome {
     let mut transaction = Transaction::new(Arc::clone(plan), &exchange.connection(), id.as_bytes(), NOW);
     let outcome = exchange.run(&mut transaction, NOW);
     black_box(transaction.take_matches());
+    transaction.recycle();
     outcome
 }
 
