@@ -61,20 +61,20 @@ impl State {
         }
         if let Some(elements) = self.data.collection(variable, view) {
             let is_whole = target.excluded.is_empty() && !self.is_narrowed(variable);
-            match &target.keys {
-                Keys::All if is_whole => {
-                    out.reserve(elements.len());
-                    out.extend(elements.iter().map(|element| Item::new(variable, element)));
-                }
+            let name = match &target.keys {
                 // There, equal names may have different numbers.
-                Keys::Named(_, Some(name)) if is_whole && !self.values.is_crowded() => {
-                    let name = Value::from(*name);
-                    let named = elements.iter().filter(|element| element.folded == name);
-                    out.extend(named.map(|element| Item::new(variable, element)));
-                }
-                _ => {
-                    let wanted = elements.iter().filter(|element| self.wants(target, element));
-                    out.extend(wanted.map(|element| Item::new(variable, element)));
+                Keys::Named(_, Some(name)) if !self.values.is_crowded() => Some(Value::from(*name)),
+                _ => None,
+            };
+            let goes_by_name = is_whole && (name.is_some() || matches!(target.keys, Keys::All));
+            for element in elements.iter() {
+                let is_wanted = if goes_by_name {
+                    name.is_none_or(|name| element.folded == name)
+                } else {
+                    self.wants(target, &element)
+                };
+                if is_wanted {
+                    out.push(Item::new(variable, element));
                 }
             }
             return;
