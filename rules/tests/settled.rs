@@ -89,6 +89,7 @@ fn condition() -> impl Strategy<Value = String> {
         1 => Just("&ARGS:q".to_owned()),
         1 => Just("TX:a|TX:b".to_owned()),
         1 => Just("TX:/a/".to_owned()),
+        1 => any_of(&["TX:/^z_/", "&TX:/^z_/"]).prop_map(str::to_owned),
         1 => Just("REQUEST_LINE".to_owned()),
     ];
     (target, operator).prop_map(|(target, operator)| format!("{target} \"{operator}\""))
@@ -101,6 +102,7 @@ fn action() -> impl Strategy<Value = String> {
         6 => set,
         1 => key().prop_map(|key| format!("setvar:!tx.{key}")),
         1 => value().prop_map(|value| format!("setvar:'tx.a{value}=1'")),
+        1 => value().prop_map(|value| format!("setvar:'tx.z_{value}=%{{args.q}}'")),
         1 => any_of(&["p", "q"]).prop_map(|tag| format!("ctl:ruleRemoveByTag={tag}")),
         1 => (1..12u32).prop_map(|id| format!("ctl:ruleRemoveById={id}-{}", id + 3)),
         1 => any_of(&["a", "b"]).prop_map(|key| format!("ctl:ruleRemoveTargetByTag=p;TX:{key}")),

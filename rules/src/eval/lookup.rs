@@ -87,6 +87,10 @@ impl State {
             return;
         }
         if let Some(store) = store_of(variable) {
+            let has_made = self.stores.get(store as usize).is_some_and(VarStore::has_made);
+            if target.only_made && !has_made {
+                return;
+            }
             let elements = self.stored(store).filter(|element| self.wants(target, element));
             out.extend(elements.map(|element| Item::new(variable, element)));
             return;

@@ -3,11 +3,11 @@
 use super::state::State;
 use super::values::{Value, Values};
 use crate::model::Store;
-use crate::plan::{Probe, Probed, Slot, Test};
+use crate::plan::{Plan, Probe, Probed, Slot, Test};
 
 impl State {
     /// Whether a condition surely fails. If that takes more than a glance, it is not so.
-    pub(crate) fn fails_at_once(&mut self, probe: &Probe, view: usize) -> bool {
+    pub(crate) fn fails_at_once(&mut self, plan: &Plan, probe: &Probe, view: usize) -> bool {
         if self.is_narrowed(probe.variable) {
             return false;
         }
@@ -15,10 +15,10 @@ impl State {
             Probed::Scalar => {
                 let value =
                     self.data.view(view).map_or(Value::EMPTY, |view| view.scalars.get(probe.variable));
-                probe.refutes(&mut self.values, value)
+                probe.refutes(plan, &mut self.values, value)
             }
             Probed::Stored(store, slot) => {
-                self.in_store(store, slot).is_none_or(|value| probe.refutes(&mut self.values, value))
+                self.in_store(store, slot).is_none_or(|value| probe.refutes(plan, &mut self.values, value))
             }
             Probed::StoredCount(store, slot) => {
                 probe.refutes_number(i64::from(self.in_store(store, slot).is_some()))
@@ -29,7 +29,7 @@ impl State {
                 let (name, values) = (Value::from(name), &mut self.values);
                 self.data.collection(probe.variable, view).is_some_and(|elements| {
                     let mut elements = elements.iter().filter(|element| element.folded == name);
-                    elements.all(|element| probe.refutes(values, element.value))
+                    elements.all(|element| probe.refutes(plan, values, element.value))
                 })
             }
             Probed::Count => self.data.collection(probe.variable, view).is_some_and(|elements| {
@@ -53,16 +53,15 @@ impl State {
 impl Probe {
     /// Whether the condition is known to fail for a value.
     #[inline]
-    fn refutes(&self, values: &mut Values, value: Value) -> bool {
+    fn refutes(&self, plan: &Plan, values: &mut Values, mut value: Value) -> bool {
+        if values.features(value).meet(self.touched_by)
+            && let Some(pipeline) = plan.pipeline(self.pipeline)
+        {
+            value = values.transformed(value, pipeline);
+        }
         match self.test {
-            // A value of which something is remembered was looked at before.
-            Test::Remembered(question) => {
-                values.result(value, question) == Some(self.negated)
-                    && !values.features(value).meet(self.touched_by)
-            }
-            Test::Number(test) => {
-                !values.features(value).meet(self.touched_by) && test.holds(values.get(value)) == self.negated
-            }
+            Test::Remembered(question) => values.result(value, question) == Some(self.negated),
+            Test::Number(test) => test.holds(values.get(value)) == self.negated,
         }
     }
 

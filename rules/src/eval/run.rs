@@ -48,7 +48,7 @@ impl State {
                 break;
             }
             if let Some((probe, view)) = rules.probe(at)
-                && self.fails_at_once(probe, view.0 as usize)
+                && self.fails_at_once(plan, probe, view.0 as usize)
             {
                 continue;
             }
@@ -66,6 +66,12 @@ impl State {
             if mode == EngineMode::Off
                 || self.control.removed_rules.iter().any(|removed| removed.contains(index))
             {
+                continue;
+            }
+            if rule.assured && !self.record_all {
+                self.current = Some(index);
+                rule.links.iter().for_each(|link| self.run_actions(plan, rule, &link.actions));
+                position = position.max(rule.next as usize);
                 continue;
             }
             if rule.gate.is_some() && !gates_asked {
@@ -218,7 +224,7 @@ impl State {
         };
         // For the first link of a rule without gate this was asked before.
         if let Some(probe) = condition.probe.as_ref().filter(|_| position > 0)
-            && self.fails_at_once(probe, view)
+            && self.fails_at_once(plan, probe, view)
         {
             return false;
         }

@@ -141,7 +141,7 @@ fn target(variable: &[u8]) -> Result<TargetPlan, String> {
 }
 
 fn plain(variable: Variable, keys: Keys) -> TargetPlan {
-    TargetPlan { variable, keys, count: false, excluded: Box::default() }
+    TargetPlan { variable, keys, count: false, excluded: Box::default(), only_made: false }
 }
 
 const fn store_variable(store: Store) -> Variable {

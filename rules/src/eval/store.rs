@@ -79,6 +79,11 @@ impl VarStore {
         }
     }
 
+    /// Whether a key was put in that the policy does not name.
+    pub(crate) fn has_made(&self) -> bool {
+        !self.made.is_empty()
+    }
+
     /// How much memory is kept, in bytes.
     pub(crate) fn kept_bytes(&self) -> usize {
         self.entries.capacity() * size_of::<Entry>()

@@ -54,7 +54,7 @@ use jumps::{Jumps, Positions};
 use pipeline::{PipelineId, Pipelines};
 use prefilter::PrefilterBuilder;
 use pure::PureOperators;
-use settled::{Arguments, Fate};
+use settled::{Fate, Live};
 
 /// A policy compiled for evaluation. Immutable and shared by all transactions of a worker.
 #[derive(Debug)]
@@ -147,7 +147,7 @@ impl Plan {
         let fates = if optimised {
             settled::fates(policy, &placed, &jumps)
         } else {
-            vec![Fate::Live(Arguments::new()); placed.len()]
+            vec![Fate::Live(Live::default()); placed.len()]
         };
         let positions = Positions::new(&placed, &fates);
         let rules = placed.iter().zip(&fates).map(|(placed, fate)| {
@@ -158,6 +158,9 @@ impl Plan {
             Some(compiler.rule(placed, next, fate))
         });
         let mut rules: Vec<Option<RulePlan>> = rules.collect();
+        for condition in rules.iter_mut().flatten().flat_map(RulePlan::conditions_mut) {
+            condition.targets.note_keys(&slots);
+        }
         let problems = places_without_database(&rules, &sets);
         if !problems.is_empty() {
             return Err(problems);

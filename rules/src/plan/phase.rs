@@ -71,7 +71,9 @@ impl PhasePlan {
                 behind.push((sights.gate_place(gate.id, view), u32::try_from(position).unwrap_or(u32::MAX)));
                 &mut gated
             } else {
-                if let Some(place) = probes.get_mut(position).filter(|_| rule.settled.is_none()) {
+                if let Some(place) =
+                    probes.get_mut(position).filter(|_| rule.settled.is_none() && !rule.assured)
+                {
                     let first = rule.links.first().and_then(|link| link.condition.as_ref());
                     *place = first.and_then(|first| first.probe).zip(view);
                 }

@@ -7,6 +7,7 @@
 
 use super::constants::Constant;
 use super::features::Features;
+use super::pipeline::PipelineId;
 use super::pure::Pure;
 use super::slots::Slot;
 use super::targets::{Keys, TargetPlan, Targets};
@@ -20,7 +21,8 @@ pub(crate) struct Probe {
     pub(crate) of: Probed,
     pub(crate) test: Test,
     pub(crate) negated: bool,
-    /// What is about a value that the condition's transformations change.
+    /// The condition's transformations, and what is about a value that they change.
+    pub(crate) pipeline: PipelineId,
     pub(crate) touched_by: Features,
 }
 
@@ -56,14 +58,14 @@ impl Probe {
         operator: &Operator,
         pure: Option<Pure>,
         negated: bool,
-        touched_by: Features,
+        (pipeline, touched_by): (PipelineId, Features),
     ) -> Option<Self> {
         let [target] = &*targets.list else { return None };
         let of = probed(target)?;
         let test = operator.number().map(Test::Number).or(pure.map(Test::Remembered))?;
         // Transformations are of counts as well, which are not stored.
         let is_fit = !target.count || touched_by == Features::NONE && matches!(test, Test::Number(_));
-        is_fit.then_some(Self { variable: target.variable, of, test, negated, touched_by })
+        is_fit.then_some(Self { variable: target.variable, of, test, negated, pipeline, touched_by })
     }
 }
 

@@ -51,6 +51,8 @@ pub(crate) struct RulePlan {
     pub(crate) risk: Option<Box<MarkPlan>>,
     /// What it does, where it always matches.
     pub(crate) settled: Option<SettledPlan>,
+    /// It always matches, and does no more than its links' actions.
+    pub(crate) assured: bool,
     /// For a chain that hands on to itself what it finds.
     pub(crate) relay: Option<Box<RelayPlan>>,
 }
@@ -60,6 +62,11 @@ impl RulePlan {
     pub(crate) fn conditions(&self) -> impl Iterator<Item = &ConditionPlan> {
         let leaves = self.risk.iter().flat_map(|mark| &mark.leaves);
         self.links.iter().chain(leaves).filter_map(|link| link.condition.as_ref())
+    }
+
+    pub(super) fn conditions_mut(&mut self) -> impl Iterator<Item = &mut ConditionPlan> {
+        let leaves = self.risk.iter_mut().flat_map(|mark| &mut mark.leaves);
+        self.links.iter_mut().chain(leaves).filter_map(|link| link.condition.as_mut())
     }
 }
 
@@ -222,12 +229,12 @@ pub(crate) struct Compiler<'a> {
 impl Compiler<'_> {
     pub(super) fn rule(&mut self, placed: &Placed<'_>, next: u32, fate: &Fate) -> RulePlan {
         let (rule, set) = (placed.rule, placed.set);
-        let (arguments, settled) = match fate {
-            Fate::Live(arguments) => (arguments.as_slice(), None),
-            Fate::Settled(settled) => (&[][..], Some(settled)),
-            Fate::Dead => (&[][..], None),
+        let (live, settled) = match fate {
+            Fate::Live(live) => (Some(live), None),
+            Fate::Settled(settled) => (None, Some(settled)),
+            Fate::Dead => (None, None),
         };
-        let known = |link: usize| arguments.get(link).and_then(Option::as_deref);
+        let known = |link: usize| live.and_then(|live| live.arguments.get(link)?.as_deref());
         let links = rule.links.iter().enumerate().map(|(number, link)| self.link(link, known(number)));
         let links: Box<[LinkPlan]> = links.collect();
         let first = links.first().and_then(|link| link.condition.as_ref());
@@ -246,6 +253,7 @@ impl Compiler<'_> {
             meta: self.meta(&rule.meta),
             risk: rule.risk.as_ref().map(|mark| Box::new(self.mark(mark))),
             settled: settled.map(|settled| self.settled(settled)),
+            assured: live.is_some_and(|live| live.assured),
             relay: None,
         }
     }
@@ -321,7 +329,7 @@ impl Compiler<'_> {
         let probe = (self.screened && !condition.multi_match)
             .then(|| {
                 let touched_by = self.pipelines.get(pipeline)?.touched_by;
-                Probe::new(&targets, &operator, pure, condition.negated, touched_by)
+                Probe::new(&targets, &operator, pure, condition.negated, (pipeline, touched_by))
             })
             .flatten();
         ConditionPlan {

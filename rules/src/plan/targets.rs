@@ -26,6 +26,8 @@ pub(crate) struct TargetPlan {
     pub(crate) count: bool,
     /// Elements that don't count.
     pub(crate) excluded: Box<[Keys]>,
+    /// It is a pattern for keys of a store that finds none of those that the policy names.
+    pub(crate) only_made: bool,
 }
 
 /// Which elements of a collection are meant.
@@ -147,9 +149,21 @@ impl Targets {
                 keys,
                 count: target.mode == TargetMode::Count,
                 excluded,
+                only_made: false,
             })
         });
         Self { list: list.collect() }
+    }
+}
+
+impl Targets {
+    /// To be called when all keys are known that the policy names.
+    pub(super) fn note_keys(&mut self, slots: &Slots) {
+        for target in &mut self.list {
+            let Keys::Pattern(pattern) = &target.keys else { continue };
+            target.only_made = store_of(target.variable)
+                .is_some_and(|store| !slots.keys(store).any(|key| pattern.is_match(key)));
+        }
     }
 }
 

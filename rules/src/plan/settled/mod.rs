@@ -8,6 +8,8 @@
 //!   and sights.
 //! - Rules that always match and do no more than set keys of `TX` are *settled*: what they write is known, and
 //!   nothing is tested any more.
+//! - Rules that always match and do no more than that, but write what depends on the exchange, are *assured*: their
+//!   conditions are not tested any more.
 //! - Of the others, arguments such as `%{tx.allowed_methods}` are replaced by what they always come to.
 //!
 //! This is constant propagation over the rules in the order in which they run, jumps followed forwards. For each key
@@ -36,17 +38,22 @@ use survey::Survey;
 /// What becomes of a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It is to be evaluated. Per link, what the argument of its condition always comes to, where it has macros and that
-    /// is known.
-    Live(Arguments),
+    /// It is to be evaluated.
+    Live(Live),
     /// It can't come to run, or can't match.
     Dead,
     /// It always matches, and then does this and nothing else.
     Settled(Settled),
 }
 
-/// Arguments of conditions with their macros replaced, by link.
-pub(super) type Arguments = Vec<Option<Vec<u8>>>;
+/// What is known of a rule that is to be evaluated.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Live {
+    /// Per link, what the argument of its condition always comes to, where it has macros and that is known.
+    pub(super) arguments: Vec<Option<Vec<u8>>>,
+    /// It always matches, and does no more than to write to `TX`, but not always the same.
+    pub(super) assured: bool,
+}
 
 /// What a rule does that always matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,7 +71,7 @@ pub(super) fn fates(policy: &Policy, placed: &[Placed<'_>], jumps: &Jumps) -> Ve
         policy,
         placed,
         jumps,
-        fates: vec![Fate::Live(Arguments::new()); placed.len()],
+        fates: vec![Fate::Live(Live::default()); placed.len()],
         begins: Default::default(),
         survey: &survey,
     };
@@ -165,7 +172,7 @@ impl Flow<'_, '_> {
         let Some(Fate::Settled(settled)) = self.fates.get_mut(constant.number) else { return };
         settled.idle = settled.writes.is_empty() && only_dead;
         if constant.removable && !settled.idle {
-            self.decide(constant.number, Fate::Live(Arguments::new()));
+            self.decide(constant.number, Fate::Live(Live::default()));
         }
     }
 
@@ -190,14 +197,15 @@ impl Flow<'_, '_> {
             return Some(state);
         }
         let removals: Vec<usize> = state.removals.iter().copied().filter(takes).collect();
-        let mut arguments = Arguments::new();
+        let mut arguments = Vec::new();
         let stays = removals.is_empty() && !is_off;
         let (mut outcome, writes) = self.effects(number, rule, &mut state, stays, &mut arguments);
-        self.decide(number, Fate::Live(arguments));
         if is_off && outcome == Outcome::Always {
             // It runs where its set was switched on.
             outcome = Outcome::Maybe;
         }
+        let assured = outcome == Outcome::Always && self.is_silent(rule) && survey::only_sets_variables(rule);
+        self.decide(number, Fate::Live(Live { arguments, assured }));
         if outcome == Outcome::Never {
             if writes.is_some_and(|writes| writes.is_empty()) {
                 self.decide(number, Fate::Dead);
@@ -255,7 +263,7 @@ impl Flow<'_, '_> {
         rule: &model::Rule,
         state: &mut State,
         stays: bool,
-        arguments: &mut Arguments,
+        arguments: &mut Vec<Option<Vec<u8>>>,
     ) -> (Outcome, Option<Writes>) {
         let mut outcome = Outcome::Always;
         let mut writes = Some(Writes::new());

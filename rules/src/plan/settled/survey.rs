@@ -5,7 +5,8 @@ use rustc_hash::FxHashMap;
 use super::super::Placed;
 use super::super::rules::RuleSelection;
 use crate::model::{
-    self, Action, Change, Condition, Ctl, EngineMode, Part, Resolution, Secret, Selector, Template, Variable,
+    self, Action, Change, Condition, Ctl, EngineMode, Part, Resolution, Secret, Selector, Store, Template,
+    Variable,
 };
 
 /// What there is in a policy that matters here.
@@ -78,6 +79,23 @@ pub(super) fn looks_back(rule: &model::Rule) -> bool {
                 || rule.links.iter().flat_map(|link| &link.actions).any(acts)
         }
     }
+}
+
+/// Whether all that the links of a rule do is to write to `TX`, whatever they match.
+pub(super) fn only_sets_variables(rule: &model::Rule) -> bool {
+    rule.links.iter().all(|link| {
+        let is_plain = |action: &Action| match action {
+            Action::SetVar(setvar) if setvar.collection == Store::Tx => {
+                let text = match &setvar.change {
+                    Change::Remove => None,
+                    Change::Set(text) | Change::Add(text) | Change::Subtract(text) => Some(text),
+                };
+                !quotes_match(&setvar.key) && !text.is_some_and(quotes_match)
+            }
+            _ => false,
+        };
+        !link.capture && link.actions.iter().all(is_plain)
+    })
 }
 
 impl Survey {
