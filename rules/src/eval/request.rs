@@ -16,9 +16,9 @@ impl State {
         self.set_scalar(Variable::UniqueId, unique_id);
         self.set_scalar(Variable::RemoteAddr, connection.client_address);
         self.set_scalar(Variable::RemoteHost, connection.client_address);
-        self.set_scalar(Variable::RemotePort, connection.client_port.to_string().as_bytes());
+        self.set_number(Variable::RemotePort, connection.client_port.into());
         self.set_scalar(Variable::ServerAddr, connection.server_address);
-        self.set_scalar(Variable::ServerPort, connection.server_port.to_string().as_bytes());
+        self.set_number(Variable::ServerPort, connection.server_port.into());
     }
 
     pub(crate) fn take_request_head(&mut self, plan: &Plan, head: &RequestHead<'_>) {
@@ -88,6 +88,7 @@ impl State {
     }
 
     pub(crate) fn take_request_fields(&mut self, fields: &[Field<'_>]) {
+        self.horizon_holds = false;
         for (name, value) in fields {
             let header = element(&mut self.values, name, value);
             self.data.request_headers.push(header);
@@ -128,8 +129,8 @@ impl State {
 
     /// Shows each view what it may see of the body, and ends the exchange when a view refuses its length.
     pub(crate) fn take_request_body(&mut self, plan: &Plan, body: Intake) {
-        let length = self.values.add(body.received().to_string().as_bytes());
-        self.data.set(Variable::RequestBodyLength, length);
+        self.horizon_holds &= body.received() == 0;
+        self.set_number(Variable::RequestBodyLength, body.received());
         for (index, view) in plan.views().request().enumerate() {
             if !self.reads_request(view) {
                 continue;

@@ -9,11 +9,11 @@ use crate::plan::Plan;
 
 impl State {
     pub(crate) fn take_response_head(&mut self, head: &ResponseHead<'_>) {
-        let status = head.status.to_string();
-        self.set_scalar(Variable::ResponseStatus, status.as_bytes());
-        self.set_scalar(Variable::Status, status.as_bytes());
+        let status = self.set_number(Variable::ResponseStatus, head.status.into());
+        self.data.set(Variable::Status, status);
         self.set_scalar(Variable::ResponseProtocol, head.protocol);
-        self.set_scalar(Variable::StatusLine, &[head.protocol, b" ", status.as_bytes()].concat());
+        let line = [head.protocol, b" ", self.values.get(status)].concat();
+        self.set_scalar(Variable::StatusLine, &line);
         self.take_response_fields(head.headers);
         let named = head.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"content-type"));
         let media_type = named.map(|(_, value)| content_type::media_type(value)).unwrap_or_default();
@@ -29,8 +29,7 @@ impl State {
 
     /// Shows each view what it may see of the body.
     pub(crate) fn take_response_body(&mut self, plan: &Plan, body: &Intake) {
-        let length = self.values.add(body.received().to_string().as_bytes());
-        self.data.set(Variable::ResponseContentLength, length);
+        self.set_number(Variable::ResponseContentLength, body.received());
         for (index, view) in plan.views().response().enumerate() {
             if !self.reads_response(view) {
                 continue;

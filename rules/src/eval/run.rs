@@ -33,7 +33,10 @@ impl State {
             self.decision.allowed = None;
         }
         let Some(rules) = plan.phase(phase) else { return };
-        self.horizon.reset(plan);
+        let holds = std::mem::take(&mut self.horizon_holds) && phase == Phase::RequestBody;
+        if !holds {
+            self.horizon.reset(plan);
+        }
         let mut live = std::mem::take(&mut self.live);
         live.assign(&rules.plain);
         live.add(&rules.gated);
@@ -89,6 +92,7 @@ impl State {
         }
         self.current = None;
         self.live = live;
+        self.horizon_holds = phase == Phase::RequestHeaders;
     }
 
     /// Does what the first rules of a transaction do, where that is known. The position where evaluation goes on.

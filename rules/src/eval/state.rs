@@ -52,6 +52,8 @@ pub(crate) struct State {
     pub(crate) scripts: Account,
     /// What the current phase knows of sights.
     pub(crate) horizon: Horizon,
+    /// Phase 1 has run, and nothing has come in since: what it knows of sights holds for phase 2.
+    pub(crate) horizon_holds: bool,
     /// Held here between uses for its memory.
     pub(crate) items: Vec<Item>,
     /// Memory for what a rule finds.
@@ -167,8 +169,9 @@ impl State {
             secret_values,
             matched_raw,
             scripts,
-            // Each phase clears it.
+            // The first phase clears it.
             horizon: _,
+            horizon_holds,
             items,
             found,
             text,
@@ -183,7 +186,7 @@ impl State {
         data.clear();
         stores.iter_mut().for_each(VarStore::clear);
         (*last, *current, *matched_raw, *client_got) = (None, None, None, None);
-        (*record_all, *auditing, *from_trusted_hop) = (false, false, false);
+        (*record_all, *auditing, *from_trusted_hop, *horizon_holds) = (false, false, false, false);
         (*started, *now, *audit_messages_omitted) = (UnixNanos(0), UnixNanos(0), 0);
         all.clear();
         control.clear();
@@ -230,6 +233,13 @@ impl State {
     /// Stores a text as the value of a scalar.
     pub(crate) fn set_scalar(&mut self, variable: Variable, text: &[u8]) -> Value {
         let value = self.values.add(text);
+        self.data.set(variable, value);
+        value
+    }
+
+    /// Stores a number as the value of a scalar.
+    pub(crate) fn set_number(&mut self, variable: Variable, number: usize) -> Value {
+        let value = self.values.add_number(i64::try_from(number).unwrap_or(i64::MAX));
         self.data.set(variable, value);
         value
     }

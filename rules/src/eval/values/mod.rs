@@ -297,10 +297,20 @@ impl Values {
 
     /// Stores a number in decimal.
     pub(crate) fn add_number(&mut self, number: i64) -> Value {
-        match u8::try_from(number) {
-            Ok(digit @ 0..=9) => self.add(&[b'0' + digit]),
-            _ => self.add(number.to_string().as_bytes()),
+        // Of a number's text, from its end. The standard library's way to it is long, and each request has several.
+        let mut text = [b'-'; 20];
+        let mut rest = number.unsigned_abs();
+        let mut length = 0;
+        for place in text.iter_mut().rev() {
+            *place = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            length += 1;
+            if rest == 0 {
+                break;
+            }
         }
+        length += usize::from(number < 0);
+        self.add(text.get(text.len() - length..).unwrap_or_default())
     }
 
     /// The bytes of a value.
@@ -468,6 +478,16 @@ mod tests {
         upper.sort_unstable();
         upper.dedup();
         assert!(count - upper.len() < 3, "{} of {count}", upper.len());
+    }
+
+    #[test]
+    fn numbers_are_written_in_decimal() {
+        let mut values = Values::default();
+        values.begin(&Constants::default(), 0);
+        for number in [0, 7, -7, 10, 65535, -100, i64::MAX, i64::MIN, i64::MIN + 1] {
+            let value = values.add_number(number);
+            assert_eq!(values.get(value), number.to_string().as_bytes());
+        }
     }
 
     #[test]
