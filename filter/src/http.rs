@@ -123,8 +123,8 @@ struct Exchange {
     refused: bool,
     /// The stream's context.
     stream: u32,
-    /// When the current callback began. Reading the clock leaves the virtual machine.
-    now: UnixNanos,
+    /// The time, once the current callback has asked for it: reading the clock leaves the virtual machine.
+    now: Option<UnixNanos>,
     /// How the answer is slowed down.
     slowing: Slowing,
 }
@@ -135,21 +135,8 @@ impl Http {
         Self { shared, context_id, protocol, exchange: None }
     }
 
-    /// Runs one step of the exchange, in a callback behind the first, and carries out what comes of it. `size` is what the
-    /// host holds of the body.
+    /// Runs one step of the exchange and carries out what comes of it. `size` is what the host holds of the body.
     fn step(
-        &mut self,
-        side: Side,
-        size: usize,
-        step: impl FnOnce(&mut Exchange) -> Result<Next, HostError>,
-    ) -> Action {
-        if let Some(exchange) = &mut self.exchange {
-            exchange.read_clock();
-        }
-        self.advance(side, size, step)
-    }
-
-    fn advance(
         &mut self,
         side: Side,
         size: usize,
@@ -164,14 +151,16 @@ impl Http {
         if side == Side::Response && exchange.shared.parked.holds(exchange.stream) {
             return Action::Pause;
         }
-        match step(exchange) {
+        let action = match step(exchange) {
             Ok(Next::Go) if side == Side::Response => exchange.begin_answer(size),
             Ok(Next::Go) => Action::Continue,
             Ok(Next::Hold) => Action::Pause,
             Ok(Next::End(interruption)) => exchange.end(&interruption),
             Ok(Next::Refuse) => exchange.refuse(),
             Err(error) => exchange.fail(error),
-        }
+        };
+        exchange.now = None;
+        action
     }
 }
 
@@ -194,7 +183,7 @@ impl HttpContext for Http {
             head.restore_transfer_encoding();
         }
         self.exchange = Some(exchange);
-        self.advance(Side::Request, 0, |exchange| exchange.request_head(&head, end_of_stream))
+        self.step(Side::Request, 0, |exchange| exchange.request_head(&head, end_of_stream))
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
@@ -282,7 +271,7 @@ impl Exchange {
             failed: false,
             refused: false,
             stream: context_id,
-            now,
+            now: Some(now),
             slowing: Slowing::default(),
             shared: Rc::clone(shared),
         }
@@ -294,7 +283,7 @@ impl Exchange {
         if !self.shared.plan.may_slow_down() {
             return Action::Continue;
         }
-        let now = self.now;
+        let now = self.now();
         let Shared { parked, metrics, .. } = &*self.shared;
         match self.slowing.begin(&mut self.transaction, parked, metrics, self.stream, size, now) {
             Admission::Pass => Action::Continue,
@@ -312,15 +301,14 @@ impl Exchange {
         if self.ended || !applies {
             return None;
         }
-        self.read_clock();
-        let now = self.now.0;
         let Shared { parked, metrics, .. } = &*self.shared;
+        let now = now(metrics).0;
         let held = self.slowing.holds_body(parked, metrics, self.stream, size, now);
         Some(if held { Action::Pause } else { Action::Continue })
     }
 
-    fn read_clock(&mut self) {
-        self.now = now(&self.shared.metrics);
+    fn now(&mut self) -> UnixNanos {
+        *self.now.get_or_insert_with(|| now(&self.shared.metrics))
     }
 
     /// What holding a body means for the headers before it.
@@ -332,7 +320,7 @@ impl Exchange {
     }
 
     fn request_head(&mut self, head: &RequestFields<'_>, end_of_stream: bool) -> Result<Next, HostError> {
-        let now = self.now;
+        let now = self.now();
         if self.network.request(&self.shared, head, now)? {
             return Ok(Next::Refuse);
         }
@@ -402,7 +390,8 @@ impl Exchange {
     /// Phase 2.
     fn request_complete(&mut self) -> Next {
         self.request_body = Body::Passes;
-        let verdict = self.transaction.request_complete(self.now);
+        let now = self.now();
+        let verdict = self.transaction.request_complete(now);
         self.judged(verdict).unwrap_or(Next::Go)
     }
 
@@ -414,7 +403,7 @@ impl Exchange {
                 return Ok(next);
             }
         }
-        let now = self.now;
+        let now = self.now();
         if self.network.response(&self.shared, now)? {
             return Ok(Next::Refuse);
         }
@@ -485,14 +474,15 @@ impl Exchange {
     /// Phase 4.
     fn response_complete(&mut self) -> Next {
         self.response_body = Body::Passes;
-        let verdict = self.transaction.response_complete(self.now);
+        let now = self.now();
+        let verdict = self.transaction.response_complete(now);
         self.judged(verdict).unwrap_or(Next::Go)
     }
 
     /// Phase 5.
     fn finish(&mut self) {
-        self.read_clock();
-        self.transaction.finish(self.now);
+        let now = self.now();
+        self.transaction.finish(now);
         self.report();
         if self.shared.store.is_some() {
             client::report(&mut self.transaction, self.shared.store.as_deref(), &self.shared.metrics);

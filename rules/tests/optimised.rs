@@ -4,15 +4,19 @@
 //! mixtures of them.
 #![allow(clippy::expect_used, clippy::print_stderr, reason = "what can't be set up is a failed test")]
 
+#[path = "support/judged.rs"]
+mod judged;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portcullis_rules::eval::{Outcome, Transaction, UnixNanos};
 use portcullis_rules::exchange::Exchange;
 use portcullis_rules::host::{self, Source, SourceError};
 use portcullis_rules::model::Policy;
 use portcullis_rules::plan::Plan;
 use portcullis_rules::seclang::{self, Document, Options};
+
+use judged::Judged;
 
 struct Disk;
 
@@ -137,21 +141,11 @@ fn exchange(target: &str, header: &str, content_type: &str, body: &str) -> Excha
 /// What stands for blanks in some payloads.
 const BLANKS: &[&str] = &[" ", "\t", "  ", "\n \u{b}", "\r\n", "+"];
 
-type Found = (Outcome, Vec<(u64, Vec<u8>, Vec<Vec<u8>>)>, Vec<(Vec<u8>, Vec<u8>)>);
-
-fn judge(plan: &Arc<Plan>, exchange: &Exchange, all: bool) -> Found {
-    const NOW: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
-    let mut transaction = Transaction::new(Arc::clone(plan), &exchange.connection(), b"id", NOW);
-    if all {
-        transaction.record_all();
-    }
-    let outcome = exchange.run(&mut transaction, NOW);
-    let matches = transaction.take_matches().into_iter();
+fn judge(plan: &Arc<Plan>, exchange: &Exchange, all: bool) -> Judged {
+    let mut judged = judged::judge(plan, exchange, all);
     // The keys that rules 920450 and 920451 write for themselves are there for who records all matches.
-    let tx = transaction.tx().into_iter().filter(|(name, _)| all || !name.starts_with(b"header_name_92045"));
-    let tx = tx.collect();
-    transaction.recycle();
-    (outcome, matches.map(|found| (found.rule_id, found.data, found.variables)).collect(), tx)
+    judged.tx.retain(|(name, _)| all || !name.starts_with(b"header_name_92045"));
+    judged
 }
 
 fn main() {
@@ -205,7 +199,7 @@ fn compare(shared: &Path, setup: &str, [least, most]: [usize; 2]) -> Result<(), 
         let exchange = exchange(&target, second, content_type, &body);
         let all = round % 3 == 0;
         let expected = judge(&without, &exchange, all);
-        matched += expected.1.len();
+        matched += expected.matches.len();
         // What comes twice is remembered, what more can be known of it then is found out, and used from then on.
         for time in 1..=4 {
             let found = judge(&with, &exchange, all);

@@ -2,24 +2,20 @@
 //! stand or as the plan has them: whoever else makes, names or finds their keys.
 #![allow(clippy::expect_used, reason = "what can't be set up is a failed test")]
 
+#[path = "support/judged.rs"]
+mod judged;
+
 use std::sync::Arc;
 
-use portcullis_rules::audit::MatchRecord;
-use portcullis_rules::eval::{Outcome, Transaction, UnixNanos};
+use portcullis_rules::eval::Outcome;
 use portcullis_rules::exchange::Exchange;
-use portcullis_rules::host::{Source, SourceError};
+use portcullis_rules::host::NoFiles;
 use portcullis_rules::model::Policy;
 use portcullis_rules::plan::Plan;
 use portcullis_rules::seclang::{self, Document, Options};
 use proptest::prelude::*;
 
-struct NoFiles;
-
-impl Source for NoFiles {
-    fn read(&self, name: &str, _: &str) -> Result<Vec<u8>, SourceError> {
-        Err(SourceError { name: name.to_owned(), reason: "there are no files".to_owned() })
-    }
-}
+use judged::judge;
 
 fn policy(text: &str) -> Policy {
     let documents = [Document { name: "rules.conf", text: text.as_bytes() }];
@@ -35,25 +31,6 @@ fn exchange(names: &[&str]) -> Exchange {
         "request": { "method": "GET", "uri": "/", "headers": headers },
     });
     serde_json::from_value(text).expect("an exchange")
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Found {
-    outcome: Outcome,
-    matches: Vec<MatchRecord>,
-    tx: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-fn judge(plan: &Arc<Plan>, exchange: &Exchange, all: bool) -> Found {
-    const NOW: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
-    let mut transaction = Transaction::new(Arc::clone(plan), &exchange.connection(), b"id", NOW);
-    if all {
-        transaction.record_all();
-    }
-    let outcome = exchange.run(&mut transaction, NOW);
-    let found = Found { outcome, matches: transaction.take_matches(), tx: transaction.tx() };
-    transaction.recycle();
-    found
 }
 
 fn any_of(choices: &'static [&'static str]) -> impl Strategy<Value = &'static str> {

@@ -2,23 +2,19 @@
 //! leave the same, whether they are run as they stand or as the plan has them.
 #![allow(clippy::expect_used, reason = "what can't be set up is a failed test")]
 
+#[path = "support/judged.rs"]
+mod judged;
+
 use std::sync::Arc;
 
-use portcullis_rules::eval::{Outcome, Transaction, UnixNanos};
 use portcullis_rules::exchange::Exchange;
-use portcullis_rules::host::{Source, SourceError};
+use portcullis_rules::host::NoFiles;
 use portcullis_rules::model::{Policy, RuleSet};
 use portcullis_rules::plan::Plan;
 use portcullis_rules::seclang::{self, Document, Options};
 use proptest::prelude::*;
 
-struct NoFiles;
-
-impl Source for NoFiles {
-    fn read(&self, name: &str, _: &str) -> Result<Vec<u8>, SourceError> {
-        Err(SourceError { name: name.to_owned(), reason: "there are no files".to_owned() })
-    }
-}
+use judged::judge;
 
 /// A policy of one rule set for each text.
 fn policy(texts: &[String]) -> Policy {
@@ -37,21 +33,6 @@ fn exchange(query: &str) -> Exchange {
         "response": { "status": 200, "headers": [["Content-Type", "text/html"]], "body": "" }
     });
     serde_json::from_value(text).expect("an exchange")
-}
-
-type Found = (Outcome, Vec<u64>, Vec<(Vec<u8>, Vec<u8>)>);
-
-fn judge(plan: Plan, exchange: &Exchange, all: bool) -> Found {
-    const NOW: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
-    let mut transaction = Transaction::new(Arc::new(plan), &exchange.connection(), b"id", NOW);
-    if all {
-        transaction.record_all();
-    }
-    let outcome = exchange.run(&mut transaction, NOW);
-    let matches = transaction.take_matches().into_iter().map(|found| found.rule_id).collect();
-    let tx = transaction.tx();
-    transaction.recycle();
-    (outcome, matches, tx)
 }
 
 fn any_of(choices: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
@@ -179,8 +160,8 @@ proptest! {
         let texts: Vec<String> = [program].into_iter().chain(more).collect();
         let policy = policy(&texts);
         let exchange = exchange(query);
-        let literally = judge(Plan::literally(&policy).expect("a plan"), &exchange, all);
-        let found = judge(Plan::new(&policy).expect("a plan"), &exchange, all);
+        let literally = judge(&Arc::new(Plan::literally(&policy).expect("a plan")), &exchange, all);
+        let found = judge(&Arc::new(Plan::new(&policy).expect("a plan")), &exchange, all);
         prop_assert_eq!(found, literally, "{}", texts.join("---\n"));
     }
 }

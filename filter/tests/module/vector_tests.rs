@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use libtest_mimic::Trial;
-use portcullis_rules::host::{Source, SourceError};
+use portcullis_rules::host::NoFiles;
 use portcullis_rules::limits;
 use portcullis_rules::operators::{Operator, OperatorName};
 use portcullis_testhost::{Exchange, Host, Module, Options, Verdict};
@@ -211,14 +211,6 @@ fn expressible(question: Question) -> Result<Question, String> {
         }
     }
     Ok(question)
-}
-
-struct NoFiles;
-
-impl Source for NoFiles {
-    fn read(&self, name: &str, _: &str) -> Result<Vec<u8>, SourceError> {
-        Err(SourceError { name: name.to_owned(), reason: "there are no files".to_owned() })
-    }
 }
 
 /// An operator's argument as a policy can hold it; `None` when it can't.

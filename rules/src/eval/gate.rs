@@ -379,12 +379,9 @@ impl State {
         if !self.values.takes_results(value) {
             return false;
         }
-        let question = plan.idle_for_all(family);
-        self.values.result(value, question).unwrap_or_else(|| {
-            let members = plan.sights().members(family);
-            let idle = members.iter().all(|target| self.is_idle(plan, *target, value));
-            self.values.note_result(value, question, idle);
-            idle
+        self.remembered(value, plan.idle_for_all(family), |state| {
+            let mut members = plan.sights().members(family).iter();
+            members.all(|target| state.is_idle(plan, *target, value))
         })
     }
 
@@ -394,16 +391,14 @@ impl State {
         if !self.values.takes_results(value) {
             return false;
         }
-        let question = plan.idle(target);
-        self.values.result(value, question).unwrap_or_else(|| {
-            let (sights, look) = (plan.sights(), self.horizon.begin_look(plan.sights()));
+        self.remembered(value, plan.idle(target), |state| {
+            let (sights, look) = (plan.sights(), state.horizon.begin_look(plan.sights()));
             let idle = sights.of_target(target).iter().all(|&sight| {
                 let Some(Sight::One { pipeline, multi_match, .. }) = sights.get(sight) else { return false };
                 let Some(chain) = plan.pipeline(*pipeline) else { return false };
-                !self.show_through(plan, look, sights.wanted(sight), value, (chain, *multi_match))
+                !state.show_through(plan, look, sights.wanted(sight), value, (chain, *multi_match))
             });
-            self.horizon.found.truncate(look as usize);
-            self.values.note_result(value, question, idle);
+            state.horizon.found.truncate(look as usize);
             idle
         })
     }
@@ -441,12 +436,7 @@ impl State {
             let hot = shown.hot.of(&self.horizon.hot).iter();
             out.extend(hot.filter_map(|&position| self.horizon.items.get(position as usize)));
         };
-        match plan.sights().get(sight) {
-            Some(Sight::Many(parts)) => {
-                plan.sights().parts(parts).iter().for_each(|(_, part)| add(*part));
-            }
-            _ => add(sight),
-        }
+        plan.sights().looks(sight).for_each(|(_, part)| add(part));
         if !self.control.removed_targets.is_empty() {
             out.retain(|item| !self.is_removed(item.variable, item.key));
         }

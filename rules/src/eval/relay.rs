@@ -25,7 +25,7 @@ impl State {
         let mut last = None;
         let mut nothing = true;
         for item in &items {
-            let value = self.after(plan, first, item.value);
+            let value = self.transformed(plan, first, item.value);
             if self.holds(first, value, None) {
                 last = Some(value);
                 nothing &= !self.relays(plan, (first, second), relay, value);
@@ -47,22 +47,14 @@ impl State {
         relay: &RelayPlan,
         value: Value,
     ) -> bool {
-        if let Some(known) = self.values.result(value, relay.question) {
-            return known;
-        }
-        let captures = self.captured(first, value);
-        let relays = relay.text(self.values.get(value), &captures).is_none_or(|text| {
-            let text = self.values.add(&text);
-            let text = self.after(plan, second, text);
-            self.holds(second, text, None) != second.negated
-        });
-        self.values.note_result(value, relay.question, relays);
-        relays
-    }
-
-    /// What a condition's operator is given of a value.
-    fn after(&mut self, plan: &Plan, condition: &ConditionPlan, value: Value) -> Value {
-        plan.pipeline(condition.pipeline).map_or(value, |pipeline| self.values.transformed(value, pipeline))
+        self.remembered(value, relay.question, |state| {
+            let captures = state.captured(first, value);
+            relay.text(state.values.get(value), &captures).is_none_or(|text| {
+                let text = state.values.add(&text);
+                let text = state.transformed(plan, second, text);
+                state.holds(second, text, None) != second.negated
+            })
+        })
     }
 
     /// What an operator that matches a value captures in it.

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::model::{AllowScope, EngineMode, Phase, Store, Variable};
 use crate::operators::{Operator, OperatorName, leading_integer};
 use crate::plan::{
-    ConditionPlan, LinkPlan, MarkPlan, PhasePlan, Plan, ResolutionPlan, RulePlan, TreePlan, has,
+    ConditionPlan, LinkPlan, MarkPlan, PhasePlan, Plan, Pure, ResolutionPlan, RulePlan, TreePlan, has,
 };
 
 /// What a rule's evaluation gathers on the way.
@@ -260,10 +260,7 @@ impl State {
                     }
                 }
             } else {
-                let value = match plan.pipeline(condition.pipeline) {
-                    Some(pipeline) => self.values.transformed(item.value, pipeline),
-                    None => item.value,
-                };
+                let value = self.transformed(plan, condition, item.value);
                 matched |= self.test(plan, rule, link, condition, position, *item, value, argument, progress);
             }
         }
@@ -273,15 +270,33 @@ impl State {
 
     /// Whether a condition's operator matches a value.
     pub(crate) fn holds(&mut self, condition: &ConditionPlan, value: Value, argument: Option<Value>) -> bool {
-        let known = condition.pure.and_then(|pure| self.values.result(value, pure));
-        known.unwrap_or_else(|| {
-            let argument = self.argument(&condition.operator, argument);
-            let holds = condition.operator.matches(self.values.get(value), argument, None);
-            if let Some(pure) = condition.pure {
-                self.values.note_result(value, pure, holds);
-            }
-            holds
+        let find_out = |state: &mut Self| {
+            let argument = state.argument(&condition.operator, argument);
+            condition.operator.matches(state.values.get(value), argument, None)
+        };
+        match condition.pure {
+            Some(question) => self.remembered(value, question, find_out),
+            None => find_out(self),
+        }
+    }
+
+    /// The answer to a question that a value's bytes alone decide, found out unless it is known.
+    pub(crate) fn remembered(
+        &mut self,
+        value: Value,
+        question: Pure,
+        find_out: impl FnOnce(&mut Self) -> bool,
+    ) -> bool {
+        self.values.result(value, question).unwrap_or_else(|| {
+            let answer = find_out(self);
+            self.values.note_result(value, question, answer);
+            answer
         })
+    }
+
+    /// What a condition's operator is given of a value.
+    pub(crate) fn transformed(&mut self, plan: &Plan, condition: &ConditionPlan, value: Value) -> Value {
+        plan.pipeline(condition.pipeline).map_or(value, |pipeline| self.values.transformed(value, pipeline))
     }
 
     /// What an operator compares with: its argument with macros replaced, or as it is written.

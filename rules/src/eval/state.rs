@@ -253,14 +253,15 @@ impl State {
     /// Whether `ctl` took this element away from the current rule.
     #[inline]
     pub(crate) fn is_removed(&self, variable: Variable, key: Option<Value>) -> bool {
-        let mut removed = self.control.removed_targets.iter().filter(|_| self.is_narrowed(variable));
-        removed.any(|removed| {
-            removed.variable == variable
-                && self.current.is_some_and(|rule| removed.rules.contains(rule))
-                && key.map_or(matches!(removed.keys, Keys::All), |key| {
-                    removed.keys.include(self.values.get(key))
-                })
-        })
+        let mut removed = self.control.removed_targets.iter();
+        self.is_narrowed(variable)
+            && removed.any(|removed| {
+                removed.variable == variable
+                    && self.current.is_some_and(|rule| removed.rules.contains(rule))
+                    && key.map_or(matches!(removed.keys, Keys::All), |key| {
+                        removed.keys.include(self.values.get(key))
+                    })
+            })
     }
 
     /// The value of a scalar. Some are made when they are asked for.

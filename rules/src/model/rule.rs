@@ -316,6 +316,17 @@ pub enum Change {
     Subtract(Template),
 }
 
+impl Change {
+    /// What is set, added or taken away.
+    #[must_use]
+    pub fn text(&self) -> Option<&Template> {
+        match self {
+            Self::Remove => None,
+            Self::Set(text) | Self::Add(text) | Self::Subtract(text) => Some(text),
+        }
+    }
+}
+
 /// The options of `ctl`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ctl {

@@ -205,7 +205,7 @@ impl Sights {
     }
 
     /// What a sight consists of: sights of one target each.
-    pub(super) fn looks(&self, id: SightId) -> impl Iterator<Item = (TargetId, SightId)> {
+    pub(crate) fn looks(&self, id: SightId) -> impl Iterator<Item = (TargetId, SightId)> {
         let (one, parts) = match self.get(id) {
             Some(Sight::One { target, .. }) => (Some((*target, id)), &[][..]),
             Some(Sight::Many(parts)) => (None, self.parts(parts)),

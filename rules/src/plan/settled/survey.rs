@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::super::Placed;
 use super::super::rules::RuleSelection;
 use crate::model::{
-    self, Action, Change, Condition, Ctl, EngineMode, Part, Resolution, Secret, Selector, Store, Template,
+    self, Action, Condition, Ctl, EngineMode, Part, Resolution, Secret, Selector, SetVar, Store, Template,
     Variable,
 };
 
@@ -41,6 +41,11 @@ fn quotes_match(template: &Template) -> bool {
         .any(|part| matches!(part, Part::Macro { variable, .. } if is_match_variable(*variable)))
 }
 
+/// Whether what `setvar` writes, or where, depends on what was matched.
+fn sets_by_match(setvar: &SetVar) -> bool {
+    quotes_match(&setvar.key) || setvar.change.text().is_some_and(quotes_match)
+}
+
 /// Whether a rule looks at what an earlier one matched: before or without a match of its own.
 pub(super) fn looks_back(rule: &model::Rule) -> bool {
     let Some(first) = rule.links.first() else { return false };
@@ -60,13 +65,7 @@ pub(super) fn looks_back(rule: &model::Rule) -> bool {
                 _ => None,
             };
             let acts = |action: &Action| match action {
-                Action::SetVar(setvar) => {
-                    let text = match &setvar.change {
-                        Change::Remove => None,
-                        Change::Set(text) | Change::Add(text) | Change::Subtract(text) => Some(text),
-                    };
-                    quotes_match(&setvar.key) || text.is_some_and(quotes_match)
-                }
+                Action::SetVar(setvar) => sets_by_match(setvar),
                 Action::ExpireVar { key, seconds, .. } => quotes_match(key) || quotes_match(seconds),
                 Action::InitCollection { key, .. } => quotes_match(key),
                 Action::SetEnv { name, value } => quotes_match(name) || quotes_match(value),
@@ -85,13 +84,7 @@ pub(super) fn looks_back(rule: &model::Rule) -> bool {
 pub(super) fn only_sets_variables(rule: &model::Rule) -> bool {
     rule.links.iter().all(|link| {
         let is_plain = |action: &Action| match action {
-            Action::SetVar(setvar) if setvar.collection == Store::Tx => {
-                let text = match &setvar.change {
-                    Change::Remove => None,
-                    Change::Set(text) | Change::Add(text) | Change::Subtract(text) => Some(text),
-                };
-                !quotes_match(&setvar.key) && !text.is_some_and(quotes_match)
-            }
+            Action::SetVar(setvar) => setvar.collection == Store::Tx && !sets_by_match(setvar),
             _ => false,
         };
         !link.capture && link.actions.iter().all(is_plain)
@@ -122,10 +115,7 @@ impl Survey {
             for action in rule.links.iter().flat_map(|link| &link.actions) {
                 match action {
                     Action::SetVar(setvar) => {
-                        if let Change::Set(text) | Change::Add(text) | Change::Subtract(text) = &setvar.change
-                        {
-                            survey.note_macros(text);
-                        }
+                        setvar.change.text().into_iter().for_each(|text| survey.note_macros(text));
                         if let Some(key) = setvar.key.as_literal() {
                             survey.note(key);
                         }
