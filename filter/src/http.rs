@@ -103,7 +103,11 @@ struct Exchange {
     shared: Rc<Shared>,
     transaction: Transaction,
     network: HttpNetwork,
-    asker: Asker,
+    /// The client's `Accept`: what form its answer would have.
+    accept: Vec<u8>,
+    /// Whether it expects gRPC answers.
+    grpc: bool,
+    request_id: Vec<u8>,
     protocol: Vec<u8>,
     request_body: Body,
     response_body: Body,
@@ -260,7 +264,9 @@ impl Exchange {
             transaction,
             network: HttpNetwork::default(),
             protocol,
-            asker: Asker { format: Format::from_accept(head.accept), grpc: head.grpc, request_id },
+            accept: head.accept.to_vec(),
+            grpc: head.grpc,
+            request_id,
             request_body: Body::Passes,
             response_body: Body::Passes,
             tunnel: head.body == BodyKind::Tunnel,
@@ -289,7 +295,7 @@ impl Exchange {
             Admission::Pass => Action::Continue,
             Admission::Parked => Action::Pause,
             Admission::Refuse => {
-                let answer = reply::deny(403, &self.asker);
+                let answer = reply::deny(403, &self.asker());
                 self.answer(Some(answer), "portcullis_client[tarpit_full]")
             }
         }
@@ -535,26 +541,36 @@ impl Exchange {
         self.shared.metrics.add(Counter::RuleMatches, u32::try_from(matches.len()).unwrap_or(u32::MAX));
     }
 
+    /// Whom an answer of ours is for. Made when there is one: most exchanges have none.
+    fn asker(&self) -> Asker {
+        Asker {
+            format: Format::from_accept(&self.accept),
+            grpc: self.grpc,
+            request_id: self.request_id.clone(),
+        }
+    }
+
     fn end(&mut self, interruption: &Interruption) -> Action {
+        let asker = self.asker();
         let challenge = match interruption.disruption {
-            Disruption::Client(refusal) => challenge::answer(refusal, &self.transaction, &self.asker),
+            Disruption::Client(refusal) => challenge::answer(refusal, &self.transaction, &asker),
             _ => None,
         };
-        let answer = challenge.or_else(|| reply::for_interruption(interruption, &self.asker));
+        let answer = challenge.or_else(|| reply::for_interruption(interruption, &asker));
         self.answer(answer, &reply::details(interruption))
     }
 
     /// Answers in place of what a network rule refuses.
     fn refuse(&mut self) -> Action {
         self.refused = true;
-        let answer = reply::deny(403, &self.asker);
+        let answer = reply::deny(403, &self.asker());
         self.answer(Some(answer), "portcullis_deny[network]")
     }
 
     fn fail(&mut self, error: HostError) -> Action {
         self.shared.metrics.failed(error);
         self.failed = true;
-        let answer = reply::deny(500, &self.asker);
+        let answer = reply::deny(500, &self.asker());
         self.answer(Some(answer), "portcullis_host_error")
     }
 

@@ -1,5 +1,7 @@
 //! Properties of the connection and the request, typed.
 
+use std::ops::Range;
+
 use crate::abi::{self, HostError};
 
 /// One end of a connection.
@@ -14,26 +16,27 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// Reads `192.0.2.1:80` or `[2001:db8::1]:80`.
-    pub(crate) fn parse(text: Vec<u8>) -> Self {
-        match split_port(&text) {
-            Some((address, port)) => Self { address: address.to_vec(), port },
-            None => Self { address: text, port: 0 },
-        }
+    pub(crate) fn parse(mut text: Vec<u8>) -> Self {
+        let Some((address, port)) = split_port(&text) else { return Self { address: text, port: 0 } };
+        text.truncate(address.end);
+        text.drain(..address.start);
+        Self { address: text, port }
     }
 }
 
-fn split_port(text: &[u8]) -> Option<(&[u8], u16)> {
+/// Where the address is, and the port.
+fn split_port(text: &[u8]) -> Option<(Range<usize>, u16)> {
     let colon = text.iter().rposition(|&byte| byte == b':')?;
     let (address, digits) = (text.get(..colon)?, text.get(colon + 1..)?);
     if !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
     let port = std::str::from_utf8(digits).ok()?.parse().ok()?;
-    match address.strip_prefix(b"[").and_then(|inner| inner.strip_suffix(b"]")) {
-        Some(inner) => Some((inner, port)),
+    match address {
+        [b'[', .., b']'] => Some((1..colon - 1, port)),
         // Without brackets a second colon says that this is an IPv6 address without a port.
-        None if address.contains(&b':') => None,
-        None => Some((address, port)),
+        _ if address.contains(&b':') => None,
+        _ => Some((0..colon, port)),
     }
 }
 

@@ -7,7 +7,7 @@ use super::values::Value;
 use crate::collections::Change;
 use crate::model::{Store, Variable};
 use crate::operators::{Capture, Captures, leading_integer};
-use crate::plan::{ActionPlan, ChangePlan, CtlPlan, KeyPlan, Plan, RulePlan, SettledPlan, Slots, Write};
+use crate::plan::{ActionPlan, ChangePlan, CtlPlan, KeyPlan, Plan, RulePlan, Slots, Write};
 
 impl State {
     pub(crate) fn run_actions(&mut self, plan: &Plan, rule: &RulePlan, actions: &[ActionPlan]) {
@@ -35,10 +35,10 @@ impl State {
         }
     }
 
-    /// Does what a settled rule does.
-    pub(crate) fn settle(&mut self, settled: &SettledPlan) {
-        for Write { key, value } in &settled.writes {
-            let Some(tx) = self.stores.get_mut(Store::Tx as usize) else { return };
+    /// Does what settled rules do.
+    pub(crate) fn settle(&mut self, writes: &[Write]) {
+        let Some(tx) = self.stores.get_mut(Store::Tx as usize) else { return };
+        for Write { key, value } in writes {
             match value {
                 None => tx.remove(Address::from(key)),
                 // A key that is there keeps its spelling.

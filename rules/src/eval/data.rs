@@ -1,8 +1,10 @@
 //! What is known of an exchange: the values and collections that rules look at.
 
+use std::ops::Deref;
+
 use super::values::{Value, Values};
 use crate::model::Variable;
-use crate::plan::XmlPlace;
+use crate::plan::{XmlPlace, has, put};
 
 /// One element of a collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,52 @@ pub(crate) struct Element {
 impl Element {
     pub(crate) fn new(values: &mut Values, key: Value, value: Value) -> Self {
         Self { key, folded: values.folded(key), value }
+    }
+}
+
+/// Headers, and at a glance which names are not among them: rules ask for many that requests don't have.
+#[derive(Debug, Default)]
+pub(crate) struct Headers {
+    fields: Vec<Element>,
+    names: Names,
+}
+
+impl Headers {
+    pub(crate) fn push(&mut self, field: Element) {
+        self.names.add(field.folded);
+        self.fields.push(field);
+    }
+
+    fn clear(&mut self) {
+        self.fields.clear();
+        self.names = Names::NONE;
+    }
+}
+
+impl Deref for Headers {
+    type Target = [Element];
+
+    fn deref(&self) -> &[Element] {
+        &self.fields
+    }
+}
+
+/// One bit for each name that is there, by the lowest bits of its number. Names that the policy asks for have small
+/// ones.
+#[derive(Clone, Copy, Debug, Default)]
+struct Names([u64; 4]);
+
+impl Names {
+    const NONE: Self = Self([0; 4]);
+    /// Of elements of which it is not known.
+    const ANY: Self = Self([u64::MAX; 4]);
+
+    fn add(&mut self, name: Value) {
+        put(&mut self.0, name.number() % 256);
+    }
+
+    fn may_have(&self, name: Value) -> bool {
+        has(&self.0, name.number() % 256)
     }
 }
 
@@ -39,9 +87,9 @@ impl Scalars {
 #[derive(Debug, Default)]
 pub(crate) struct Data {
     pub(crate) query_args: Vec<Element>,
-    pub(crate) request_headers: Vec<Element>,
+    pub(crate) request_headers: Headers,
     pub(crate) cookies: Vec<Element>,
-    pub(crate) response_headers: Vec<Element>,
+    pub(crate) response_headers: Headers,
     /// Elements of `ARGS_PATH`, `GEO` and `ENV`, which rules fill.
     pub(crate) path_args: Vec<Element>,
     pub(crate) env: Vec<Element>,
@@ -70,6 +118,11 @@ pub(crate) struct ViewData {
 }
 
 impl ViewData {
+    /// Whether XPath expressions select nothing.
+    pub(crate) fn has_no_xml(&self) -> bool {
+        self.xml.iter().all(Vec::is_empty)
+    }
+
     /// What an XPath expression selects.
     pub(crate) fn selected(&self, place: XmlPlace) -> &[Element] {
         self.xml.get(place.0 as usize).map_or(&[], Vec::as_slice)
@@ -112,12 +165,10 @@ impl Data {
         }
     }
 
-    fn lists(&mut self) -> [&mut Vec<Element>; 7] {
+    fn lists(&mut self) -> [&mut Vec<Element>; 5] {
         [
             &mut self.query_args,
-            &mut self.request_headers,
             &mut self.cookies,
-            &mut self.response_headers,
             &mut self.path_args,
             &mut self.env,
             &mut self.geo,
@@ -127,6 +178,7 @@ impl Data {
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.lists().into_iter().for_each(Vec::clear);
+        [&mut self.request_headers, &mut self.response_headers].into_iter().for_each(Headers::clear);
         for view in &mut self.views {
             view.lists().into_iter().for_each(Vec::clear);
             view.xml.clear();
@@ -136,9 +188,10 @@ impl Data {
 
     /// How much memory is kept for the next exchange, in bytes.
     pub(crate) fn kept_bytes(&mut self) -> usize {
+        let headers = [&self.request_headers, &self.response_headers].map(|list| list.fields.capacity());
         let own = self.lists().map(|list| list.capacity());
         let of_views = self.views.iter_mut().flat_map(|view| view.lists().map(|list| list.capacity()));
-        own.into_iter().chain(of_views).sum::<usize>() * size_of::<Element>()
+        headers.into_iter().chain(own).chain(of_views).sum::<usize>() * size_of::<Element>()
     }
 
     /// Sets a scalar that is the same however bodies are seen.
@@ -158,6 +211,7 @@ impl Data {
         let seen = self.views.get(view)?;
         let query = self.query_args.as_slice();
         let body = seen.body_args.as_slice();
+        let mut there = &Names::ANY;
         let (first, second, names): (&[Element], &[Element], bool) = match variable {
             Variable::Args => (query, body, false),
             Variable::ArgsNames => (query, body, true),
@@ -167,12 +221,16 @@ impl Data {
             Variable::ArgsPostNames => (body, &[], true),
             Variable::ArgsPath => (&self.path_args, &[], false),
             Variable::Env => (&self.env, &[], false),
-            Variable::RequestHeaders => (&self.request_headers, &[], false),
-            Variable::RequestHeadersNames => (&self.request_headers, &[], true),
+            Variable::RequestHeaders | Variable::RequestHeadersNames => {
+                there = &self.request_headers.names;
+                (&self.request_headers, &[], variable == Variable::RequestHeadersNames)
+            }
             Variable::RequestCookies => (&self.cookies, &[], false),
             Variable::RequestCookiesNames => (&self.cookies, &[], true),
-            Variable::ResponseHeaders => (&self.response_headers, &[], false),
-            Variable::ResponseHeadersNames => (&self.response_headers, &[], true),
+            Variable::ResponseHeaders | Variable::ResponseHeadersNames => {
+                there = &self.response_headers.names;
+                (&self.response_headers, &[], variable == Variable::ResponseHeadersNames)
+            }
             Variable::Files => (&seen.files, &[], false),
             Variable::FilesNames => (&seen.files, &[], true),
             Variable::FilesSizes => (&seen.files_sizes, &[], false),
@@ -184,7 +242,7 @@ impl Data {
             Variable::MultipartPartHeaders => (&seen.part_headers, &[], false),
             _ => return None,
         };
-        Some(Elements { first, second, names })
+        Some(Elements { first, second, names, there })
     }
 }
 
@@ -194,12 +252,21 @@ pub(crate) struct Elements<'a> {
     first: &'a [Element],
     second: &'a [Element],
     names: bool,
+    there: &'a Names,
 }
 
 impl<'a> Elements<'a> {
     pub(crate) fn iter(self) -> impl Iterator<Item = Element> + 'a {
         let all = self.first.iter().chain(self.second);
         all.map(move |element| if self.names { Element { value: element.key, ..*element } } else { *element })
+    }
+
+    /// Those with a name, which is in lower case. Where [values are crowded](Values::is_crowded), equal names may have
+    /// different numbers, and some are missed.
+    pub(crate) fn named(self, name: Value) -> impl Iterator<Item = Element> + 'a {
+        let none = Elements { first: &[], second: &[], ..self };
+        let some = if self.there.may_have(name) { self } else { none };
+        some.iter().filter(move |element| element.folded == name)
     }
 
     pub(crate) fn len(self) -> usize {

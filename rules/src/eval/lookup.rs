@@ -66,16 +66,11 @@ impl State {
                 Keys::Named(_, Some(name)) if !self.values.is_crowded() => Some(Value::from(*name)),
                 _ => None,
             };
-            let goes_by_name = is_whole && (name.is_some() || matches!(target.keys, Keys::All));
-            for element in elements.iter() {
-                let is_wanted = if goes_by_name {
-                    name.is_none_or(|name| element.folded == name)
-                } else {
-                    self.wants(target, &element)
-                };
-                if is_wanted {
-                    out.push(Item::new(variable, element));
-                }
+            let item = |element| Item::new(variable, element);
+            match (name, &target.keys) {
+                (Some(name), _) if is_whole => out.extend(elements.named(name).map(item)),
+                (_, Keys::All) if is_whole => out.extend(elements.iter().map(item)),
+                _ => out.extend(elements.iter().filter(|element| self.wants(target, element)).map(item)),
             }
             return;
         }

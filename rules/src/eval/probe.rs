@@ -1,16 +1,34 @@
 //! Conditions that fail at a glance: see [`Probe`].
 
+use super::data::ViewData;
 use super::state::State;
 use super::values::{Value, Values};
-use crate::model::Store;
-use crate::plan::{Plan, Probe, Probed, Slot, Test};
+use crate::model::{Store, Variable};
+use crate::plan::{Glance, Plan, Probe, Probed, Slot, Test, store_of};
 
 impl State {
     /// Whether a condition surely fails. If that takes more than a glance, it is not so.
     pub(crate) fn fails_at_once(&mut self, plan: &Plan, probe: &Probe, view: usize) -> bool {
-        if self.is_narrowed(probe.variable) {
-            return false;
+        match probe {
+            Probe::Known(glance) => !self.is_narrowed(glance.variable) && self.refutes(plan, glance, view),
+            Probe::Nothing(collections) => {
+                collections.iter().map_while(|place| *place).all(|variable| self.has_none(variable, view))
+            }
         }
+    }
+
+    /// Whether a collection is known to have no elements, or none but those that the policy names if it is a store.
+    fn has_none(&self, variable: Variable, view: usize) -> bool {
+        match store_of(variable) {
+            Some(store) => self.stores.get(store as usize).is_some_and(|store| !store.has_made()),
+            None if variable == Variable::Xml => self.data.view(view).is_some_and(ViewData::has_no_xml),
+            None => {
+                self.data.collection(variable, view).is_some_and(|elements| elements.len() == 0)
+            }
+        }
+    }
+
+    fn refutes(&mut self, plan: &Plan, probe: &Glance, view: usize) -> bool {
         match probe.of {
             Probed::Scalar => {
                 let value =
@@ -28,8 +46,7 @@ impl State {
             Probed::Named(name) => {
                 let (name, values) = (Value::from(name), &mut self.values);
                 self.data.collection(probe.variable, view).is_some_and(|elements| {
-                    let mut elements = elements.iter().filter(|element| element.folded == name);
-                    elements.all(|element| probe.refutes(plan, values, element.value))
+                    elements.named(name).all(|element| probe.refutes(plan, values, element.value))
                 })
             }
             Probed::Count => self.data.collection(probe.variable, view).is_some_and(|elements| {
@@ -38,7 +55,7 @@ impl State {
             Probed::NamedCount(name) => {
                 let name = Value::from(name);
                 self.data.collection(probe.variable, view).is_some_and(|elements| {
-                    let count = elements.iter().filter(|element| element.folded == name).count();
+                    let count = elements.named(name).count();
                     probe.refutes_number(i64::try_from(count).unwrap_or(i64::MAX))
                 })
             }
@@ -50,7 +67,7 @@ impl State {
     }
 }
 
-impl Probe {
+impl Glance {
     /// Whether the condition is known to fail for a value.
     #[inline]
     fn refutes(&self, plan: &Plan, values: &mut Values, mut value: Value) -> bool {

@@ -7,10 +7,10 @@ use super::values::Value;
 use super::{Disruption, Interruption};
 use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
 use crate::limits;
-use crate::model::{AllowScope, EngineMode, Phase, Store, Variable};
+use crate::model::{AllowScope, EngineMode, Phase, Variable};
 use crate::operators::{Operator, OperatorName, leading_integer};
 use crate::plan::{
-    ConditionPlan, LinkPlan, MarkPlan, PhasePlan, Plan, Pure, ResolutionPlan, RulePlan, TreePlan, has,
+    ConditionPlan, LinkPlan, MarkPlan, Plan, Pure, ResolutionPlan, RulePlan, TreePlan, has,
 };
 
 /// What a rule's evaluation gathers on the way.
@@ -44,7 +44,7 @@ impl State {
             live.add(&rules.idle);
         }
         let mut gates_asked = false;
-        let mut position = self.begin_phase(phase, rules);
+        let mut position = 0;
         while let Some(at) = live.next(position) {
             position = at + 1;
             if phase != Phase::Logging && (self.decision.interruption.is_some() || self.is_allowed(phase)) {
@@ -60,10 +60,15 @@ impl State {
             let Some(set) = plan.set(rule.set) else { continue };
             let mode = self.mode(set);
             if let Some(settled) = rule.settled.as_ref().filter(|_| !self.record_all) {
-                if mode != EngineMode::Off {
-                    self.settle(settled);
-                    position = position.max(rule.next as usize);
+                if mode == EngineMode::Off {
+                    continue;
                 }
+                let (writes, next) = match rules.run(at) {
+                    Some(run) => (&run.writes, run.next),
+                    None => (&settled.writes, rule.next as usize),
+                };
+                self.settle(writes);
+                position = position.max(next);
                 continue;
             }
             if mode == EngineMode::Off
@@ -93,18 +98,6 @@ impl State {
         self.current = None;
         self.live = live;
         self.horizon_holds = phase == Phase::RequestHeaders;
-    }
-
-    /// Does what the first rules of a transaction do, where that is known. The position where evaluation goes on.
-    fn begin_phase(&mut self, phase: Phase, rules: &PhasePlan) -> usize {
-        let is_first = phase == Phase::RequestHeaders && !self.record_all;
-        if !is_first || self.decision.interruption.is_some() || self.is_allowed(phase) {
-            return 0;
-        }
-        let tx = self.stores.get_mut(Store::Tx as usize).filter(|tx| tx.is_unused());
-        let Some(tx) = tx else { return 0 };
-        tx.begin(&rules.opening.writes);
-        rules.opening.next
     }
 
     /// Whether an `allow` covers the phase.

@@ -317,7 +317,7 @@ impl State {
         let Some(seen) = self.data.view(view) else { return Vec::new() };
         let mut text = self.values.get(seen.scalars.get(Variable::RequestLine)).to_vec();
         text.push(b'\n');
-        for header in &self.data.request_headers {
+        for header in self.data.request_headers.iter() {
             text.extend_from_slice(self.values.get(header.key));
             text.extend_from_slice(b": ");
             text.extend_from_slice(self.values.get(header.value));

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::state::State;
 use super::values::Value;
 use crate::model::Store;
-use crate::plan::{Plan, Slot, StoreKey, Write};
+use crate::plan::{Plan, Slot, StoreKey};
 
 const NONE: u32 = u32::MAX;
 
@@ -89,22 +89,6 @@ impl VarStore {
         self.entries.capacity() * size_of::<Entry>()
             + self.slots.capacity() * size_of::<u32>()
             + self.made.capacity() * size_of::<(Value, u32)>()
-    }
-
-    /// Whether nothing was ever put in.
-    pub(crate) fn is_unused(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// Does what `writes` say, each of which is of a key of its own, in an unused store.
-    pub(crate) fn begin(&mut self, writes: &[Write]) {
-        for (write, place) in writes.iter().zip(0..) {
-            let value = write.value.map_or(Value::EMPTY, Value::from);
-            self.entries.push(Entry { key: write.key.constant.into(), value, live: write.value.is_some() });
-            if let Some(cell) = self.slots.get_mut(write.key.slot.0 as usize) {
-                *cell = place;
-            }
-        }
     }
 
     /// The entry of a key, live or not.

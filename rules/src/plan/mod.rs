@@ -34,7 +34,7 @@ pub(crate) use features::Features;
 pub(crate) use phase::PhasePlan;
 pub(crate) use pipeline::Pipeline;
 pub(crate) use prefilter::{ByteSet, Prefilter, Screened, WaySet};
-pub(crate) use probe::{Probe, Probed, Test};
+pub(crate) use probe::{Glance, Probe, Probed, Test};
 pub(crate) use pure::Pure;
 pub(crate) use relay::RelayPlan;
 pub(crate) use rules::*;

@@ -8,12 +8,12 @@ use super::rules::{RuleIndex, RulePlan, Write};
 use super::sights::{SightId, Sights, TargetId};
 use super::views::{ViewId, Views};
 
-/// What the first rules of a transaction come to, where all of them always match and write to `TX`.
-#[derive(Debug, Default)]
-pub(crate) struct Opening {
+/// Several settled rules of one set that follow each other, and what they come to.
+#[derive(Debug)]
+pub(crate) struct Run {
     /// Each key once, in the order in which it was first written, and what it holds in the end.
     pub(crate) writes: Box<[Write]>,
-    /// The position of the first rule that is to be evaluated.
+    /// The position of the first rule behind them.
     pub(crate) next: usize,
 }
 
@@ -29,8 +29,8 @@ pub(crate) struct PhasePlan {
     pub(crate) gated: Bits,
     /// Of rules that always match and do nothing: they are there for who records all matches.
     pub(crate) idle: Bits,
-    /// The rules with which it begins, if those before it did nothing.
-    pub(crate) opening: Opening,
+    /// Runs of settled rules, by the position of the first.
+    runs: Box<[(usize, Run)]>,
     /// What the gates look at, each once.
     pub(crate) targets: Box<[(TargetId, ViewId)]>,
     /// Per such target, the sights of it alone that the gates are of.
@@ -82,7 +82,7 @@ impl PhasePlan {
             list.insert(position);
         }
         Self {
-            opening: opening(&rules),
+            runs: runs(&rules),
             behind: Grouped::new(sights.gates() * views.len(), behind),
             rules: rules.iter().map(|(index, _)| *index).collect(),
             plain,
@@ -105,6 +105,12 @@ impl PhasePlan {
         self.probes.get(position)?.as_ref()
     }
 
+    /// The run of settled rules that begins at a position.
+    pub(crate) fn run(&self, position: usize) -> Option<&Run> {
+        let place = self.runs.binary_search_by_key(&position, |(first, _)| *first).ok()?;
+        self.runs.get(place).map(|(_, run)| run)
+    }
+
     /// The sights that gates are of, of the target at this place in [`PhasePlan::targets`] alone.
     pub(crate) fn sights(&self, place: usize) -> &[SightId] {
         self.sights.get(place)
@@ -116,20 +122,40 @@ impl PhasePlan {
     }
 }
 
-/// Follows the rules up to the first that is not settled.
-fn opening(rules: &[(RuleIndex, &RulePlan)]) -> Opening {
+/// The runs of settled rules, without those into which another one leads.
+fn runs(rules: &[(RuleIndex, &RulePlan)]) -> Box<[(usize, Run)]> {
+    let mut runs = Vec::new();
+    let mut position = 0;
+    while position < rules.len() {
+        let (run, count) = follow(rules, position);
+        let next = run.next.max(position + 1);
+        if count > 1 {
+            runs.push((position, run));
+        }
+        position = next;
+    }
+    runs.into()
+}
+
+/// Follows settled rules from a position up to the first other one; how many there are. Those that take a key away end
+/// it as well: what a key that comes back was called shows.
+fn follow(rules: &[(RuleIndex, &RulePlan)], from: usize) -> (Run, usize) {
+    let set = rules.get(from).map(|(_, rule)| rule.set);
     let mut writes: Vec<Write> = Vec::new();
-    let mut next = 0;
+    let (mut next, mut count) = (from, 0);
     while let Some((_, rule)) = rules.get(next)
+        && Some(rule.set) == set
         && let Some(settled) = &rule.settled
+        && settled.writes.iter().all(|write| write.value.is_some())
     {
         for write in &settled.writes {
             match writes.iter_mut().find(|known| known.key.slot == write.key.slot) {
                 Some(known) => known.value = write.value,
-                None => writes.extend(write.value.is_some().then(|| write.clone())),
+                None => writes.push(write.clone()),
             }
         }
         next = (next + 1).max(rule.next as usize);
+        count += 1;
     }
-    Opening { writes: writes.into(), next }
+    (Run { writes: writes.into(), next }, count)
 }

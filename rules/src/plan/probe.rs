@@ -2,7 +2,7 @@
 //!
 //! Most rules that no gate stands before look at one header, one scalar or one score, and fail for a reason that a few
 //! instructions can tell: the header is not there, the number is not reached, the operator is known not to match a value
-//! that keeps coming back. A probe is what it takes to tell, in one small piece; a phase has those of its rules side by
+//! that keeps coming back; or there are no arguments, cookies or files that it could look at. A probe is what it takes to tell, in one small piece; a phase has those of its rules side by
 //! side, so that most rules are passed over without being touched.
 
 use super::constants::Constant;
@@ -11,12 +11,25 @@ use super::pipeline::PipelineId;
 use super::pure::Pure;
 use super::slots::Slot;
 use super::targets::{Keys, TargetPlan, Targets};
+use super::text::store_of;
 use crate::model::{Store, Variable};
 use crate::operators::{NumberTest, Operator};
 
 /// What it takes to tell at a glance that a condition fails.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Probe {
+pub(crate) enum Probe {
+    /// What is known of the values that it looks at.
+    Known(Glance),
+    /// That none of these collections has an element.
+    Nothing([Option<Variable>; MOST_COLLECTIONS]),
+}
+
+/// Most collections that a condition looks at for it to have a probe.
+const MOST_COLLECTIONS: usize = 6;
+
+/// A look at the values of one variable.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Glance {
     pub(crate) variable: Variable,
     pub(crate) of: Probed,
     pub(crate) test: Test,
@@ -52,7 +65,14 @@ pub(crate) enum Test {
 }
 
 impl Probe {
-    /// The probe of a condition, if it is simple enough.
+    /// The probe of a condition that looks at these targets, if it is simple enough.
+    pub(super) fn new(targets: &Targets, glance: Option<Glance>) -> Option<Self> {
+        glance.map(Self::Known).or_else(|| collections(targets).map(Self::Nothing))
+    }
+}
+
+impl Glance {
+    /// What tells whether a condition fails, if one target is all that it looks at. It must not have `multiMatch`.
     pub(super) fn new(
         targets: &Targets,
         operator: &Operator,
@@ -67,6 +87,20 @@ impl Probe {
         let is_fit = !target.count || touched_by == Features::NONE && matches!(test, Test::Number(_));
         is_fit.then_some(Self { variable: target.variable, of, test, negated, pipeline, touched_by })
     }
+}
+
+/// The collections that targets look at, if they look at nothing else.
+fn collections(targets: &Targets) -> Option<[Option<Variable>; MOST_COLLECTIONS]> {
+    let mut collections = [None; MOST_COLLECTIONS];
+    for target in &targets.list {
+        let is_stored = matches!(target.keys, Keys::Stored(..)) || store_of(target.variable).is_some();
+        if target.is_scalar() || target.count || is_stored && !target.only_made {
+            return None;
+        }
+        let place = collections.iter_mut().find(|place| place.is_none_or(|known| known == target.variable))?;
+        *place = Some(target.variable);
+    }
+    Some(collections)
 }
 
 fn probed(target: &TargetPlan) -> Option<Probed> {

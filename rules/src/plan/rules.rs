@@ -8,7 +8,7 @@ use super::client::MarkPlan;
 use super::constants::Constant;
 use super::pipeline::{PipelineId, Pipelines};
 use super::prefilter::{PrefilterBuilder, Screened};
-use super::probe::Probe;
+use super::probe::{Glance, Probe};
 use super::pure::{Pure, PureOperators};
 use super::relay::RelayPlan;
 use super::settled::{Fate, Settled};
@@ -326,12 +326,11 @@ impl Compiler<'_> {
         };
         let targets = Targets::new(&condition.targets, &condition.namespaces, self.slots);
         let pure = self.pure.number(&operator);
-        let probe = (self.screened && !condition.multi_match)
-            .then(|| {
-                let touched_by = self.pipelines.get(pipeline)?.touched_by;
-                Probe::new(&targets, &operator, pure, condition.negated, (pipeline, touched_by))
-            })
-            .flatten();
+        let chain = self.pipelines.get(pipeline).filter(|_| !condition.multi_match);
+        let glance = chain.and_then(|chain| {
+            Glance::new(&targets, &operator, pure, condition.negated, (pipeline, chain.touched_by))
+        });
+        let probe = Probe::new(&targets, glance).filter(|_| self.screened);
         ConditionPlan {
             targets,
             probe,

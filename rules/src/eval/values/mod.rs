@@ -22,6 +22,10 @@ pub(crate) struct Value(u32);
 impl Value {
     /// The empty string, stored in every transaction.
     pub(crate) const EMPTY: Value = Value(0);
+
+    pub(crate) fn number(self) -> usize {
+        self.0 as usize
+    }
 }
 
 impl From<Constant> for Value {

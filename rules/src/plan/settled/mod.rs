@@ -172,7 +172,7 @@ impl Flow<'_, '_> {
         let Some(Fate::Settled(settled)) = self.fates.get_mut(constant.number) else { return };
         settled.idle = settled.writes.is_empty() && only_dead;
         if constant.removable && !settled.idle {
-            self.decide(constant.number, Fate::Live(Live::default()));
+            self.decide(constant.number, Fate::Live(Live { assured: true, ..Live::default() }));
         }
     }
 
