@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use super::values::{Value, Values};
 use crate::model::Variable;
-use crate::plan::{XmlPlace, has, put};
+use crate::plan::{Constant, XmlPlace, has, put};
 
 /// One element of a collection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,14 +151,13 @@ impl ViewData {
 
 impl Data {
     /// Begins an exchange of which nothing is known beyond the defaults that SecLang gives some scalars.
-    pub(crate) fn begin(&mut self, views: usize, values: &mut Values) {
+    pub(crate) fn begin(&mut self, views: usize) {
         let mut scalars = Scalars::default();
-        let zero = values.add(b"0");
         for variable in ZERO_AT_FIRST {
-            scalars.set(*variable, zero);
+            scalars.set(*variable, Value::ZERO);
         }
-        scalars.set(Variable::HighestSeverity, values.add(b"255"));
-        scalars.set(Variable::ModsecBuild, values.add(MODSEC_BUILD));
+        scalars.set(Variable::HighestSeverity, Constant::NO_SEVERITY.into());
+        scalars.set(Variable::ModsecBuild, Constant::MODSEC_BUILD.into());
         self.views.resize_with(views.max(1), ViewData::default);
         for view in &mut self.views {
             view.scalars = scalars;
@@ -273,9 +272,6 @@ impl<'a> Elements<'a> {
         self.first.len() + self.second.len()
     }
 }
-
-/// The version that `MODSEC_BUILD` gives: that of ModSecurity 3.0.14, whose behaviour rules can rely on.
-const MODSEC_BUILD: &[u8] = b"030001400";
 
 /// Flags and sizes that are "0" as long as nothing was found.
 const ZERO_AT_FIRST: &[Variable] = &[

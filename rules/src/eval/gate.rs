@@ -300,6 +300,10 @@ impl State {
     fn elements(&mut self, plan: &Plan, id: TargetId, view: usize) -> Shown {
         let place = target_place(plan, id, view);
         let Some(target) = plan.sights().target_plan(id) else { return Shown::default() };
+        if self.is_bare(target, view) {
+            self.horizon.barren.insert(place);
+            return Shown::default();
+        }
         let family = plan.sights().family(id).map(|family| self.living(plan, family, target.variable, view));
         let mut items = std::mem::take(&mut self.horizon.items);
         let from = end(&items);

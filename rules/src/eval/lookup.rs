@@ -1,6 +1,6 @@
 //! From targets to the elements they mean.
 
-use super::data::Element;
+use super::data::{Element, ViewData};
 use super::state::State;
 use super::store::VarStore;
 use super::values::Value;
@@ -94,6 +94,29 @@ impl State {
             if self.wants(target, &element) {
                 out.push(Item::new(variable, element));
             }
+        }
+    }
+
+    /// Whether a collection is known to have no elements, or none but those that the policy names if it is a store.
+    pub(crate) fn has_none(&self, variable: Variable, view: usize) -> bool {
+        match store_of(variable) {
+            Some(store) => self.stores.get(store as usize).is_some_and(|store| !store.has_made()),
+            None if variable == Variable::Xml => self.data.view(view).is_some_and(ViewData::has_no_xml),
+            None => self.data.collection(variable, view).is_some_and(|elements| elements.len() == 0),
+        }
+    }
+
+    /// Whether a target is known at a glance to have no elements.
+    pub(crate) fn is_bare(&self, target: &TargetPlan, view: usize) -> bool {
+        match &target.keys {
+            _ if target.is_scalar() || target.count => false,
+            Keys::Stored(..) => false,
+            // There, equal names may have different numbers.
+            Keys::Named(_, Some(name)) if !self.values.is_crowded() => {
+                let elements = self.data.collection(target.variable, view);
+                elements.is_some_and(|elements| elements.named(Value::from(*name)).next().is_none())
+            }
+            _ => (store_of(target.variable).is_none() || target.only_made) && self.has_none(target.variable, view),
         }
     }
 

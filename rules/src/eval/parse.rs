@@ -74,12 +74,11 @@ impl BodyView<'_> {
 
     /// Sets the error variables; the messages are ModSecurity's and Coraza's by form.
     pub(super) fn fail(&mut self, data: &mut ViewData, processor: &str, reason: &str) {
-        let one = self.values.add(b"1");
         let short = self.values.add(reason.as_bytes());
         let long = self.values.add(format!("{processor} parsing error: {reason}").as_bytes());
-        data.scalars.set(Variable::ReqbodyError, one);
+        data.scalars.set(Variable::ReqbodyError, Value::ONE);
         data.scalars.set(Variable::ReqbodyErrorMsg, long);
-        data.scalars.set(Variable::ReqbodyProcessorError, one);
+        data.scalars.set(Variable::ReqbodyProcessorError, Value::ONE);
         data.scalars.set(Variable::ReqbodyProcessorErrorMsg, short);
     }
 
@@ -97,8 +96,7 @@ impl BodyView<'_> {
                 "Request body",
                 "Request body excluding files is bigger than the maximum expected.",
             );
-            let one = self.values.add(b"1");
-            data.scalars.set(Variable::InboundDataError, one);
+            data.scalars.set(Variable::InboundDataError, Value::ONE);
         }
         too_long
     }
@@ -117,8 +115,7 @@ impl BodyView<'_> {
         data.body_args =
             pairs.into_iter().map(|pair| self.pair(&store, pair.name, &store, pair.value)).collect();
         if summary.invalid_escape {
-            let one = self.values.add(b"1");
-            data.scalars.set(Variable::UrlencodedError, one);
+            data.scalars.set(Variable::UrlencodedError, Value::ONE);
         }
     }
 

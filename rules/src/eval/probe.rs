@@ -1,10 +1,9 @@
 //! Conditions that fail at a glance: see [`Probe`].
 
-use super::data::ViewData;
 use super::state::State;
 use super::values::{Value, Values};
-use crate::model::{Store, Variable};
-use crate::plan::{Glance, Plan, Probe, Probed, Slot, Test, store_of};
+use crate::model::Store;
+use crate::plan::{Glance, Plan, Probe, Probed, Slot, Test};
 
 impl State {
     /// Whether a condition surely fails. If that takes more than a glance, it is not so.
@@ -13,17 +12,6 @@ impl State {
             Probe::Known(glance) => !self.is_narrowed(glance.variable) && self.refutes(plan, glance, view),
             Probe::Nothing(collections) => {
                 collections.iter().map_while(|place| *place).all(|variable| self.has_none(variable, view))
-            }
-        }
-    }
-
-    /// Whether a collection is known to have no elements, or none but those that the policy names if it is a store.
-    fn has_none(&self, variable: Variable, view: usize) -> bool {
-        match store_of(variable) {
-            Some(store) => self.stores.get(store as usize).is_some_and(|store| !store.has_made()),
-            None if variable == Variable::Xml => self.data.view(view).is_some_and(ViewData::has_no_xml),
-            None => {
-                self.data.collection(variable, view).is_some_and(|elements| elements.len() == 0)
             }
         }
     }

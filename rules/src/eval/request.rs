@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::body::{Intake, element};
 use super::data::Element;
 use super::state::State;
+use super::values::Value;
 use super::{Connection, Disruption, Field, Interruption, RequestHead};
 use crate::body::BodyProcessor;
 use crate::http::{arguments, authorization, content_type, cookies, forwarded, host, uri};
@@ -14,8 +15,8 @@ use crate::plan::Plan;
 impl State {
     pub(crate) fn begin(&mut self, connection: &Connection<'_>, unique_id: &[u8]) {
         self.set_scalar(Variable::UniqueId, unique_id);
-        self.set_scalar(Variable::RemoteAddr, connection.client_address);
-        self.set_scalar(Variable::RemoteHost, connection.client_address);
+        let address = self.set_scalar(Variable::RemoteAddr, connection.client_address);
+        self.data.set(Variable::RemoteHost, address);
         self.set_number(Variable::RemotePort, connection.client_port.into());
         self.set_scalar(Variable::ServerAddr, connection.server_address);
         self.set_number(Variable::ServerPort, connection.server_port.into());
@@ -58,13 +59,15 @@ impl State {
 
     fn take_target(&mut self, plan: &Plan, target: &[u8]) {
         let parts = uri::Target::parse(target);
-        self.set_scalar(Variable::RequestUriRaw, parts.raw);
-        self.set_scalar(Variable::RequestUri, parts.uri);
+        let raw = self.set_scalar(Variable::RequestUriRaw, parts.raw);
+        let uri = self.values.add_like(raw, parts.uri);
+        self.data.set(Variable::RequestUri, uri);
         self.set_scalar(Variable::QueryString, parts.query);
         let mut path = Vec::with_capacity(parts.path.len());
         parts.decode_path(&mut path);
-        self.set_scalar(Variable::RequestFilename, &path);
-        self.set_scalar(Variable::PathInfo, &path);
+        let name = self.values.add_like(uri, &path);
+        self.data.set(Variable::RequestFilename, name);
+        self.data.set(Variable::PathInfo, name);
         self.set_scalar(Variable::RequestBasename, uri::basename(&path));
         // The query belongs to all rule sets; the most generous settings among them decide.
         let limit =
@@ -122,9 +125,8 @@ impl State {
             .collect();
         let client =
             forwarded::client_address(peer, style, lines, |address| source.trusted.contains(address));
-        let client = client.to_string();
-        self.set_scalar(Variable::RemoteAddr, client.as_bytes());
-        self.set_scalar(Variable::RemoteHost, client.as_bytes());
+        let client = self.set_scalar(Variable::RemoteAddr, client.to_string().as_bytes());
+        self.data.set(Variable::RemoteHost, client);
     }
 
     /// Shows each view what it may see of the body, and ends the exchange when a view refuses its length.
@@ -140,9 +142,8 @@ impl State {
                 data.body_length = seen.len();
             }
             if over {
-                let one = self.values.add(b"1");
                 if let Some(data) = self.data.views.get_mut(index) {
-                    data.scalars.set(Variable::InboundDataError, one);
+                    data.scalars.set(Variable::InboundDataError, Value::ONE);
                 }
                 if view.limit_action == LimitAction::Reject && self.enforces(plan, index) {
                     let disruption = Disruption::Deny { status: 413 };

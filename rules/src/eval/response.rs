@@ -2,6 +2,7 @@
 
 use super::body::{Intake, element};
 use super::state::State;
+use super::values::Value;
 use super::{Disruption, Field, Interruption, ResponseHead};
 use crate::http::content_type;
 use crate::model::{Phase, ResponseLimitAction, Variable};
@@ -38,11 +39,10 @@ impl State {
             let seen =
                 if over && view.limit_action == ResponseLimitAction::PassUninspected { b"" } else { seen };
             let seen = self.values.add(seen);
-            let one = self.values.add(b"1");
             let Some(data) = self.data.views.get_mut(index) else { continue };
             data.scalars.set(Variable::ResponseBody, seen);
             if over {
-                data.scalars.set(Variable::OutboundDataError, one);
+                data.scalars.set(Variable::OutboundDataError, Value::ONE);
                 if view.limit_action == ResponseLimitAction::Reject && self.enforces(plan, index) {
                     let disruption = Disruption::Deny { status: 500 };
                     self.interrupt(Interruption { rule_id: 0, phase: Phase::ResponseBody, disruption });

@@ -137,7 +137,7 @@ impl State {
     /// Begins a transaction with a state of which nothing is known.
     pub(crate) fn start(&mut self, plan: &Plan, now: UnixNanos) {
         self.values.begin(plan.constants(), plan.pure_numbers());
-        self.data.begin(plan.views().len(), &mut self.values);
+        self.data.begin(plan.views().len());
         if let Some(tx) = self.stores.get_mut(Store::Tx as usize) {
             tx.set_slots(plan.slots().count(Store::Tx));
         }

@@ -8,7 +8,23 @@ use rustc_hash::FxHashMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Constant(pub(crate) u32);
 
-/// The texts of a plan, each once; the empty text comes first.
+impl Constant {
+    /// What `HIGHEST_SEVERITY` is before a rule matches: 255.
+    pub(crate) const NO_SEVERITY: Self = Self(11);
+    /// The version that `MODSEC_BUILD` gives.
+    pub(crate) const MODSEC_BUILD: Self = Self(12);
+
+    /// The text of a number from 0 to 9.
+    pub(crate) const fn digit(number: u8) -> Self {
+        Self(1 + number as u32)
+    }
+}
+
+/// What every plan has, by number. The version is that of ModSecurity 3.0.14, whose behaviour rules can rely on.
+const COMMON: [&[u8]; 13] =
+    [b"", b"0", b"1", b"2", b"3", b"4", b"5", b"6", b"7", b"8", b"9", b"255", b"030001400"];
+
+/// The texts of a plan, each once; the [common](COMMON) ones come first.
 #[derive(Debug)]
 pub(crate) struct Constants {
     texts: Vec<Box<[u8]>>,
@@ -22,7 +38,9 @@ impl Default for Constants {
         static PLANS: AtomicU64 = AtomicU64::new(1);
         let plan = PLANS.fetch_add(1, Ordering::Relaxed);
         let mut constants = Self { texts: Vec::new(), ids: FxHashMap::default(), plan };
-        constants.intern(b"");
+        COMMON.iter().for_each(|text| {
+            constants.intern(text);
+        });
         constants
     }
 }
@@ -52,5 +70,19 @@ impl Constants {
     /// Tells the constants of one plan from those of another in the same process.
     pub(crate) fn plan(&self) -> u64 {
         self.plan
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_texts_have_their_numbers() {
+        let constants = Constants::default();
+        let text = |Constant(number)| &*constants.texts()[number as usize];
+        assert_eq!(text(Constant(0)), b"");
+        (0..10).for_each(|number| assert_eq!(text(Constant::digit(number)), number.to_string().as_bytes()));
+        assert_eq!((text(Constant::NO_SEVERITY), text(Constant::MODSEC_BUILD)), (&b"255"[..], &b"030001400"[..]));
     }
 }

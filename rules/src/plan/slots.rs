@@ -76,10 +76,9 @@ impl Slots {
         slots
     }
 
-    /// The place of `TX:n`, `n` from 0 to 9, and its name: [`Slots::new`] gives them the first places, and the first
-    /// numbers behind that of the empty text.
+    /// The place of `TX:n`, `n` from 0 to 9, and its name: [`Slots::new`] gives them the first places.
     pub(crate) fn capture(n: u8) -> (Slot, Constant) {
-        (Slot(u32::from(n)), Constant(1 + u32::from(n)))
+        (Slot(u32::from(n)), Constant::digit(n))
     }
 
     /// The place of a key, made if it has none.

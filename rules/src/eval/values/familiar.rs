@@ -17,16 +17,18 @@ const MOST_BYTES: usize = 128 * 1024;
 const LONGEST: usize = 512;
 /// How many values find no room before all others have to make room for new ones.
 const MOST_MISSED: usize = 4 * MOST;
-/// Values that are remembered to have been there once; a power of two.
-const SEEN: usize = 4096;
+/// Values that are remembered to have been there once, in groups; the number of groups is a power of two.
+const SEEN: usize = 1024;
+const GROUP: usize = 4;
 /// Most memory for results of operators, in words of 8 bytes.
 const MOST_RESULTS: usize = 32 * 1024;
 
 /// What is needed to let values stay.
 #[derive(Debug, Default)]
 pub(super) struct Familiar {
-    /// Parts of the hashes of values that were there once.
-    seen: Vec<u32>,
+    /// Parts of the hashes of values that were there once, in groups, of which the newest comes first. Without groups, two
+    /// values that come in each request could push each other out for good.
+    seen: Vec<[u32; GROUP]>,
     /// Values that stay of which something was learnt that lies behind what stays.
     learnt: Vec<Value>,
     /// Places in rows of steps that stay which hold a value that may go: the row, and the step.
@@ -58,14 +60,20 @@ impl Familiar {
     }
 
     pub(super) fn kept_bytes(&self) -> usize {
-        4 * (self.seen.capacity() + self.moved.capacity()) + 8 * self.results.capacity()
+        4 * (GROUP * self.seen.capacity() + self.moved.capacity()) + 8 * self.results.capacity()
     }
 
     /// Whether a value with this hash was there before; if not, it is next time.
     fn was_seen(&mut self, hash: u64) -> bool {
-        self.seen.resize(SEEN, 0);
+        self.seen.resize(SEEN, [0; GROUP]);
         let (place, mark) = ((hash >> 40) as usize & (SEEN - 1), hash as u32);
-        self.seen.get_mut(place).is_some_and(|seen| std::mem::replace(seen, mark) == mark)
+        let Some(group) = self.seen.get_mut(place) else { return false };
+        let known = group.contains(&mark);
+        if !known {
+            group.rotate_right(1);
+            group[0] = mark;
+        }
+        known
     }
 
     /// The number of a value after the move; `UNKNOWN` stays so.
@@ -316,6 +324,14 @@ mod tests {
         let new = values.add(b"new");
         values.note_result(new, Pure(0), true);
         assert_eq!(values.result(new, Pure(0)), None);
+    }
+
+    #[test]
+    fn values_do_not_push_each_other_out_for_good() {
+        let (mut values, constants) = (Values::default(), Constants::default());
+        let texts = || (0..300).map(|number| format!("value-{number}"));
+        run(&mut values, &constants, texts());
+        assert_eq!(run(&mut values, &constants, texts()), 300);
     }
 
     #[test]

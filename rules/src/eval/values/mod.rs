@@ -22,6 +22,9 @@ pub(crate) struct Value(u32);
 impl Value {
     /// The empty string, stored in every transaction.
     pub(crate) const EMPTY: Value = Value(0);
+    /// The numbers 0 and 1, likewise.
+    pub(crate) const ZERO: Value = Value(Constant::digit(0).0);
+    pub(crate) const ONE: Value = Value(Constant::digit(1).0);
 
     pub(crate) fn number(self) -> usize {
         self.0 as usize
@@ -196,6 +199,11 @@ impl Values {
         }
     }
 
+    /// As [`Values::add`], for a text that is often the same as that of a value.
+    pub(crate) fn add_like(&mut self, known: Value, text: &[u8]) -> Value {
+        if equal(self.get(known), text) { known } else { self.add(text) }
+    }
+
     /// Stores a part of a value, or finds it.
     pub(crate) fn add_part(&mut self, value: Value, part: Range<usize>) -> Value {
         if part == (0..self.get(value).len()) {
@@ -301,6 +309,9 @@ impl Values {
 
     /// Stores a number in decimal.
     pub(crate) fn add_number(&mut self, number: i64) -> Value {
+        if let digit @ 0..=9 = number {
+            return Constant::digit(digit as u8).into();
+        }
         // Of a number's text, from its end. The standard library's way to it is long, and each request has several.
         let mut text = [b'-'; 20];
         let mut rest = number.unsigned_abs();
