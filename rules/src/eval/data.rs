@@ -256,16 +256,21 @@ pub(crate) struct Elements<'a> {
 
 impl<'a> Elements<'a> {
     pub(crate) fn iter(self) -> impl Iterator<Item = Element> + 'a {
-        let all = self.first.iter().chain(self.second);
-        all.map(move |element| if self.names { Element { value: element.key, ..*element } } else { *element })
+        self.first.iter().chain(self.second).map(move |element| self.shown(element))
+    }
+
+    /// What is looked at of an element.
+    #[inline]
+    fn shown(self, element: &Element) -> Element {
+        if self.names { Element { value: element.key, ..*element } } else { *element }
     }
 
     /// Those with a name, which is in lower case. Where [values are crowded](Values::is_crowded), equal names may have
     /// different numbers, and some are missed.
     pub(crate) fn named(self, name: Value) -> impl Iterator<Item = Element> + 'a {
-        let none = Elements { first: &[], second: &[], ..self };
-        let some = if self.there.may_have(name) { self } else { none };
-        some.iter().filter(move |element| element.folded == name)
+        let (first, second) = if self.there.may_have(name) { (self.first, self.second) } else { (&[][..], &[][..]) };
+        let named = first.iter().chain(second).filter(move |element| element.folded == name);
+        named.map(move |element| self.shown(element))
     }
 
     pub(crate) fn len(self) -> usize {

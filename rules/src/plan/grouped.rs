@@ -16,12 +16,22 @@ impl<T> Default for Grouped<T> {
 
 impl<T> Grouped<T> {
     /// So many lists, from things with the numbers of their lists. In a list they keep their order.
-    pub(crate) fn new(count: usize, mut things: Vec<(usize, T)>) -> Self {
-        things.sort_by_key(|(list, _)| *list);
-        let start = |list: usize| things.partition_point(|(other, _)| *other < list);
+    pub(crate) fn new(count: usize, things: Vec<(usize, T)>) -> Self {
+        let mut lists: Vec<Vec<T>> = Vec::new();
+        lists.resize_with(count, Vec::new);
+        for (list, thing) in things {
+            if let Some(list) = lists.get_mut(list) {
+                list.push(thing);
+            }
+        }
+        let mut end = 0;
+        let ends = lists.iter().map(|list| {
+            end += list.len();
+            u32::try_from(end).unwrap_or(u32::MAX)
+        });
         Self {
-            starts: (0..=count).map(|list| u32::try_from(start(list)).unwrap_or(u32::MAX)).collect(),
-            all: things.into_iter().map(|(_, thing)| thing).collect(),
+            starts: std::iter::once(0).chain(ends).collect(),
+            all: lists.into_iter().flatten().collect(),
         }
     }
 
