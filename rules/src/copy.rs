@@ -1,15 +1,26 @@
 //! Copies of short texts.
 
+/// What a text holds behind its whole words of eight bytes, as a number. With the length and those words it says what the
+/// text is. It takes as many bytes as it can at once, some of them for the second time.
+#[inline]
+pub(crate) fn tail(text: &[u8]) -> u64 {
+    if text.len().is_multiple_of(8) {
+        0
+    } else if let Some(last) = text.last_chunk::<8>() {
+        u64::from_le_bytes(*last)
+    } else if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+    } else {
+        text.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))
+    }
+}
+
 /// Whether two texts are equal. Most are short; the C library's comparison, which Wasm code would call, goes byte by
 /// byte.
 #[inline]
 pub(crate) fn equal(one: &[u8], other: &[u8]) -> bool {
-    let (one_words, one_rest) = one.as_chunks::<8>();
-    let (other_words, other_rest) = other.as_chunks::<8>();
-    let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
-    one.len() == other.len()
-        && one_words.iter().zip(other_words).all(|(one, other)| word(one) == word(other))
-        && one_rest.iter().zip(other_rest).all(|(one, other)| one == other)
+    let words = |text| <[u8]>::as_chunks::<8>(text).0.iter().map(|word| u64::from_le_bytes(*word));
+    one.len() == other.len() && words(one).eq(words(other)) && tail(one) == tail(other)
 }
 
 /// Texts up to this length are copied word by word.
@@ -71,4 +82,24 @@ pub(crate) fn write(out: &mut Vec<u8>, most: usize, fill: impl FnOnce(&mut Write
     fill(&mut writer);
     let end = start + writer.length;
     out.truncate(end);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_equal_if_all_their_bytes_are() {
+        let text: Vec<u8> = (1..=40).collect();
+        for length in 0..=text.len() {
+            let one = &text[..length];
+            assert!(equal(one, &Vec::from(one)), "{length}");
+            assert!(!equal(one, &text[..text.len() - length]) || length == 20, "{length}");
+            for changed in 0..length {
+                let mut other = one.to_vec();
+                other[changed] ^= 0x80;
+                assert!(!equal(one, &other), "{length} {changed}");
+            }
+        }
+    }
 }

@@ -7,7 +7,7 @@ use super::values::Value;
 use crate::collections::Change;
 use crate::model::{Store, Variable};
 use crate::operators::{Capture, Captures, leading_integer};
-use crate::plan::{ActionPlan, ChangePlan, CtlPlan, KeyPlan, Plan, RulePlan, Slots, Write};
+use crate::plan::{ActionPlan, ChangePlan, CtlPlan, KeyPlan, Plan, RulePlan, Slots};
 
 impl State {
     pub(crate) fn run_actions(&mut self, plan: &Plan, rule: &RulePlan, actions: &[ActionPlan]) {
@@ -31,18 +31,6 @@ impl State {
                     let seconds = u32::try_from(seconds.max(0)).unwrap_or(u32::MAX);
                     self.note_change(*collection, name, |_| Change::ExpireIn(seconds));
                 }
-            }
-        }
-    }
-
-    /// Does what settled rules do.
-    pub(crate) fn settle(&mut self, writes: &[Write]) {
-        let Some(tx) = self.stores.get_mut(Store::Tx as usize) else { return };
-        for Write { key, value } in writes {
-            match value {
-                None => tx.remove(Address::from(key)),
-                // A key that is there keeps its spelling.
-                Some(value) => tx.set(Address::from(key), key.constant.into(), (*value).into()),
             }
         }
     }

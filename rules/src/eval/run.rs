@@ -7,7 +7,7 @@ use super::values::Value;
 use super::{Disruption, Interruption};
 use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
 use crate::limits;
-use crate::model::{AllowScope, EngineMode, Phase, Variable};
+use crate::model::{AllowScope, EngineMode, Phase, Store, Variable};
 use crate::operators::{Operator, OperatorName, leading_integer};
 use crate::plan::{
     ConditionPlan, LinkPlan, MarkPlan, Plan, Pure, ResolutionPlan, RulePlan, TreePlan, has,
@@ -67,7 +67,9 @@ impl State {
                     Some(run) => (&run.writes, run.next),
                     None => (&settled.writes, rule.next as usize),
                 };
-                self.settle(writes);
+                if let Some(tx) = self.stores.get_mut(Store::Tx as usize) {
+                    tx.settle(writes);
+                }
                 position = position.max(next);
                 continue;
             }

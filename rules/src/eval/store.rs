@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::state::State;
 use super::values::Value;
 use crate::model::Store;
-use crate::plan::{Plan, Slot, StoreKey};
+use crate::plan::{Plan, Slot, StoreKey, Write};
 
 const NONE: u32 = u32::MAX;
 
@@ -135,6 +135,28 @@ impl VarStore {
             }
             Address::Made(key) => {
                 self.made.insert(key, next);
+            }
+        }
+    }
+
+    /// Does what settled rules do.
+    pub(crate) fn settle(&mut self, writes: &[Write]) {
+        for Write { key, value } in writes {
+            let next = u32::try_from(self.entries.len()).unwrap_or(NONE);
+            let Some(place) = self.slots.get_mut(key.slot.0 as usize) else { continue };
+            match (self.entries.get_mut(*place as usize), value) {
+                // A key that is there keeps its spelling.
+                (Some(entry), Some(value)) => *entry = Entry { value: (*value).into(), live: true, ..*entry },
+                (Some(entry), None) => entry.live = false,
+                (None, Some(value)) => {
+                    *place = next;
+                    self.entries.push(Entry {
+                        key: key.constant.into(),
+                        value: (*value).into(),
+                        live: true,
+                    });
+                }
+                (None, None) => {}
             }
         }
     }

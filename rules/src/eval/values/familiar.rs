@@ -11,9 +11,9 @@ use crate::eval::index::Found;
 use crate::plan::{Pure, Screened, has, put, take};
 
 /// Most values that stay beside the constants.
-const MOST: usize = 2048;
+const MOST: usize = 4096;
 /// Most bytes of them all, and of one.
-const MOST_BYTES: usize = 128 * 1024;
+const MOST_BYTES: usize = 256 * 1024;
 const LONGEST: usize = 512;
 /// How many values find no room before all others have to make room for new ones.
 const MOST_MISSED: usize = 4 * MOST;
@@ -339,7 +339,7 @@ mod tests {
         let (mut values, constants) = (Values::default(), Constants::default());
         let texts = |from: usize| (from..from + 100).map(|number| format!("value-{number}"));
         let mut made_room = false;
-        for round in 0..200 {
+        for round in 0..300 {
             let mut count = 0;
             for _ in 0..2 {
                 count = run(&mut values, &constants, texts(100 * round));

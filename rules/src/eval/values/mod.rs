@@ -11,7 +11,7 @@ use std::ops::Range;
 use familiar::Familiar;
 
 use super::index::{Found, Index};
-use crate::copy::{append, equal};
+use crate::copy::{append, equal, tail};
 use crate::plan::{ByteSet, Constant, Constants, Features, Pipeline, Prefilter, WaySet};
 use crate::transforms::Transformation;
 
@@ -182,6 +182,14 @@ impl Values {
     pub(crate) fn add(&mut self, text: &[u8]) -> Value {
         let hash = hash(text);
         match self.find(text, hash) {
+            Found::Value(value) => value,
+            found => self.add_new(text, hash, found),
+        }
+    }
+
+    #[inline(never)]
+    fn add_new(&mut self, text: &[u8], hash: u64, found: Found) -> Value {
+        match found {
             Found::Value(value) => value,
             Found::Free(place) if self.index.has_room(self.entries.len()) => {
                 let value = self.store(text, hash);
@@ -471,13 +479,12 @@ impl Values {
 fn hash(text: &[u8]) -> u64 {
     const FACTOR: u64 = 0x9E37_79B9_7F4A_7C15;
     let mix = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(FACTOR);
-    let (words, rest) = text.as_chunks::<8>();
     let start = mix(FACTOR, text.len() as u64);
+    let (words, _) = text.as_chunks::<8>();
     let hash = words.iter().fold(start, |hash, word| mix(hash, u64::from_le_bytes(*word)));
-    let mut last = [0; 8];
-    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-    let hash = mix(hash, u64::from_le_bytes(last));
-    hash ^ hash >> 32
+    let hash = mix(hash, tail(text));
+    // What a product gets of a bit is that bit and those above.
+    (hash ^ hash >> 32).wrapping_mul(FACTOR)
 }
 
 #[cfg(test)]
@@ -488,11 +495,16 @@ mod tests {
     fn hashes_differ() {
         let texts = (0..4000u32).map(|n| format!("{n:x}").into_bytes());
         let texts = texts.chain((1..64).flat_map(|n| [vec![0; n], vec![b'z'; n]]));
-        let mut upper: Vec<u64> = texts.map(|text| hash(&text) >> 32).collect();
-        let count = upper.len();
-        upper.sort_unstable();
-        upper.dedup();
-        assert!(count - upper.len() < 3, "{} of {count}", upper.len());
+        let parts = |byte: u8| (1..24).map(move |n| [vec![byte; n], b"json.items.0.tags".to_vec()].concat());
+        let texts = texts.chain((b'0'..=b'9').flat_map(parts));
+        let hashes: Vec<u64> = texts.map(|text| hash(&text)).collect();
+        // Many have another place in a table of a thousand, by whichever bits of the upper half.
+        for (shift, size, least) in [(32, 32, hashes.len() - 3), (32, 10, 1000), (40, 10, 1000), (54, 10, 1000)] {
+            let mut places: Vec<u64> = hashes.iter().map(|hash| hash >> shift & ((1 << size) - 1)).collect();
+            places.sort_unstable();
+            places.dedup();
+            assert!(places.len() >= least, "{} of {}", places.len(), hashes.len());
+        }
     }
 
     #[test]
