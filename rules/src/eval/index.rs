@@ -1,5 +1,7 @@
 //! Finds values by the hashes of their bytes.
 
+use std::num::NonZeroU32;
+
 use super::values::Value;
 
 /// Places that are looked at for a hash. Crafted collisions fill these and no more: what finds no place in a table that
@@ -7,22 +9,18 @@ use super::values::Value;
 const PROBES: usize = 16;
 /// How many places there are at first; a power of two.
 const SMALLEST: usize = 1024;
-/// The stamp of what stays from one transaction to the next.
-const FIXED: u32 = u32::MAX;
 
-/// A table of values, without room at first. At most half of it is taken: with more room more of it would have to come
-/// into the processor's caches. Emptying it costs nothing: what was listed under another stamp is not there.
+/// A table of values, without room at first. It is small, and up to a half of it taken: each look at it is somewhere else,
+/// and has to come into the processor's caches.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    slots: Vec<Slot>,
-    stamp: u32,
+    slots: Vec<Option<Slot>>,
+    /// Places of values that are not fixed.
+    passing: Vec<u32>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    stamp: u32,
-    value: Value,
-}
+/// The number of a value and one, which leaves a number for places that are free.
+type Slot = NonZeroU32;
 
 /// What a search found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,21 +35,17 @@ pub(super) enum Found {
 impl Index {
     /// Forgets all values but those that are fixed.
     pub(super) fn clear(&mut self) {
-        self.stamp += 1;
-        if self.stamp == FIXED {
-            for slot in self.slots.iter_mut().filter(|slot| slot.stamp != FIXED) {
-                slot.stamp = 0;
-            }
-            self.stamp = 1;
+        for place in self.passing.drain(..) {
+            self.slots.get_mut(place as usize).into_iter().for_each(|slot| *slot = None);
         }
     }
 
     /// Forgets everything, and makes room for `count` values.
     pub(super) fn clear_for(&mut self, count: usize) {
         let size = (4 * count).next_power_of_two().max(SMALLEST);
+        self.passing.clear();
         self.slots.clear();
-        self.slots.resize(size, Slot { stamp: 0, value: Value::EMPTY });
-        self.stamp = 1;
+        self.slots.resize(size, None);
     }
 
     /// Whether there is room for one more among `count` values.
@@ -61,14 +55,14 @@ impl Index {
     }
 
     /// Whether places lack although most are free with `count` values: a larger table would not help. It is so after
-    /// [`Index::clear_for`] twice that many.
+    /// [`Index::clear_for`] so many.
     pub(super) fn is_crowded(&self, count: usize) -> bool {
-        4 * count < self.slots.len()
+        3 * count < self.slots.len()
     }
 
     /// How many values there is room for, in bytes of memory.
     pub(super) fn kept_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Slot>()
+        (self.slots.capacity() + self.passing.capacity()) * size_of::<Slot>()
     }
 
     /// Finds the value with this hash for which `is_it` holds.
@@ -79,11 +73,10 @@ impl Index {
         for probe in 0..PROBES {
             let place = first.wrapping_add(probe) & mask;
             let Some(slot) = self.slots.get(place) else { return Found::Full };
-            if slot.stamp != self.stamp && slot.stamp != FIXED {
-                return Found::Free(place);
-            }
-            if is_it(slot.value) {
-                return Found::Value(slot.value);
+            let Some(number) = slot else { return Found::Free(place) };
+            let value = Value::from_number(number.get() - 1);
+            if is_it(value) {
+                return Found::Value(value);
             }
         }
         Found::Full
@@ -92,9 +85,11 @@ impl Index {
     /// Lists a value at a free place, fixed or until the next [`Index::clear`].
     #[inline]
     pub(super) fn list(&mut self, place: usize, value: Value, fixed: bool) {
-        let stamp = if fixed { FIXED } else { self.stamp };
         if let Some(slot) = self.slots.get_mut(place) {
-            *slot = Slot { stamp, value };
+            *slot = u32::try_from(value.number() + 1).ok().and_then(Slot::new);
+        }
+        if !fixed {
+            self.passing.push(u32::try_from(place).unwrap_or(u32::MAX));
         }
     }
 }

@@ -29,6 +29,11 @@ impl Value {
     pub(crate) fn number(self) -> usize {
         self.0 as usize
     }
+
+    /// The value with this [number](Value::number).
+    pub(crate) fn from_number(number: u32) -> Self {
+        Self(number)
+    }
 }
 
 impl From<Constant> for Value {
@@ -296,7 +301,7 @@ impl Values {
 
     /// Makes the index as large as it should be.
     fn relist(&mut self) {
-        self.index.clear_for(2 * self.entries.len());
+        self.index.clear_for(self.entries.len());
         for (number, entry) in self.entries.iter().enumerate() {
             let same = |other: Value| {
                 self.entries.get(other.0 as usize).is_some_and(|other| other.hash == entry.hash)
