@@ -165,13 +165,7 @@ impl Data {
     }
 
     fn lists(&mut self) -> [&mut Vec<Element>; 5] {
-        [
-            &mut self.query_args,
-            &mut self.cookies,
-            &mut self.path_args,
-            &mut self.env,
-            &mut self.geo,
-        ]
+        [&mut self.query_args, &mut self.cookies, &mut self.path_args, &mut self.env, &mut self.geo]
     }
 
     /// Forgets everything.
@@ -268,7 +262,8 @@ impl<'a> Elements<'a> {
     /// Those with a name, which is in lower case. Where [values are crowded](Values::is_crowded), equal names may have
     /// different numbers, and some are missed.
     pub(crate) fn named(self, name: Value) -> impl Iterator<Item = Element> + 'a {
-        let (first, second) = if self.there.may_have(name) { (self.first, self.second) } else { (&[][..], &[][..]) };
+        let (first, second) =
+            if self.there.may_have(name) { (self.first, self.second) } else { (&[][..], &[][..]) };
         let named = first.iter().chain(second).filter(move |element| element.folded == name);
         named.map(move |element| self.shown(element))
     }

@@ -116,7 +116,10 @@ impl State {
                 let elements = self.data.collection(target.variable, view);
                 elements.is_some_and(|elements| elements.named(Value::from(*name)).next().is_none())
             }
-            _ => (store_of(target.variable).is_none() || target.only_made) && self.has_none(target.variable, view),
+            _ => {
+                (store_of(target.variable).is_none() || target.only_made)
+                    && self.has_none(target.variable, view)
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use super::state::State;
 use super::values::Value;
 use super::{Connection, Disruption, Field, Interruption, RequestHead};
 use crate::body::BodyProcessor;
+use crate::copy::append;
 use crate::http::{arguments, authorization, content_type, cookies, forwarded, host, uri};
 use crate::model::{LimitAction, Phase, Variable};
 use crate::plan::Plan;
@@ -25,10 +26,9 @@ impl State {
     pub(crate) fn take_request_head(&mut self, plan: &Plan, head: &RequestHead<'_>) {
         self.set_scalar(Variable::RequestMethod, head.method);
         self.set_scalar(Variable::RequestProtocol, head.protocol);
-        self.set_scalar(
-            Variable::RequestLine,
-            &[head.method, b" ", head.target, b" ", head.protocol].concat(),
-        );
+        self.set_written(Variable::RequestLine, |_, line| {
+            [head.method, b" ", head.target, b" ", head.protocol].iter().for_each(|part| append(line, part));
+        });
         self.take_target(plan, head.target);
         self.take_request_fields(head.headers);
         self.take_client_address(plan, head);
@@ -63,12 +63,14 @@ impl State {
         let uri = self.values.add_like(raw, parts.uri);
         self.data.set(Variable::RequestUri, uri);
         self.set_scalar(Variable::QueryString, parts.query);
-        let mut path = Vec::with_capacity(parts.path.len());
-        parts.decode_path(&mut path);
-        let name = self.values.add_like(uri, &path);
-        self.data.set(Variable::RequestFilename, name);
-        self.data.set(Variable::PathInfo, name);
-        self.set_scalar(Variable::RequestBasename, uri::basename(&path));
+        let path = self.set_written(Variable::RequestFilename, |_, path| {
+            parts.decode_path(path);
+        });
+        self.data.set(Variable::PathInfo, path);
+        let text = self.values.get(path);
+        let (start, end) = (text.len() - uri::basename(text).len(), text.len());
+        let name = self.values.add_part(path, start..end);
+        self.data.set(Variable::RequestBasename, name);
         // The query belongs to all rule sets; the most generous settings among them decide.
         let limit =
             plan.views().request().map(|view| view.arguments).max().unwrap_or(crate::limits::ARGUMENTS);

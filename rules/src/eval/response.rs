@@ -4,6 +4,7 @@ use super::body::{Intake, element};
 use super::state::State;
 use super::values::Value;
 use super::{Disruption, Field, Interruption, ResponseHead};
+use crate::copy::append;
 use crate::http::content_type;
 use crate::model::{Phase, ResponseLimitAction, Variable};
 use crate::plan::Plan;
@@ -13,8 +14,9 @@ impl State {
         let status = self.set_number(Variable::ResponseStatus, head.status.into());
         self.data.set(Variable::Status, status);
         self.set_scalar(Variable::ResponseProtocol, head.protocol);
-        let line = [head.protocol, b" ", self.values.get(status)].concat();
-        self.set_scalar(Variable::StatusLine, &line);
+        self.set_written(Variable::StatusLine, |state, line| {
+            [head.protocol, b" ", state.values.get(status)].iter().for_each(|part| append(line, part));
+        });
         self.take_response_fields(head.headers);
         let named = head.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"content-type"));
         let media_type = named.map(|(_, value)| content_type::media_type(value)).unwrap_or_default();

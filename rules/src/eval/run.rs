@@ -9,9 +9,7 @@ use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
 use crate::limits;
 use crate::model::{AllowScope, EngineMode, Phase, Store, Variable};
 use crate::operators::{Operator, OperatorName, leading_integer};
-use crate::plan::{
-    ConditionPlan, LinkPlan, MarkPlan, Plan, Pure, ResolutionPlan, RulePlan, TreePlan, has,
-};
+use crate::plan::{ConditionPlan, LinkPlan, MarkPlan, Plan, Pure, ResolutionPlan, RulePlan, TreePlan, has};
 
 /// What a rule's evaluation gathers on the way.
 #[derive(Debug, Default)]

@@ -237,6 +237,20 @@ impl State {
         value
     }
 
+    /// Stores what `fill` writes as the value of a scalar.
+    pub(crate) fn set_written(
+        &mut self,
+        variable: Variable,
+        fill: impl FnOnce(&Self, &mut Vec<u8>),
+    ) -> Value {
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        fill(self, &mut text);
+        let value = self.set_scalar(variable, &text);
+        self.text = text;
+        value
+    }
+
     /// Stores a number as the value of a scalar.
     pub(crate) fn set_number(&mut self, variable: Variable, number: usize) -> Value {
         let value = self.values.add_number(i64::try_from(number).unwrap_or(i64::MAX));

@@ -150,11 +150,7 @@ impl VarStore {
                 (Some(entry), None) => entry.live = false,
                 (None, Some(value)) => {
                     *place = next;
-                    self.entries.push(Entry {
-                        key: key.constant.into(),
-                        value: (*value).into(),
-                        live: true,
-                    });
+                    self.entries.push(Entry { key: key.constant.into(), value: (*value).into(), live: true });
                 }
                 (None, None) => {}
             }

@@ -83,6 +83,9 @@ mod tests {
         let text = |Constant(number)| &*constants.texts()[number as usize];
         assert_eq!(text(Constant(0)), b"");
         (0..10).for_each(|number| assert_eq!(text(Constant::digit(number)), number.to_string().as_bytes()));
-        assert_eq!((text(Constant::NO_SEVERITY), text(Constant::MODSEC_BUILD)), (&b"255"[..], &b"030001400"[..]));
+        assert_eq!(
+            (text(Constant::NO_SEVERITY), text(Constant::MODSEC_BUILD)),
+            (&b"255"[..], &b"030001400"[..])
+        );
     }
 }

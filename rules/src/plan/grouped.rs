@@ -29,10 +29,7 @@ impl<T> Grouped<T> {
             end += list.len();
             u32::try_from(end).unwrap_or(u32::MAX)
         });
-        Self {
-            starts: std::iter::once(0).chain(ends).collect(),
-            all: lists.into_iter().flatten().collect(),
-        }
+        Self { starts: std::iter::once(0).chain(ends).collect(), all: lists.into_iter().flatten().collect() }
     }
 
     /// A list; one that is not there is empty.

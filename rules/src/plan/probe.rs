@@ -97,7 +97,8 @@ fn collections(targets: &Targets) -> Option<[Option<Variable>; MOST_COLLECTIONS]
         if target.is_scalar() || target.count || is_stored && !target.only_made {
             return None;
         }
-        let place = collections.iter_mut().find(|place| place.is_none_or(|known| known == target.variable))?;
+        let place =
+            collections.iter_mut().find(|place| place.is_none_or(|known| known == target.variable))?;
         *place = Some(target.variable);
     }
     Some(collections)

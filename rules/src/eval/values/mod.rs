@@ -184,6 +184,7 @@ impl Values {
     }
 
     /// Stores `text`, or finds it.
+    #[inline(never)]
     pub(crate) fn add(&mut self, text: &[u8]) -> Value {
         let hash = hash(text);
         match self.find(text, hash) {
@@ -504,7 +505,9 @@ mod tests {
         let texts = texts.chain((b'0'..=b'9').flat_map(parts));
         let hashes: Vec<u64> = texts.map(|text| hash(&text)).collect();
         // Many have another place in a table of a thousand, by whichever bits of the upper half.
-        for (shift, size, least) in [(32, 32, hashes.len() - 3), (32, 10, 1000), (40, 10, 1000), (54, 10, 1000)] {
+        for (shift, size, least) in
+            [(32, 32, hashes.len() - 3), (32, 10, 1000), (40, 10, 1000), (54, 10, 1000)]
+        {
             let mut places: Vec<u64> = hashes.iter().map(|hash| hash >> shift & ((1 << size) - 1)).collect();
             places.sort_unstable();
             places.dedup();
