@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 
 use super::values::Value;
 
-/// Places that are looked at for a hash. Crafted collisions fill these and no more: what finds no place in a table that
-/// is nearly empty is not listed.
+/// Places that are looked at for a hash. Crafted collisions fill these and no more: what finds no place in a table of
+/// which two thirds are free is not listed.
 const PROBES: usize = 16;
 /// How many places there are at first; a power of two.
 const SMALLEST: usize = 1024;

@@ -110,6 +110,7 @@ impl State {
     pub(crate) fn is_bare(&self, target: &TargetPlan, view: usize) -> bool {
         match &target.keys {
             _ if target.is_scalar() || target.count => false,
+            // A look at it tells as much.
             Keys::Stored(..) => false,
             // There, equal names may have different numbers.
             Keys::Named(_, Some(name)) if !self.values.is_crowded() => {
