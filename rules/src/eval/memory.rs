@@ -11,7 +11,7 @@ use crate::plan::Plan;
 /// Transactions at once whose memory is kept: as many as wait for a slow upstream, if they take no more than so many
 /// bytes, and these few in any case.
 const SPARES: usize = 64;
-const SPARE_BYTES: usize = 12 * 1024 * 1024;
+const SPARE_BYTES: usize = 20 * 1024 * 1024;
 const FEW: usize = 4;
 /// Of memory that grew beyond this many bytes, what is not in use is given back.
 const LARGEST: usize = 2 * 1024 * 1024;
