@@ -1,4 +1,4 @@
-//! Copies of short texts.
+//! Copies of short texts, and whether two are equal.
 
 /// What a text holds behind its whole words of eight bytes, as a number. With the length and those words it says what the
 /// text is. It takes as many bytes as it can at once, some of them for the second time.

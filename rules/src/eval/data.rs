@@ -33,11 +33,6 @@ impl Headers {
         self.names.add(field.folded);
         self.fields.push(field);
     }
-
-    fn clear(&mut self) {
-        self.fields.clear();
-        self.names = Names::NONE;
-    }
 }
 
 impl Deref for Headers {
@@ -54,7 +49,6 @@ impl Deref for Headers {
 struct Names([u64; 4]);
 
 impl Names {
-    const NONE: Self = Self([0; 4]);
     /// Of elements of which it is not known.
     const ANY: Self = Self([u64::MAX; 4]);
 
@@ -164,14 +158,22 @@ impl Data {
         }
     }
 
-    fn lists(&mut self) -> [&mut Vec<Element>; 5] {
-        [&mut self.query_args, &mut self.cookies, &mut self.path_args, &mut self.env, &mut self.geo]
+    fn lists(&mut self) -> [&mut Vec<Element>; 7] {
+        [
+            &mut self.query_args,
+            &mut self.request_headers.fields,
+            &mut self.cookies,
+            &mut self.response_headers.fields,
+            &mut self.path_args,
+            &mut self.env,
+            &mut self.geo,
+        ]
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.lists().into_iter().for_each(Vec::clear);
-        [&mut self.request_headers, &mut self.response_headers].into_iter().for_each(Headers::clear);
+        (self.request_headers.names, self.response_headers.names) = (Names::default(), Names::default());
         for view in &mut self.views {
             view.lists().into_iter().for_each(Vec::clear);
             view.xml.clear();
@@ -181,10 +183,9 @@ impl Data {
 
     /// How much memory is kept for the next exchange, in bytes.
     pub(crate) fn kept_bytes(&mut self) -> usize {
-        let headers = [&self.request_headers, &self.response_headers].map(|list| list.fields.capacity());
         let own = self.lists().map(|list| list.capacity());
         let of_views = self.views.iter_mut().flat_map(|view| view.lists().map(|list| list.capacity()));
-        headers.into_iter().chain(own).chain(of_views).sum::<usize>() * size_of::<Element>()
+        own.into_iter().chain(of_views).sum::<usize>() * size_of::<Element>()
     }
 
     /// Sets a scalar that is the same however bodies are seen.

@@ -61,11 +61,7 @@ impl State {
         }
         if let Some(elements) = self.data.collection(variable, view) {
             let is_whole = target.excluded.is_empty() && !self.is_narrowed(variable);
-            let name = match &target.keys {
-                // There, equal names may have different numbers.
-                Keys::Named(_, Some(name)) if !self.values.is_crowded() => Some(Value::from(*name)),
-                _ => None,
-            };
+            let name = self.name_of_keys(&target.keys);
             let item = |element| Item::new(variable, element);
             match (name, &target.keys) {
                 (Some(name), _) if is_whole => out.extend(elements.named(name).map(item)),
@@ -108,16 +104,16 @@ impl State {
 
     /// Whether a target is known at a glance to have no elements.
     pub(crate) fn is_bare(&self, target: &TargetPlan, view: usize) -> bool {
-        match &target.keys {
-            _ if target.is_scalar() || target.count => false,
-            // A look at it tells as much.
-            Keys::Stored(..) => false,
-            // There, equal names may have different numbers.
-            Keys::Named(_, Some(name)) if !self.values.is_crowded() => {
+        // A look at a key of a store tells as much.
+        if target.is_scalar() || target.count || matches!(target.keys, Keys::Stored(..)) {
+            return false;
+        }
+        match self.name_of_keys(&target.keys) {
+            Some(name) => {
                 let elements = self.data.collection(target.variable, view);
-                elements.is_some_and(|elements| elements.named(Value::from(*name)).next().is_none())
+                elements.is_some_and(|elements| elements.named(name).next().is_none())
             }
-            _ => {
+            None => {
                 (store_of(target.variable).is_none() || target.only_made)
                     && self.has_none(target.variable, view)
             }
@@ -144,9 +140,19 @@ impl State {
 
     /// Whether an element has one of these keys.
     fn is_meant(&self, keys: &Keys, element: &Element) -> bool {
+        match self.name_of_keys(keys) {
+            Some(name) => element.folded == name,
+            None => keys.include(self.values.get(element.key)),
+        }
+    }
+
+    /// The name that keys are, where elements can be told by its number: where values are crowded, equal names may have
+    /// different ones.
+    #[inline]
+    fn name_of_keys(&self, keys: &Keys) -> Option<Value> {
         match keys {
-            Keys::Named(_, Some(name)) if !self.values.is_crowded() => element.folded == Value::from(*name),
-            keys => keys.include(self.values.get(element.key)),
+            Keys::Named(_, Some(name)) if !self.values.is_crowded() => Some(Value::from(*name)),
+            _ => None,
         }
     }
 

@@ -8,7 +8,6 @@ use super::state::State;
 use super::values::Value;
 use super::{Connection, Disruption, Field, Interruption, RequestHead};
 use crate::body::BodyProcessor;
-use crate::copy::append;
 use crate::http::{arguments, authorization, content_type, cookies, forwarded, host, uri};
 use crate::model::{LimitAction, Phase, Variable};
 use crate::plan::Plan;
@@ -26,9 +25,7 @@ impl State {
     pub(crate) fn take_request_head(&mut self, plan: &Plan, head: &RequestHead<'_>) {
         self.set_scalar(Variable::RequestMethod, head.method);
         self.set_scalar(Variable::RequestProtocol, head.protocol);
-        self.set_written(Variable::RequestLine, |_, line| {
-            [head.method, b" ", head.target, b" ", head.protocol].iter().for_each(|part| append(line, part));
-        });
+        self.set_joined(Variable::RequestLine, &[head.method, b" ", head.target, b" ", head.protocol]);
         self.take_target(plan, head.target);
         self.take_request_fields(head.headers);
         self.take_client_address(plan, head);
@@ -63,9 +60,10 @@ impl State {
         let uri = self.values.add_like(raw, parts.uri);
         self.data.set(Variable::RequestUri, uri);
         self.set_scalar(Variable::QueryString, parts.query);
-        let path = self.set_written(Variable::RequestFilename, |_, path| {
+        let path = self.written(|_, path| {
             parts.decode_path(path);
         });
+        self.data.set(Variable::RequestFilename, path);
         self.data.set(Variable::PathInfo, path);
         let text = self.values.get(path);
         let (start, end) = (text.len() - uri::basename(text).len(), text.len());

@@ -4,19 +4,18 @@ use super::body::{Intake, element};
 use super::state::State;
 use super::values::Value;
 use super::{Disruption, Field, Interruption, ResponseHead};
-use crate::copy::append;
 use crate::http::content_type;
 use crate::model::{Phase, ResponseLimitAction, Variable};
 use crate::plan::Plan;
 
 impl State {
     pub(crate) fn take_response_head(&mut self, head: &ResponseHead<'_>) {
-        let status = self.set_number(Variable::ResponseStatus, head.status.into());
-        self.data.set(Variable::Status, status);
+        let mut digits = itoa::Buffer::new();
+        let status = digits.format(head.status).as_bytes();
+        let value = self.set_scalar(Variable::ResponseStatus, status);
+        self.data.set(Variable::Status, value);
         self.set_scalar(Variable::ResponseProtocol, head.protocol);
-        self.set_written(Variable::StatusLine, |state, line| {
-            [head.protocol, b" ", state.values.get(status)].iter().for_each(|part| append(line, part));
-        });
+        self.set_joined(Variable::StatusLine, &[head.protocol, b" ", status]);
         self.take_response_fields(head.headers);
         let named = head.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(b"content-type"));
         let media_type = named.map(|(_, value)| content_type::media_type(value)).unwrap_or_default();

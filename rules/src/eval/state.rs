@@ -12,6 +12,7 @@ use super::store::VarStore;
 use super::values::{Value, Values};
 use super::{Interruption, UnixNanos};
 use crate::audit::{AuditMessage, MatchRecord, PartsEdit};
+use crate::copy::append;
 use crate::http::time::CivilTime;
 use crate::lua::Account;
 use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Secret, Store, Variable, XmlArguments};
@@ -237,18 +238,20 @@ impl State {
         value
     }
 
-    /// Stores what `fill` writes as the value of a scalar.
-    pub(crate) fn set_written(
-        &mut self,
-        variable: Variable,
-        fill: impl FnOnce(&Self, &mut Vec<u8>),
-    ) -> Value {
+    /// Stores what `fill` writes.
+    pub(crate) fn written(&mut self, fill: impl FnOnce(&mut Self, &mut Vec<u8>)) -> Value {
         let mut text = std::mem::take(&mut self.text);
         text.clear();
         fill(self, &mut text);
-        let value = self.set_scalar(variable, &text);
+        let value = self.values.add(&text);
         self.text = text;
         value
+    }
+
+    /// Stores parts, put together, as the value of a scalar.
+    pub(crate) fn set_joined(&mut self, variable: Variable, parts: &[&[u8]]) {
+        let value = self.written(|_, text| parts.iter().for_each(|part| append(text, part)));
+        self.data.set(variable, value);
     }
 
     /// Stores a number as the value of a scalar.

@@ -115,44 +115,33 @@ impl VarStore {
     }
 
     /// Puts a value under a key; a key that was there before keeps its place and its spelling.
+    #[inline]
     pub(crate) fn set(&mut self, address: Address, key: Value, value: Value) {
-        if let Some(entry) = self.place(address).and_then(|place| self.entries.get_mut(place)) {
-            entry.value = value;
-            entry.live = true;
-            return;
-        }
-        let next = u32::try_from(self.entries.len()).unwrap_or(NONE);
-        self.entries.push(Entry { key, value, live: true });
-        match address {
-            Address::Slot(slot) => {
-                let place = slot.0 as usize;
+        let cell = match address {
+            Address::Slot(Slot(slot)) => {
+                let place = slot as usize;
                 if place >= self.slots.len() {
                     self.slots.resize(place + 1, NONE);
                 }
-                if let Some(cell) = self.slots.get_mut(place) {
-                    *cell = next;
-                }
+                self.slots.get_mut(place)
             }
-            Address::Made(key) => {
-                self.made.insert(key, next);
-            }
+            Address::Made(key) => Some(self.made.entry(key).or_insert(NONE)),
+        };
+        let Some(cell) = cell else { return };
+        if let Some(entry) = self.entries.get_mut(*cell as usize) {
+            *entry = Entry { value, live: true, ..*entry };
+        } else {
+            *cell = u32::try_from(self.entries.len()).unwrap_or(NONE);
+            self.entries.push(Entry { key, value, live: true });
         }
     }
 
     /// Does what settled rules do.
     pub(crate) fn settle(&mut self, writes: &[Write]) {
         for Write { key, value } in writes {
-            let next = u32::try_from(self.entries.len()).unwrap_or(NONE);
-            let Some(place) = self.slots.get_mut(key.slot.0 as usize) else { continue };
-            match (self.entries.get_mut(*place as usize), value) {
-                // A key that is there keeps its spelling.
-                (Some(entry), Some(value)) => *entry = Entry { value: (*value).into(), live: true, ..*entry },
-                (Some(entry), None) => entry.live = false,
-                (None, Some(value)) => {
-                    *place = next;
-                    self.entries.push(Entry { key: key.constant.into(), value: (*value).into(), live: true });
-                }
-                (None, None) => {}
+            match value {
+                Some(value) => self.set(Address::from(key), key.constant.into(), (*value).into()),
+                None => self.remove(Address::from(key)),
             }
         }
     }

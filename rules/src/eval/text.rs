@@ -35,14 +35,7 @@ impl State {
             [] => Value::EMPTY,
             [TextPart::Literal(literal)] => self.values.add(literal),
             [part] => self.macro_value(plan, part, set).unwrap_or(Value::EMPTY),
-            _ => {
-                let mut out = std::mem::take(&mut self.text);
-                out.clear();
-                self.expand_to(plan, text, set, &mut out);
-                let value = self.values.add(&out);
-                self.text = out;
-                value
-            }
+            _ => self.written(|state, out| state.expand_to(plan, text, set, out)),
         }
     }
 

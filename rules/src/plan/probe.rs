@@ -2,8 +2,9 @@
 //!
 //! Most rules that no gate stands before look at one header, one scalar or one score, and fail for a reason that a few
 //! instructions can tell: the header is not there, the number is not reached, the operator is known not to match a value
-//! that keeps coming back; or there are no arguments, cookies or files that it could look at. A probe is what it takes to tell, in one small piece; a phase has those of its rules side by
-//! side, so that most rules are passed over without being touched.
+//! that keeps coming back; or there are no arguments, cookies or files that it could look at. A probe is what it takes to
+//! tell, in one small piece; a phase has those of its rules side by side, so that most rules are passed over without
+//! being touched.
 
 use super::constants::Constant;
 use super::features::Features;

@@ -68,99 +68,130 @@ fn repeat(address: SocketAddr, mut request: Wire, go_on: impl Fn() -> bool) -> R
 
 /// Measures all of it.
 pub(crate) fn run(stage: &Stage, effort: Effort) -> Result<Report> {
-    let alone = stage.start(&Filter::None, 1, "warning")?;
-    let guarded = stage.start(&Filter::Portcullis, 1, "warning")?;
-    let mut report = Report {
-        name: "load",
-        title: "Under load".to_owned(),
-        columns: vec!["what", "alone", "with Portcullis", "ratio"],
-        ..Report::default()
+    let mut load = Load {
+        stage,
+        alone: stage.start(&Filter::None, 1, "warning")?,
+        guarded: stage.start(&Filter::Portcullis, 1, "warning")?,
+        effort,
+        report: Report {
+            name: "load",
+            title: "Under load".to_owned(),
+            columns: vec!["what", "alone", "with Portcullis", "ratio"],
+            ..Report::default()
+        },
     };
     // Before anything else than plain requests has been there.
-    after_json(stage, &alone, &guarded, effort, &mut report)?;
-    for side in [&alone, &guarded] {
+    load.after_json()?;
+    for side in [&load.alone, &load.guarded] {
         stage.warm_up(side, Duration::from_millis(effort.pick(1_000, 4_000)))?;
     }
-    throughput(stage, &alone, &guarded, effort, &mut report)?;
-    beside_json(stage, &alone, &guarded, effort, &mut report)?;
-    Ok(report)
+    load.throughput()?;
+    load.beside_json()?;
+    Ok(load.report)
 }
 
-fn throughput(
-    stage: &Stage,
-    alone: &Side,
-    guarded: &Side,
+/// Both Envoys, and what was found of them so far.
+struct Load<'s> {
+    stage: &'s Stage,
+    alone: Side,
+    guarded: Side,
     effort: Effort,
-    report: &mut Report,
-) -> Result<()> {
-    let request = stage.request("a_")?;
-    let rounds = effort.pick(4, 12);
-    let time = Duration::from_millis(effort.pick(400, 800));
-    let mut windows = [Vec::new(), Vec::new()];
-    for round in 0..rounds {
-        progress(&format!("load: throughput, round {} of {rounds}", round + 1));
-        for side in [round % 2, 1 - round % 2] {
-            let envoy = if side == 0 { alone } else { guarded };
-            if let Some(windows) = windows.get_mut(side) {
-                windows.push(window(envoy, &request, CONNECTIONS, time)?);
+    report: Report,
+}
+
+impl Load<'_> {
+    fn throughput(&mut self) -> Result<()> {
+        let request = self.stage.request("a_")?;
+        let rounds = self.effort.pick(4, 12);
+        let time = Duration::from_millis(self.effort.pick(400, 800));
+        let mut windows = [Vec::new(), Vec::new()];
+        for round in 0..rounds {
+            progress(&format!("load: throughput, round {} of {rounds}", round + 1));
+            for side in [round % 2, 1 - round % 2] {
+                let envoy = if side == 0 { &self.alone } else { &self.guarded };
+                if let Some(windows) = windows.get_mut(side) {
+                    windows.push(window(envoy, &request, CONNECTIONS, time)?);
+                }
             }
         }
+        let [alone, with] = &windows;
+        let mut row = |what: &str, value: fn(&Window) -> f64| {
+            let of = |windows: &[Window]| Spread::of(&windows.iter().map(value).collect::<Vec<_>>());
+            let pairs = with.iter().zip(alone).map(|(with, alone)| value(with) / value(alone));
+            let ratio = Spread::of(&pairs.collect::<Vec<_>>());
+            let (alone, with) = (of(alone), of(with));
+            self.report.rows.push(vec![what.to_owned(), spread(alone), spread(with), spread(ratio)]);
+            (ratio, json!({ "alone": alone, "with": with, "ratio": ratio }))
+        };
+        let (ratio, rate) = row("plain GET, 16 connections, per second", |window| window.per_second);
+        let (_, median) = row("the same, median ms", |window| percentile(&window.latencies, 50.0));
+        let (_, p99) = row("the same, 99th percentile ms", |window| percentile(&window.latencies, 99.0));
+        let (_, cpu) = row("the same, Envoy's processor time us", |window| window.cpu_us);
+        let goal = "Throughput at 16 connections, part of Envoy's alone";
+        self.report.checks.push(Check::at_least(goal, ratio.median, 0.5, ""));
+        self.report.data =
+            json!({ "per_second": rate, "median_ms": median, "p99_ms": p99, "processor_us": cpu });
+        Ok(())
     }
-    let [alone, with] = &windows;
-    let mut row = |what: &str, value: fn(&Window) -> f64| {
-        let of = |windows: &[Window]| Spread::of(&windows.iter().map(value).collect::<Vec<_>>());
-        let pairs = with.iter().zip(alone).map(|(with, alone)| value(with) / value(alone));
-        let ratio = Spread::of(&pairs.collect::<Vec<_>>());
-        let (alone, with) = (of(alone), of(with));
-        report.rows.push(vec![what.to_owned(), spread(alone), spread(with), spread(ratio)]);
-        (ratio, json!({ "alone": alone, "with": with, "ratio": ratio }))
-    };
-    let (ratio, rate) = row("plain GET, 16 connections, per second", |window| window.per_second);
-    let (_, median) = row("the same, median ms", |window| percentile(&window.latencies, 50.0));
-    let (_, p99) = row("the same, 99th percentile ms", |window| percentile(&window.latencies, 99.0));
-    let (_, cpu) = row("the same, Envoy's processor time us", |window| window.cpu_us);
-    let goal = "Throughput at 16 connections, part of Envoy's alone";
-    report.checks.push(Check::at_least(goal, ratio.median, 0.5, ""));
-    report.data = json!({ "per_second": rate, "median_ms": median, "p99_ms": p99, "processor_us": cpu });
-    Ok(())
-}
 
-/// A plain GET on a worker that has seen only plain GETs, and on the same after it has seen a JSON of 32 KB.
-fn after_json(
-    stage: &Stage,
-    alone: &Side,
-    guarded: &Side,
-    effort: Effort,
-    report: &mut Report,
-) -> Result<()> {
-    progress("load: a plain GET before and after 32 KB of JSON");
-    let mut get = stage.request("a_")?;
-    let mut json = stage.request("e_")?;
-    let (mut reference, mut client) = (Client::new(alone.address())?, Client::new(guarded.address())?);
-    let time = Duration::from_millis(10);
-    let warm = Duration::from_millis(effort.pick(1_500, 4_000));
-    slice(guarded, &mut client, &mut get, warm)?;
-    let mut times = |rounds: usize| -> Result<Spread> {
-        let mut ratios = Vec::new();
-        for _ in 0..rounds {
-            let without = slice(alone, &mut reference, &mut get, time)?;
-            ratios.push(slice(guarded, &mut client, &mut get, time)?.clock / without.clock);
+    /// A plain GET on a worker that has seen only plain GETs, and on the same after it has seen a JSON of 32 KB.
+    fn after_json(&mut self) -> Result<()> {
+        progress("load: a plain GET before and after 32 KB of JSON");
+        let mut get = self.stage.request("a_")?;
+        let mut json = self.stage.request("e_")?;
+        let (mut reference, mut client) =
+            (Client::new(self.alone.address())?, Client::new(self.guarded.address())?);
+        let time = Duration::from_millis(10);
+        let warm = Duration::from_millis(self.effort.pick(1_500, 4_000));
+        slice(&self.guarded, &mut client, &mut get, warm)?;
+        let mut times = |rounds: usize| -> Result<Spread> {
+            let mut ratios = Vec::new();
+            for _ in 0..rounds {
+                let without = slice(&self.alone, &mut reference, &mut get, time)?;
+                ratios.push(slice(&self.guarded, &mut client, &mut get, time)?.clock / without.clock);
+            }
+            Ok(Spread::of(&ratios))
+        };
+        let rounds = self.effort.pick(25, 100);
+        let before = times(rounds)?;
+        let mut posting = Client::new(self.guarded.address())?;
+        for _ in 0..10 {
+            posting.send(&mut json)?;
         }
-        Ok(Spread::of(&ratios))
-    };
-    let rounds = effort.pick(25, 100);
-    let before = times(rounds)?;
-    let mut posting = Client::new(guarded.address())?;
-    for _ in 0..10 {
-        posting.send(&mut json)?;
+        let after = times(rounds)?;
+        let row = |what: &str, value| vec![what.to_owned(), "1".to_owned(), spread(value), String::new()];
+        self.report.rows.push(row("plain GET before 32 KB JSON, times", before));
+        self.report.rows.push(row("plain GET after ten of them, times", after));
+        let what = "A plain GET after 32 KB of JSON, times before";
+        self.report.checks.push(Check::at_most(what, after.median / before.median, 1.1, ""));
+        Ok(())
     }
-    let after = times(rounds)?;
-    let row = |what: &str, value| vec![what.to_owned(), "1".to_owned(), spread(value), String::new()];
-    report.rows.push(row("plain GET before 32 KB JSON, times", before));
-    report.rows.push(row("plain GET after ten of them, times", after));
-    let what = "A plain GET after 32 KB of JSON, times before";
-    report.checks.push(Check::at_most(what, after.median / before.median, 1.1, ""));
-    Ok(())
+
+    /// How long a plain GET waits beside many clients that post JSON: what is ahead of it in the worker's queue is
+    /// one request of each of them. How far the slowest wait longer shows Envoy alone as well: then it is due to all those
+    /// clients, which have to share the processor.
+    fn beside_json(&mut self) -> Result<()> {
+        let (alone, with) = (
+            Beside::measure(self.stage, &self.alone, self.effort)?,
+            Beside::measure(self.stage, &self.guarded, self.effort)?,
+        );
+        let mut row = |what: &str, value: fn(&Beside) -> f64| {
+            let ratio = number(value(&with) / value(&alone));
+            self.report.rows.push(vec![what.to_owned(), number(value(&alone)), number(value(&with)), ratio]);
+        };
+        row("JSON 32 KB from 64 clients, per second", |beside| beside.per_second);
+        row("the work of 64 of them, ms", |beside| beside.work);
+        row("a plain GET beside them, median ms", |beside| beside.median);
+        row("the same, 99th percentile ms", |beside| beside.p99);
+        row("the same, 99th percentile over twice the work", Beside::tail);
+        let gained = "memory gained meanwhile, MB".to_owned();
+        self.report.rows.push(vec![gained, String::new(), number(with.gained), String::new()]);
+        let what = "A plain GET's median wait over the work of the 64";
+        self.report.checks.push(Check::at_most(what, with.median / with.work, BEYOND, ""));
+        let what = "The 99th percentile of its wait over twice their work, beside Envoy's alone";
+        self.report.checks.push(Check::at_most(what, with.tail() / alone.tail().max(1.0), BEYOND, ""));
+        Ok(())
+    }
 }
 
 /// A plain GET beside many clients that post JSON.
@@ -207,34 +238,4 @@ impl Beside {
     fn tail(&self) -> f64 {
         self.p99 / (2.0 * self.work)
     }
-}
-
-/// How long a plain GET waits beside many clients that post JSON: what is ahead of it in the worker's queue is
-/// one request of each of them. How far the slowest wait longer shows Envoy alone as well: then it is due to all those
-/// clients, which have to share the processor.
-fn beside_json(
-    stage: &Stage,
-    alone: &Side,
-    guarded: &Side,
-    effort: Effort,
-    report: &mut Report,
-) -> Result<()> {
-    let [alone, with] = [alone, guarded].map(|side| Beside::measure(stage, side, effort));
-    let (alone, with) = (alone?, with?);
-    let mut row = |what: &str, value: fn(&Beside) -> f64| {
-        let ratio = number(value(&with) / value(&alone));
-        report.rows.push(vec![what.to_owned(), number(value(&alone)), number(value(&with)), ratio]);
-    };
-    row("JSON 32 KB from 64 clients, per second", |beside| beside.per_second);
-    row("the work of 64 of them, ms", |beside| beside.work);
-    row("a plain GET beside them, median ms", |beside| beside.median);
-    row("the same, 99th percentile ms", |beside| beside.p99);
-    row("the same, 99th percentile over twice the work", Beside::tail);
-    let gained = "memory gained meanwhile, MB".to_owned();
-    report.rows.push(vec![gained, String::new(), number(with.gained), String::new()]);
-    let what = "A plain GET's median wait over the work of the 64";
-    report.checks.push(Check::at_most(what, with.median / with.work, BEYOND, ""));
-    let what = "The 99th percentile of its wait over twice their work, beside Envoy's alone";
-    report.checks.push(Check::at_most(what, with.tail() / alone.tail().max(1.0), BEYOND, ""));
-    Ok(())
 }

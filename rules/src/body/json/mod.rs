@@ -245,18 +245,7 @@ impl<'a, F: FnMut(Pair)> Flattener<'a, F> {
         if self.options.array_names == ArrayNames::ArrayIndex {
             self.path.extend_from_slice(b"array_");
         }
-        let mut digits = [0_u8; 20];
-        let mut rest = index;
-        let mut length = 0;
-        for slot in digits.iter_mut().rev() {
-            *slot = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-            rest /= 10;
-            length += 1;
-            if rest == 0 {
-                break;
-            }
-        }
-        self.path.extend_from_slice(digits.get(digits.len() - length..).unwrap_or_default());
+        self.path.extend_from_slice(itoa::Buffer::new().format(index).as_bytes());
     }
 
     /// Reads a leaf with `read` and reports it, also when it is cut off.

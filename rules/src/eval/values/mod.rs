@@ -326,20 +326,8 @@ impl Values {
         if let digit @ 0..=9 = number {
             return Constant::digit(digit as u8).into();
         }
-        // Of a number's text, from its end. The standard library's way to it is long, and each request has several.
-        let mut text = [b'-'; 20];
-        let mut rest = number.unsigned_abs();
-        let mut length = 0;
-        for place in text.iter_mut().rev() {
-            *place = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            length += 1;
-            if rest == 0 {
-                break;
-            }
-        }
-        length += usize::from(number < 0);
-        self.add(text.get(text.len() - length..).unwrap_or_default())
+        // The standard library's way to a number's text is long, and each request has several.
+        self.add(itoa::Buffer::new().format(number).as_bytes())
     }
 
     /// The bytes of a value.
