@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
 use portcullis_rules::audit::MatchRecord;
+use portcullis_rules::diagnostic::Level;
 use portcullis_rules::eval::Transaction;
 use portcullis_rules::plan::Plan;
 use portcullis_rules::policy;
 
-use scenarios::{Case, Differences, Found, NOW, Scenario};
+use scenarios::{Case, Check, Differences, Found, NOW, Scenario};
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -32,18 +33,28 @@ fn ignored(scenario: Scenario) -> Trial {
     Trial::test(format!("{name}/NOT_RUN_without_the_feature_lua"), || Ok(())).with_ignored_flag(true)
 }
 
-fn trials(Scenario { name, policy, cases, .. }: Scenario) -> impl Iterator<Item = Trial> {
+fn trials(Scenario { name, policy, cases, check: said, .. }: Scenario) -> Vec<Trial> {
     let policy = serde_json::to_vec_pretty(&policy).expect("JSON again");
     let loaded = policy::load(&policy, &name);
+    let lines: Vec<String> = loaded.diagnostics.iter().map(|d| d.one_line(&loaded.sources)).collect();
     let Some(policy) = loaded.policy else {
-        let lines: Vec<String> = loaded.diagnostics.iter().map(|d| d.one_line(&loaded.sources)).collect();
         panic!("{name}: the policy is refused:\n{}", lines.join("\n"));
     };
     let plan = Arc::new(Plan::new(&policy).expect("a plan"));
-    cases.into_iter().map(move |case| {
+    let warned = said.map(|Check { warnings }| {
+        let found = loaded.diagnostics.iter().filter(|said| said.code.level() == Level::Warning).count();
+        Trial::test(format!("{name}/check"), move || {
+            let enough = found >= warnings;
+            enough
+                .then_some(())
+                .ok_or(format!("{warnings} warnings are expected:\n{}", lines.join("\n")).into())
+        })
+    });
+    let judged = cases.into_iter().map(|case| {
         let plan = Arc::clone(&plan);
         Trial::test(format!("{name}/{}", case.name), move || check(plan, &case).map_err(Into::into))
-    })
+    });
+    judged.chain(warned).collect()
 }
 
 fn check(plan: Arc<Plan>, case: &Case) -> Result<(), String> {

@@ -8,7 +8,12 @@
 //! (what scripts say: texts that the lines hold, in order).
 //! `head_as_sent` names those of `matched` that need the request's head exactly as it is written, which no
 //! filter in Envoy gets to see: there names are in lower case, and there is a request id. `audit` holds texts of
-//! the audit record; `null` in their place says that there is none.
+//! the audit record; `null` in their place says that there is none. `audit_without` holds texts that are nowhere in it.
+//! `deny` also fits a client that is refused for what is known of it.
+//!
+//! The shared cases (`cases/faults.json` of the shared data folder) are scenarios as well. There `seclang` may hold the
+//! lines of a policy of one rule set, `{"repeat", "times"}` within an array of texts is spelt out (`#` being the
+//! count), and `check` says how many warnings the policy has, at least.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -17,7 +22,7 @@ use std::path::{Path, PathBuf};
 use portcullis_rules::eval::{Disruption, Outcome, UnixNanos};
 use portcullis_rules::exchange::Exchange;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A file of scenarios.
 #[derive(Deserialize)]
@@ -29,8 +34,21 @@ pub(crate) struct Scenario {
     /// Whether its policy has scripts: builds without Lua leave it out, and say so.
     #[serde(default)]
     pub(crate) lua: bool,
+    #[serde(default)]
     pub(crate) policy: Value,
+    /// Lines of SecLang, in place of a policy.
+    #[serde(default)]
+    seclang: Vec<String>,
     pub(crate) cases: Vec<Case>,
+    pub(crate) check: Option<Check>,
+}
+
+/// What is said of a policy when it is loaded.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Check {
+    /// How many warnings there are, at least.
+    pub(crate) warnings: usize,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +76,8 @@ pub(crate) struct Expectation {
     pub(crate) scripts: Option<Vec<String>>,
     #[serde(default, deserialize_with = "given")]
     pub(crate) audit: Option<Option<Vec<String>>>,
+    #[serde(default)]
+    audit_without: Vec<String>,
 }
 
 /// A value that is there, if only as `null`.
@@ -77,14 +97,24 @@ enum Contents {
 /// 2024-02-29T13:14:15.5Z, a Thursday.
 pub(crate) const NOW: UnixNanos = UnixNanos(1_709_212_455_500_000_000);
 
-/// Reads all files, by name.
+/// Reads all files, by name, and the shared cases if they are there.
+#[expect(clippy::print_stderr, reason = "what is not run is to be seen")]
 pub(crate) fn load() -> Vec<Scenario> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/tests/scenarios");
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folder = project.join("rules/tests/scenarios");
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .expect("tests/scenarios")
         .map(|entry| entry.expect("an entry").path())
         .collect();
     files.sort();
+    let shared =
+        std::env::var_os("PORTCULLIS_SHARED").map_or_else(|| project.join("../shared"), PathBuf::from);
+    let faults = shared.join("cases/faults.json");
+    if faults.is_file() {
+        files.push(faults);
+    } else {
+        eprintln!("\n{} is not there, so its cases are not run\n", faults.display());
+    }
     files.iter().flat_map(|file| read(file)).collect()
 }
 
@@ -92,18 +122,49 @@ fn read(file: &Path) -> Vec<Scenario> {
     let text = std::fs::read(file).expect("a readable scenario");
     let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     match serde_json::from_slice(&text) {
-        Ok(Contents::One(scenario)) => vec![Scenario { name: stem, ..scenario }],
+        Ok(Contents::One(scenario)) => vec![Scenario { name: stem, ..scenario }.with_policy()],
         Ok(Contents::Several(scenarios)) => {
             let named = |one: Scenario| Scenario { name: format!("{stem}/{}", one.name), ..one };
-            scenarios.into_iter().map(named).collect()
+            scenarios.into_iter().map(|one| named(one).with_policy()).collect()
         }
         Err(problem) => panic!("{}: {problem}", file.display()),
     }
 }
 
+impl Scenario {
+    /// Makes a policy of lines of SecLang.
+    fn with_policy(mut self) -> Self {
+        if !self.seclang.is_empty() {
+            let seclang = self.seclang.join("\n");
+            self.policy = json!({ "rule_sets": [{ "name": "seclang", "seclang": seclang }] });
+        }
+        self
+    }
+}
+
+/// Puts the parts of a text together: texts, and `{"repeat", "times"}`.
+fn spell_out(text: &mut Value) {
+    let Value::Array(parts) = text else { return };
+    let mut whole = String::new();
+    for part in parts {
+        match (part.as_str(), part["repeat"].as_str(), part["times"].as_u64()) {
+            (Some(text), ..) => whole.push_str(text),
+            (None, Some(repeat), Some(times)) => {
+                (0..times).for_each(|count| whole.push_str(&repeat.replace('#', &count.to_string())));
+            }
+            _ => panic!("{part} is neither a text nor one that is repeated"),
+        }
+    }
+    *text = Value::String(whole);
+}
+
 impl Case {
     pub(crate) fn exchange(&self) -> Result<Exchange, String> {
-        serde_json::from_value(self.exchange.clone()).map_err(|problem| problem.to_string())
+        let mut exchange = self.exchange.clone();
+        for (part, text) in [("request", "uri"), ("request", "body"), ("response", "body")] {
+            exchange.get_mut(part).and_then(|part| part.get_mut(text)).map(spell_out);
+        }
+        serde_json::from_value(exchange).map_err(|problem| problem.to_string())
     }
 }
 
@@ -165,7 +226,9 @@ pub(crate) struct Differences(Vec<String>);
 impl Differences {
     /// Compares what is given of action, status, location, phase, rule, logged rules and texts.
     pub(crate) fn check(&mut self, expect: &Expectation, found: &Found) {
-        self.compare("action", expect.action.as_deref(), Some(found.action));
+        let refused = matches!(found.action, "rule_block" | "risk_block" | "permanent_block");
+        let action = if refused && expect.action.as_deref() == Some("deny") { "deny" } else { found.action };
+        self.compare("action", expect.action.as_deref(), Some(action));
         self.compare("status", expect.status.as_ref(), found.status.as_ref());
         self.compare("location", expect.location.as_ref(), found.location.as_ref());
         self.compare("phase", expect.phase.as_ref(), found.phase.as_ref());
@@ -203,6 +266,12 @@ impl Differences {
 
     /// Compares what is said of the audit record with the one that there is.
     fn check_audit(&mut self, expect: &Expectation, record: Option<&str>) {
+        if record.is_none() && !expect.audit_without.is_empty() {
+            self.say("there is no audit record".to_owned());
+        }
+        for text in expect.audit_without.iter().filter(|text| record.is_some_and(|it| it.contains(*text))) {
+            self.say(format!("the audit record holds {text:?}:\n{}", record.unwrap_or_default()));
+        }
         match (&expect.audit, record) {
             (None, _) | (Some(None), None) => {}
             (Some(None), Some(record)) => self.say(format!("there is an audit record: {record}")),
