@@ -4,10 +4,10 @@
 //! | callback | engine | then |
 //! | --- | --- | --- |
 //! | request headers | phase 1 | phase 2 as well when no body will be inspected |
-//! | request body | takes the new bytes in | phase 2 at the end, or when the engine has seen enough |
+//! | request body | | takes it in, and phase 2: at the end, or when there is enough |
 //! | request trailers | takes them in | phase 2, if still to come |
 //! | response headers | phase 3 | phase 4 as well when no body will be inspected |
-//! | response body | takes the new bytes in | phase 4 at the end, or when the engine has seen enough |
+//! | response body | | takes it in, and phase 4: at the end, or when there is enough |
 //! | response trailers | takes them in | phase 4, if still to come |
 //! | log | phase 5 | |
 //!
@@ -33,8 +33,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use portcullis_rules::eval::{
-    BodyDemand, Connection, Disruption, Interruption, RequestHead, ResponseHead, Transaction, UnixNanos,
-    Verdict,
+    Connection, Disruption, Interruption, RequestHead, ResponseHead, Transaction, UnixNanos, Verdict,
 };
 use portcullis_rules::model::Enforcement;
 use portcullis_rules::risk::ClientFacts;
@@ -47,7 +46,7 @@ use crate::client::{self, Slowing};
 use crate::failing::{now, or_default, refuse_unread, request_id};
 use crate::head::{BodyKind, RequestFields, ResponseFields, trailer_fields};
 use crate::http_network::HttpNetwork;
-use crate::intake::read_new;
+use crate::intake::read_held;
 use crate::metrics::Counter;
 use crate::properties::{self, Endpoint};
 use crate::reply::{self, Asker, Format, Reply};
@@ -70,7 +69,7 @@ pub(crate) struct Http {
 enum Body {
     /// It passes: it is not to be inspected, or was judged.
     Passes,
-    /// It is held; this many bytes of what the host holds were handed in.
+    /// It is held; this many bytes of it have come.
     Held(usize),
     /// It is held until the upstream agrees to the tunnel.
     AwaitsTunnel,
@@ -164,6 +163,7 @@ impl Http {
             Err(error) => exchange.fail(error),
         };
         exchange.now = None;
+        exchange.transaction.rest();
         action
     }
 }
@@ -363,23 +363,25 @@ impl Exchange {
     }
 
     fn request_body(&mut self, size: usize, end_of_stream: bool) -> Result<Next, HostError> {
-        let seen = match self.request_body {
+        match self.request_body {
             Body::Passes => return Ok(Next::Go),
             Body::AwaitsTunnel | Body::Stopped => return Ok(Next::Hold),
-            Body::Held(seen) => seen,
-        };
-        let mut demand = BodyDemand::More;
-        let seen = read_new(BufferType::HttpRequestBody, seen, size, |bytes| {
-            demand = self.transaction.request_body(bytes);
-            demand
-        })?;
-        self.request_body = Body::Held(seen);
-        if demand == BodyDemand::Enough {
+            Body::Held(_) => self.request_body = Body::Held(size),
+        }
+        if size > self.transaction.request_body_limit() {
             self.shared.metrics.count(Counter::RequestBodyLimit);
         } else if !end_of_stream {
             return Ok(Next::Hold);
         }
+        self.read_request_body()?;
         Ok(self.request_complete())
+    }
+
+    /// Hands in what has come of the body, if it is held.
+    fn read_request_body(&mut self) -> Result<(), HostError> {
+        let Body::Held(size) = self.request_body else { return Ok(()) };
+        self.transaction.expect_request_body(size);
+        read_held(BufferType::HttpRequestBody, size, |bytes| self.transaction.request_body(bytes))
     }
 
     fn request_trailers(&mut self) -> Result<Next, HostError> {
@@ -388,6 +390,7 @@ impl Exchange {
             Body::AwaitsTunnel | Body::Stopped => return Ok(Next::Hold),
             Body::Held(_) => {}
         }
+        self.read_request_body()?;
         let trailers = abi::header_pairs(MapType::HttpRequestTrailers)?;
         self.transaction.request_trailers(&trailer_fields(&trailers));
         Ok(self.request_complete())
@@ -403,6 +406,7 @@ impl Exchange {
 
     fn response_head(&mut self, end_of_stream: bool) -> Result<Next, HostError> {
         if let Body::Held(_) = self.request_body {
+            self.read_request_body()?;
             let next = self.request_complete();
             self.request_body = Body::Stopped;
             if let Next::End(_) = next {
@@ -455,23 +459,26 @@ impl Exchange {
     }
 
     fn response_body(&mut self, size: usize, end_of_stream: bool) -> Result<Next, HostError> {
-        let Body::Held(seen) = self.response_body else { return Ok(Next::Go) };
-        let mut demand = BodyDemand::More;
-        let seen = read_new(BufferType::HttpResponseBody, seen, size, |bytes| {
-            demand = self.transaction.response_body(bytes);
-            demand
-        })?;
-        self.response_body = Body::Held(seen);
-        if demand == BodyDemand::Enough {
+        let Body::Held(_) = self.response_body else { return Ok(Next::Go) };
+        self.response_body = Body::Held(size);
+        if size > self.transaction.response_body_limit() {
             self.shared.metrics.count(Counter::ResponseBodyLimit);
         } else if !end_of_stream {
             return Ok(Next::Hold);
         }
+        self.read_response_body(size)?;
         Ok(self.response_complete())
     }
 
+    /// Hands in what has come of the body.
+    fn read_response_body(&mut self, size: usize) -> Result<(), HostError> {
+        self.transaction.expect_response_body(size);
+        read_held(BufferType::HttpResponseBody, size, |bytes| self.transaction.response_body(bytes))
+    }
+
     fn response_trailers(&mut self) -> Result<Next, HostError> {
-        let Body::Held(_) = self.response_body else { return Ok(Next::Go) };
+        let Body::Held(size) = self.response_body else { return Ok(Next::Go) };
+        self.read_response_body(size)?;
         let trailers = abi::header_pairs(MapType::HttpResponseTrailers)?;
         self.transaction.response_trailers(&trailer_fields(&trailers));
         Ok(self.response_complete())

@@ -1,4 +1,5 @@
-//! Bodies as the host holds them, handed in piece by piece.
+//! Bodies as the host holds them. They are read when they are judged: until then the host alone has them, so that an
+//! upload that takes its time takes none of the module's memory.
 
 use portcullis_rules::eval::BodyDemand;
 use proxy_wasm::types::BufferType;
@@ -9,17 +10,13 @@ use crate::abi::{self, Call, HostError};
 /// which the engine often wants the beginning only.
 const READ_BYTES: usize = 64 * 1024;
 
-/// Hands in what a host's buffer of `size` bytes holds beyond the first `seen`, until the engine has
-/// enough. Returns how many bytes of the buffer have been seen then. The buffer keeps growing while a
-/// body is held, so each byte is read once.
-pub(crate) fn read_new(
+/// Hands in what a host's buffer of `size` bytes holds, until the engine has enough.
+pub(crate) fn read_held(
     buffer: BufferType,
-    seen: usize,
     size: usize,
     mut take: impl FnMut(&[u8]) -> BodyDemand,
-) -> Result<usize, HostError> {
-    // A buffer that shrank is not the one we saw: another filter has replaced it.
-    let mut seen = if seen > size { 0 } else { seen };
+) -> Result<(), HostError> {
+    let mut seen = 0;
     while seen < size {
         let bytes = abi::buffer(buffer, seen, (size - seen).min(READ_BYTES))?;
         if bytes.is_empty() {
@@ -31,5 +28,5 @@ pub(crate) fn read_new(
             break;
         }
     }
-    Ok(seen)
+    Ok(())
 }

@@ -180,9 +180,21 @@ impl Exchange {
     /// Moves `transaction` through all phases, as a host that holds bodies would: what is interrupted goes
     /// no further than the logging phase.
     pub fn run(&self, transaction: &mut Transaction, now: UnixNanos) -> Outcome {
-        if self.run_request(transaction, now) == Verdict::Continue {
-            self.run_response(transaction, now);
+        self.run_with(transaction, now, Transaction::rest)
+    }
+
+    /// As [`Exchange::run`]; `wait` is what happens to the transaction whenever a host would wait for one of the ends.
+    pub fn run_with(
+        &self,
+        transaction: &mut Transaction,
+        now: UnixNanos,
+        wait: impl Fn(&mut Transaction),
+    ) -> Outcome {
+        if self.run_request(transaction, now, &wait) == Verdict::Continue {
+            wait(transaction);
+            self.run_response(transaction, now, &wait);
         }
+        wait(transaction);
         transaction.finish(now);
         transaction.outcome()
     }
@@ -193,7 +205,12 @@ impl Exchange {
         self.time.map_or(now, |moment| moment.0)
     }
 
-    fn run_request(&self, transaction: &mut Transaction, now: UnixNanos) -> Verdict {
+    fn run_request(
+        &self,
+        transaction: &mut Transaction,
+        now: UnixNanos,
+        wait: &impl Fn(&mut Transaction),
+    ) -> Verdict {
         if let Some(identity) = &self.interrogation {
             let interrogation = Some(identity.clone().into_bytes());
             transaction.client_facts(ClientFacts { interrogation, verified: true, ..ClientFacts::default() });
@@ -212,12 +229,14 @@ impl Exchange {
         }
         let body = body(&request.body, &request.body_base64);
         if !body.is_empty() && transaction.inspects_request_body() {
+            wait(transaction);
+            transaction.expect_request_body(body.len());
             let _: BodyDemand = transaction.request_body(body);
         }
         transaction.request_complete(now)
     }
 
-    fn run_response(&self, transaction: &mut Transaction, now: UnixNanos) {
+    fn run_response(&self, transaction: &mut Transaction, now: UnixNanos, wait: &impl Fn(&mut Transaction)) {
         let Some(response) = &self.response else { return };
         let headers = fields(&response.headers);
         let head =
@@ -227,6 +246,8 @@ impl Exchange {
         }
         let body = body(&response.body, &response.body_base64);
         if !body.is_empty() && transaction.inspects_response_body() {
+            wait(transaction);
+            transaction.expect_response_body(body.len());
             let _: BodyDemand = transaction.response_body(body);
         }
         transaction.response_complete(now);

@@ -4,28 +4,20 @@
 //! mixtures of them.
 #![allow(clippy::expect_used, clippy::print_stderr, reason = "what can't be set up is a failed test")]
 
+#[path = "support/core_rule_set.rs"]
+mod core_rule_set;
 #[path = "support/judged.rs"]
 mod judged;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use portcullis_rules::eval::Transaction;
 use portcullis_rules::exchange::Exchange;
-use portcullis_rules::host::{self, Source, SourceError};
-use portcullis_rules::model::Policy;
 use portcullis_rules::plan::Plan;
-use portcullis_rules::seclang::{self, Document, Options};
 
+use core_rule_set::{core_rule_set, files, shared};
 use judged::Judged;
-
-struct Disk;
-
-impl Source for Disk {
-    fn read(&self, name: &str, relative_to: &str) -> Result<Vec<u8>, SourceError> {
-        std::fs::read(host::resolve(name, relative_to))
-            .map_err(|problem| SourceError { name: name.to_owned(), reason: problem.to_string() })
-    }
-}
 
 const COMMON: &str = r#"
 SecRequestBodyAccess On
@@ -69,39 +61,6 @@ const SETUPS: &[(&str, &str, [usize; 2])] = &[
     ),
 ];
 
-fn shared() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let folder =
-        std::env::var_os("PORTCULLIS_SHARED").map_or_else(|| root.join("../shared"), |dir| root.join(dir));
-    folder.join("crs/rules").is_dir().then_some(folder)
-}
-
-fn core_rule_set(shared: &Path, setup: &str) -> Policy {
-    let mut names = vec![shared.join("crs/crs-setup.conf.example")];
-    names.extend(files(&shared.join("crs/rules"), "conf"));
-    let mut texts = vec![("setup.conf".to_owned(), [COMMON, setup].concat().into_bytes())];
-    for name in names {
-        texts.push((name.display().to_string(), std::fs::read(&name).expect("a rule file")));
-    }
-    let documents: Vec<Document<'_>> = texts.iter().map(|(name, text)| Document { name, text }).collect();
-    let parsed = seclang::parse(&documents, &Disk, &mut Default::default(), Options::default());
-    Policy { rule_sets: vec![parsed.rule_set], ..Policy::default() }
-}
-
-fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            found.extend(files(&path, extension));
-        } else if path.extension().is_some_and(|found| found == extension) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
-
 /// Lines of the tests that hold a request's target, data or a header: crude, but payloads all the same.
 fn payloads(shared: &Path) -> Vec<String> {
     let mut payloads = Vec::new();
@@ -141,8 +100,8 @@ fn exchange(target: &str, header: &str, content_type: &str, body: &str) -> Excha
 /// What stands for blanks in some payloads.
 const BLANKS: &[&str] = &[" ", "\t", "  ", "\n \u{b}", "\r\n", "+"];
 
-fn judge(plan: &Arc<Plan>, exchange: &Exchange, all: bool) -> Judged {
-    let mut judged = judged::judge(plan, exchange, all);
+fn judge(plan: &Arc<Plan>, exchange: &Exchange, all: bool, wait: fn(&mut Transaction)) -> Judged {
+    let mut judged = judged::judge_with(plan, exchange, all, wait);
     // The keys that rules 920450 and 920451 write for themselves are there for who records all matches.
     judged.tx.retain(|(name, _)| all || !name.starts_with(b"header_name_92045"));
     judged
@@ -165,7 +124,7 @@ fn main() {
 }
 
 fn compare(shared: &Path, setup: &str, [least, most]: [usize; 2]) -> Result<(), libtest_mimic::Failed> {
-    let policy = core_rule_set(shared, setup);
+    let policy = core_rule_set(shared, &[COMMON, setup].concat());
     let with = Arc::new(Plan::new(&policy).expect("a plan"));
     let without = Arc::new(Plan::literally(&policy).expect("a plan"));
     assert_eq!(without.running_rule_count(), without.rule_count());
@@ -198,11 +157,13 @@ fn compare(shared: &Path, setup: &str, [least, most]: [usize; 2]) -> Result<(), 
         };
         let exchange = exchange(&target, second, content_type, &body);
         let all = round % 3 == 0;
-        let expected = judge(&without, &exchange, all);
+        let expected = judge(&without, &exchange, all, |_| ());
         matched += expected.matches.len();
-        // What comes twice is remembered, what more can be known of it then is found out, and used from then on.
+        // What comes twice is remembered, what more can be known of it then is found out, and used from then on. What a
+        // transaction gives away while it waits, and what it finds afterwards, can't be told either.
         for time in 1..=4 {
-            let found = judge(&with, &exchange, all);
+            let wait = if time % 2 == 0 { Transaction::rest_now } else { Transaction::rest };
+            let found = judge(&with, &exchange, all, wait);
             if found != expected {
                 return Err(format!(
                     "{exchange:?}

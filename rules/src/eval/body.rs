@@ -17,6 +17,11 @@ pub(crate) struct Demand {
 }
 
 impl Demand {
+    /// The length past which nothing more has to be known.
+    pub(crate) fn limit(demand: Option<Self>) -> usize {
+        demand.map_or(0, |demand| demand.enough)
+    }
+
     /// The demand of views with these limits; `decisive` says that passing the limit ends the exchange.
     fn of(limits: impl Iterator<Item = (usize, bool)>) -> Option<Self> {
         limits.fold(None, |demand, (limit, decisive)| {
@@ -37,6 +42,11 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
+    /// Makes room for a body of this length, as far as it will be kept.
+    pub(crate) fn expect(&mut self, length: usize, demand: Option<Demand>) {
+        self.kept.reserve_exact(demand.map_or(0, |demand| demand.keep.min(length)));
+    }
+
     pub(crate) fn take(&mut self, chunk: &[u8], demand: Option<Demand>) -> BodyDemand {
         self.received = self.received.saturating_add(chunk.len());
         let Some(demand) = demand else { return BodyDemand::Enough };

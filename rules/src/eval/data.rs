@@ -19,6 +19,10 @@ impl Element {
     pub(crate) fn new(values: &mut Values, key: Value, value: Value) -> Self {
         Self { key, folded: values.folded(key), value }
     }
+
+    fn each_value(&mut self, show: &mut impl FnMut(&mut Value)) {
+        [&mut self.key, &mut self.folded, &mut self.value].into_iter().for_each(show);
+    }
 }
 
 /// Headers, and at a glance which names are not among them: rules ask for many that requests don't have.
@@ -32,6 +36,16 @@ impl Headers {
     pub(crate) fn push(&mut self, field: Element) {
         self.names.add(field.folded);
         self.fields.push(field);
+    }
+}
+
+impl Headers {
+    fn each_value(&mut self, show: &mut impl FnMut(&mut Value)) {
+        self.names = Names::default();
+        for field in &mut self.fields {
+            field.each_value(show);
+            self.names.add(field.folded);
+        }
     }
 }
 
@@ -117,6 +131,12 @@ impl ViewData {
         self.xml.iter().all(Vec::is_empty)
     }
 
+    /// Forgets the parts of a body and their headers, but for the fields.
+    pub(crate) fn clear_parts(&mut self) {
+        let [_, parts @ ..] = self.lists();
+        parts.into_iter().for_each(|list| *list = Vec::new());
+    }
+
     /// What an XPath expression selects.
     pub(crate) fn selected(&self, place: XmlPlace) -> &[Element] {
         self.xml.get(place.0 as usize).map_or(&[], Vec::as_slice)
@@ -178,6 +198,21 @@ impl Data {
             view.lists().into_iter().for_each(Vec::clear);
             view.xml.clear();
             view.body_length = 0;
+        }
+    }
+
+    /// Shows each value that is referred to.
+    pub(super) fn each_value(&mut self, show: &mut impl FnMut(&mut Value)) {
+        let Self { query_args, request_headers, cookies, response_headers, path_args, env, geo, views } =
+            self;
+        request_headers.each_value(show);
+        response_headers.each_value(show);
+        let lists = [query_args, cookies, path_args, env, geo];
+        lists.into_iter().flatten().for_each(|element| element.each_value(show));
+        for view in views {
+            view.scalars.0.iter_mut().for_each(&mut *show);
+            view.lists().into_iter().flatten().for_each(|element| element.each_value(show));
+            view.xml.iter_mut().flatten().for_each(|element| element.each_value(show));
         }
     }
 

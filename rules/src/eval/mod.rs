@@ -19,6 +19,7 @@ mod probe;
 mod relay;
 mod request;
 mod response;
+mod rest;
 mod run;
 mod script;
 mod state;
@@ -39,7 +40,8 @@ pub use client::{ClientCounts, ClientView, Refusal};
 pub use interrogation::Interrogation;
 pub use peers::Peers;
 
-use body::Intake;
+use body::{Demand, Intake};
+use rest::Awake;
 use state::State;
 
 /// Nanoseconds since 1970-01-01T00:00:00Z, from the host's clock.
@@ -167,6 +169,10 @@ pub struct Transaction {
     response: Intake,
     /// Whether phase 1 has run.
     begun: bool,
+    /// The last phase that has run.
+    phase: Phase,
+    /// While it has a workspace.
+    awake: Option<Awake>,
 }
 
 impl Transaction {
@@ -176,13 +182,49 @@ impl Transaction {
         let mut state = State::take(&plan);
         state.start(&plan, now);
         state.begin(connection, unique_id);
-        Self { plan, state, request: Intake::default(), response: Intake::default(), begun: false }
+        Self {
+            plan,
+            state,
+            request: Intake::default(),
+            response: Intake::default(),
+            begun: false,
+            phase: Phase::RequestHeaders,
+            awake: Some(Awake::new()),
+        }
+    }
+
+    /// Tells that nothing comes for a while: the exchange waits for one of its ends. What later phases can't look at is
+    /// let go of, and a transaction that is large, or one of many, leaves what it works with to others until it is
+    /// called again.
+    pub fn rest(&mut self) {
+        if self.awake.is_some() && self.state.rest_if_worthwhile(&self.plan, self.phase) {
+            self.awake = None;
+        }
+    }
+
+    /// As [`Transaction::rest`], whatever it holds. For tests: what it holds then must not be told from what it held.
+    pub fn rest_now(&mut self) {
+        if self.awake.take().is_some() {
+            self.state.release(&self.plan, self.phase);
+            self.state.rest();
+        }
+    }
+
+    /// The state, with all that is needed to work on it.
+    fn woken(&mut self) -> &mut State {
+        if self.awake.is_none() {
+            self.state.wake(&self.plan);
+            self.awake = Some(Awake::new());
+        }
+        &mut self.state
     }
 
     /// Leaves its memory, emptied, to the next transaction on this thread, and with it what was worked out about values
     /// that keep coming back. A transaction that is dropped instead gives its memory back, and the next one costs more.
     pub fn recycle(self) {
-        self.state.leave();
+        if self.awake.is_some() {
+            self.state.leave();
+        }
     }
 
     /// Keeps what outlives the transaction in this store: what is known of clients, and persistent collections.
@@ -196,14 +238,16 @@ impl Transaction {
     /// What the host knows of the client beside its request. To be told before the request head.
     pub fn client_facts(&mut self, facts: ClientFacts) {
         if self.plan.risk().is_some() {
+            self.woken();
             self.state.client_facts(&self.plan, facts);
         }
     }
 
     /// How the answer is to be slowed down, asked once when it is about to go to the client.
     pub fn slow_down(&mut self, now: UnixNanos) -> Option<Tarpit> {
-        self.state.now = now;
-        self.state.slow_down()
+        let state = self.woken();
+        state.now = now;
+        state.slow_down()
     }
 
     /// What is known of the client, for reports; `None` when the policy has no risk part.
@@ -220,7 +264,7 @@ impl Transaction {
     /// The lines about the client since the last call: one JSON object each, MatchEvent or BlockEvent. They
     /// are made when the transaction ends.
     pub fn take_client_lines(&mut self) -> Vec<Vec<u8>> {
-        self.state.take_client_lines()
+        self.woken().take_client_lines()
     }
 
     /// Keeps a record of every match from now on, also of rules that don't log.
@@ -230,6 +274,7 @@ impl Transaction {
 
     /// Takes the request head in and runs phase 1.
     pub fn request_headers(&mut self, head: &RequestHead<'_>, now: UnixNanos) -> Verdict {
+        self.woken();
         self.state.take_request_head(&self.plan, head);
         self.run(Phase::RequestHeaders, now)
     }
@@ -240,6 +285,17 @@ impl Transaction {
         self.state.decision.interruption.is_none() && self.state.request_demand(&self.plan).is_some()
     }
 
+    /// The length of a request body past which nothing more of it has to be handed in.
+    #[must_use]
+    pub fn request_body_limit(&self) -> usize {
+        Demand::limit(self.state.request_demand(&self.plan))
+    }
+
+    /// Tells how much of the request body is about to be handed in, so that room for it is made at once.
+    pub fn expect_request_body(&mut self, length: usize) {
+        self.request.expect(length, self.state.request_demand(&self.plan));
+    }
+
     /// Takes a piece of the request body in.
     pub fn request_body(&mut self, chunk: &[u8]) -> BodyDemand {
         let demand = self.state.request_demand(&self.plan);
@@ -248,42 +304,58 @@ impl Transaction {
 
     /// Takes the request's trailer fields in; they join `REQUEST_HEADERS` before phase 2.
     pub fn request_trailers(&mut self, fields: &[Field<'_>]) {
-        self.state.take_request_fields(fields);
+        self.woken().take_request_fields(fields);
     }
 
     /// Parses what was received of the request body and runs phase 2. Call it once, also without a body.
     pub fn request_complete(&mut self, now: UnixNanos) -> Verdict {
         let body = std::mem::take(&mut self.request);
+        self.woken();
         self.state.take_request_body(&self.plan, body);
         self.run(Phase::RequestBody, now)
     }
 
     /// Takes the response head in and runs phase 3.
     pub fn response_headers(&mut self, head: &ResponseHead<'_>, now: UnixNanos) -> Verdict {
-        self.state.take_response_head(head);
+        self.woken().take_response_head(head);
         self.run(Phase::ResponseHeaders, now)
     }
 
     /// Whether the response body is to be held and handed in. Known after phase 3.
     #[must_use]
-    pub fn inspects_response_body(&self) -> bool {
+    pub fn inspects_response_body(&mut self) -> bool {
+        self.woken();
         self.state.decision.interruption.is_none() && self.state.response_demand(&self.plan).is_some()
+    }
+
+    /// The length of a response body past which nothing more of it has to be handed in.
+    pub fn response_body_limit(&mut self) -> usize {
+        self.woken();
+        Demand::limit(self.state.response_demand(&self.plan))
+    }
+
+    /// Tells how much of the response body is about to be handed in, so that room for it is made at once.
+    pub fn expect_response_body(&mut self, length: usize) {
+        self.woken();
+        self.response.expect(length, self.state.response_demand(&self.plan));
     }
 
     /// Takes a piece of the response body in.
     pub fn response_body(&mut self, chunk: &[u8]) -> BodyDemand {
+        self.woken();
         let demand = self.state.response_demand(&self.plan);
         self.response.take(chunk, demand)
     }
 
     /// Takes the response's trailer fields in; they join `RESPONSE_HEADERS` before phase 4.
     pub fn response_trailers(&mut self, fields: &[Field<'_>]) {
-        self.state.take_response_fields(fields);
+        self.woken().take_response_fields(fields);
     }
 
     /// Runs phase 4. Call it once, also without a body.
     pub fn response_complete(&mut self, now: UnixNanos) -> Verdict {
         let body = std::mem::take(&mut self.response);
+        self.woken();
         self.state.take_response_body(&self.plan, &body);
         self.run(Phase::ResponseBody, now)
     }
@@ -300,9 +372,11 @@ impl Transaction {
     }
 
     fn run(&mut self, phase: Phase, now: UnixNanos) -> Verdict {
-        self.state.now = now;
+        self.woken().now = now;
+        self.phase = phase;
         if phase > Phase::RequestHeaders && !self.begun {
             self.run(Phase::RequestHeaders, now);
+            self.phase = phase;
         }
         if phase == Phase::RequestHeaders {
             self.begun = true;
@@ -334,6 +408,7 @@ impl Transaction {
     /// The audit record, if the policy wants one of this transaction. Call it once, after
     /// [`Transaction::finish`].
     pub fn take_audit_record(&mut self) -> Option<AuditRecord> {
+        self.woken();
         self.state.audit_record(&self.plan)
     }
 

@@ -8,6 +8,7 @@ use super::data::{Data, Element};
 use super::gate::Horizon;
 use super::lookup::Item;
 use super::persistent::Persistent;
+use super::rest::Resting;
 use super::store::VarStore;
 use super::values::{Value, Values};
 use super::{Interruption, UnixNanos};
@@ -69,6 +70,8 @@ pub(crate) struct State {
     pub(crate) client: Option<Box<Client>>,
     /// Whether the connection comes from a proxy that the policy trusts.
     pub(crate) from_trusted_hop: bool,
+    /// What is left of its values while it rests.
+    pub(crate) resting: Option<Resting>,
     /// The status that the client got in place of the upstream's response, if the host says so; 0 for no answer.
     pub(crate) client_got: Option<u16>,
 }
@@ -181,6 +184,7 @@ impl State {
             persistent,
             client,
             from_trusted_hop,
+            resting,
             client_got,
         } = self;
         values.settle();
@@ -204,6 +208,53 @@ impl State {
         text.clear();
         *persistent = Persistent::default();
         *client = None;
+        *resting = None;
+    }
+
+    /// Shows each value that the transaction refers to. What is [worked with](super::rest) is left out; each field is
+    /// named here, so that none is forgotten.
+    pub(super) fn each_value(&mut self, show: &mut impl FnMut(&mut Value)) {
+        let Self {
+            data,
+            stores,
+            matched: Matched { last, all },
+            secret_values,
+            matched_raw,
+            values: _,
+            horizon: _,
+            items: _,
+            found: _,
+            text: _,
+            live: _,
+            // No values are in these.
+            control: _,
+            decision: _,
+            request_body: _,
+            started: _,
+            now: _,
+            current: _,
+            matches: _,
+            record_all: _,
+            auditing: _,
+            audited_sets: _,
+            audit_messages: _,
+            audit_messages_omitted: _,
+            secret_names: _,
+            scripts: _,
+            horizon_holds: _,
+            persistent: _,
+            client: _,
+            from_trusted_hop: _,
+            resting: _,
+            client_got: _,
+        } = self;
+        data.each_value(show);
+        stores.iter_mut().for_each(|store| store.each_value(show));
+        last.iter_mut().chain(all).for_each(|item| {
+            item.key.iter_mut().for_each(&mut *show);
+            show(&mut item.value);
+        });
+        secret_values.iter_mut().chain(matched_raw).for_each(show);
     }
 
     /// How much memory is kept for the next transaction, in bytes: of what can be large.

@@ -152,6 +152,21 @@ impl VarStore {
         }
     }
 
+    /// Shows each value that the store refers to.
+    pub(super) fn each_value(&mut self, show: &mut impl FnMut(&mut Value)) {
+        for entry in &mut self.entries {
+            show(&mut entry.key);
+            show(&mut entry.value);
+        }
+        if !self.made.is_empty() {
+            let shown = std::mem::take(&mut self.made).into_iter().map(|(mut key, place)| {
+                show(&mut key);
+                (key, place)
+            });
+            self.made = shown.collect();
+        }
+    }
+
     /// Keys and values in order of insertion.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Value, Value)> + '_ {
         self.entries.iter().filter(|entry| entry.live).map(|entry| (entry.key, entry.value))

@@ -72,6 +72,8 @@ pub struct Plan {
     slots: Slots,
     views: Views,
     audits: bool,
+    /// The last phase in which a script runs.
+    last_script: Option<Phase>,
     risk: Option<Arc<RiskSettings>>,
     /// Whether a rule opens a persistent collection.
     opens_collections: bool,
@@ -189,6 +191,7 @@ impl Plan {
                 || rules.iter().flatten().any(|rule| rule.risk.as_deref().is_some_and(challenging))
         });
         let audits = audit::writes_audit_log(policy);
+        let last_script = all.iter().filter(|rule| rule.runs_scripts()).map(|rule| rule.phase).max();
         let wants_server = audits
             || runs_scripts
             || [Variable::ServerAddr, Variable::ServerPort].into_iter().any(|one| slots.look_at(one));
@@ -209,6 +212,7 @@ impl Plan {
             slots,
             views,
             audits,
+            last_script,
             risk: policy.risk.clone(),
         })
     }
@@ -235,6 +239,12 @@ impl Plan {
     /// Whether a transaction can come into the audit log.
     pub(crate) fn audits(&self) -> bool {
         self.audits
+    }
+
+    /// Whether any rule of a later phase can look at one of these variables. A script can look at all.
+    pub(crate) fn looks_after(&self, phase: Phase, variables: &[Variable]) -> bool {
+        self.last_script.is_some_and(|last| last > phase)
+            || variables.iter().any(|variable| self.slots.look_at_after(phase, *variable))
     }
 
     /// How large the store is that the policy needs: for clients, or for persistent collections. `None` when

@@ -229,6 +229,7 @@ pub(crate) struct Compiler<'a> {
 impl Compiler<'_> {
     pub(super) fn rule(&mut self, placed: &Placed<'_>, next: u32, fate: &Fate) -> RulePlan {
         let (rule, set) = (placed.rule, placed.set);
+        self.slots.begin_rule(rule.phase);
         let (live, settled) = match fate {
             Fate::Live(live) => (Some(live), None),
             Fate::Settled(settled) => (None, Some(settled)),

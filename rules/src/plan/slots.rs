@@ -4,7 +4,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::constants::{Constant, Constants};
-use crate::model::{Store, Variable};
+use crate::model::{Phase, Store, Variable};
 use crate::xpath::{Namespace, XPath};
 
 /// The fixed place of a key within its store.
@@ -48,8 +48,10 @@ pub(crate) struct Slots {
     /// By the key in lower case.
     stores: [FxHashMap<Constant, Slot>; Store::COUNT],
     constants: Constants,
-    /// Variables that conditions and macros look at.
-    variables: FxHashSet<Variable>,
+    /// Variables that conditions and macros look at, and the last phase in which they do.
+    variables: FxHashMap<Variable, Phase>,
+    /// The phase of the rule that is being compiled.
+    phase: Phase,
     /// Stores of which macros look at the first key, whichever it is.
     read_whole: FxHashSet<Store>,
 }
@@ -64,7 +66,8 @@ impl Slots {
             xpaths: Vec::new(),
             stores: std::array::from_fn(|_| FxHashMap::default()),
             constants: Constants::default(),
-            variables: FxHashSet::default(),
+            variables: FxHashMap::default(),
+            phase: Phase::Logging,
             read_whole: FxHashSet::default(),
         };
         for digit in b'0'..=b'9' {
@@ -91,14 +94,25 @@ impl Slots {
         StoreKey { slot, name: key.into(), constant: self.constants.intern(key) }
     }
 
+    /// What is noted from now on is of a rule of this phase.
+    pub(crate) fn begin_rule(&mut self, phase: Phase) {
+        self.phase = phase;
+    }
+
     /// Notes that a variable is looked at.
     pub(crate) fn note(&mut self, variable: Variable) {
-        self.variables.insert(variable);
+        let last = self.variables.entry(variable).or_insert(self.phase);
+        *last = self.phase.max(*last);
     }
 
     /// Whether any rule looks at a variable, but for scripts.
     pub(crate) fn look_at(&self, variable: Variable) -> bool {
-        self.variables.contains(&variable)
+        self.variables.contains_key(&variable)
+    }
+
+    /// Whether any rule of a later phase looks at a variable, but for scripts.
+    pub(crate) fn look_at_after(&self, phase: Phase, variable: Variable) -> bool {
+        self.variables.get(&variable).is_some_and(|last| *last > phase)
     }
 
     /// Notes that a macro stands for the first of all keys of a store.

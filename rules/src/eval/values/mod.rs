@@ -236,6 +236,19 @@ impl Values {
         ((value.0 as usize) < self.constants).then_some(Constant(value.0))
     }
 
+    /// How many constants there are; they have the first numbers.
+    pub(crate) fn constants(&self) -> usize {
+        self.constants
+    }
+
+    /// How much memory is in use for values that go with the transaction, in bytes.
+    pub(crate) fn passing_bytes(&self) -> usize {
+        (self.bytes.len() - self.kept.bytes)
+            + (self.entries.len() - self.kept.entries) * size_of::<Entry>()
+            + (self.steps.len() - self.kept.steps) * size_of::<[u32; STEPS]>()
+            + (self.candidates.len() - self.kept.candidates) * size_of::<u64>()
+    }
+
     /// Whether there may be several values with the same bytes.
     #[inline]
     pub(crate) fn is_crowded(&self) -> bool {
