@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod body;
+pub mod budget;
 mod bytes;
 pub mod challenge;
 pub mod collections;

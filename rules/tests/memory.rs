@@ -112,11 +112,17 @@ fn post(plan: &Arc<Plan>, content_type: &str, body: &[u8]) -> (Transaction, Take
     PEAK.set(before);
     transaction.expect_request_body(body.len());
     let _ = transaction.request_body(body);
-    assert_eq!(transaction.request_complete(NOW), Verdict::Continue);
+    passes(transaction.request_complete(NOW), &mut transaction);
     let judged = PEAK.get() - before;
     // Nothing is kept for the next one, so that it does not stand in for what this one has.
     transaction.rest();
     (transaction, Taken { judged, waits: USED.get() - before })
+}
+
+fn passes(verdict: Verdict, transaction: &mut Transaction) {
+    let lines = transaction.take_matches().into_iter().filter_map(|found| found.log_line);
+    let lines: Vec<String> = lines.map(|line| String::from_utf8_lossy(&line).into_owned()).collect();
+    assert_eq!(verdict, Verdict::Continue, "{lines:#?}");
 }
 
 /// Rests what is retained, so that later growth is of the transactions themselves.
@@ -152,7 +158,7 @@ fn an_answer_that_was_judged_is_let_go_of() {
     let page = format!("<html>{}</html>", "<p>Nothing to see here, move along.</p>\n".repeat(75_000));
     let mut waiting = Vec::new();
     for _ in 0..3 {
-        let (mut transaction, _) = post(&plan, "text/plain", b"");
+        let (mut transaction, _) = post(&plan, "application/x-www-form-urlencoded", b"");
         let before = USED.get();
         let head =
             ResponseHead { status: 200, protocol: b"HTTP/1.1", headers: &[(b"content-type", b"text/html")] };
@@ -178,7 +184,8 @@ fn an_answer_that_was_judged_is_let_go_of() {
 fn many_that_wait_hold_little_each() {
     let Some(plan) = plan() else { return };
     let before = USED.get();
-    let waiting: Vec<Transaction> = (0..1_000).map(|_| post(&plan, "text/plain", b"").0).collect();
+    let waiting: Vec<Transaction> =
+        (0..1_000).map(|_| post(&plan, "application/x-www-form-urlencoded", b"").0).collect();
     let each = (USED.get() - before) / waiting.len() as isize;
     eprintln!("1,000 transactions that wait hold {each} bytes each");
     assert!(each < 120_000, "{each} bytes each");

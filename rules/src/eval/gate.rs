@@ -280,6 +280,7 @@ impl State {
             if self.show_through(plan, look, wanted, value, (pipeline, multi_match)) {
                 self.horizon.hot.push(position);
             }
+            self.values.drop_made();
         }
         let hot = Range { from, to: end(&self.horizon.hot) };
         if from < untouched && untouched < hot.to {
@@ -419,7 +420,7 @@ impl State {
     ) -> bool {
         let mut hot = multi_match && self.show(plan, look, wanted, value);
         for &step in &pipeline.steps {
-            value = self.values.step(value, step);
+            value = self.values.next(value, step);
             hot |= multi_match && self.show(plan, look, wanted, value);
         }
         hot || self.show(plan, look, wanted, value)

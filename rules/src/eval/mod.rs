@@ -357,6 +357,7 @@ impl Transaction {
         let body = std::mem::take(&mut self.response);
         self.woken();
         self.state.take_response_body(&self.plan, &body);
+        drop(body);
         self.run(Phase::ResponseBody, now)
     }
 

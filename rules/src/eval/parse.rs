@@ -16,6 +16,8 @@ impl State {
     /// Parses what view number `index` may see of a request body. `truncated` says that its limit cut it.
     pub(crate) fn parse_body(&mut self, plan: &Plan, index: usize, body: &[u8], truncated: bool) {
         let Some(view) = plan.views().request().nth(index) else { return };
+        // What it holds is about as long as it is.
+        self.values.expect(body.len());
         let mut intake = BodyView { values: &mut self.values, view, body, truncated };
         let Some(data) = self.data.views.get_mut(index) else { return };
         let named = intake.values.get(data.scalars.get(Variable::ReqbodyProcessor));
@@ -130,7 +132,7 @@ impl BodyView<'_> {
             array_names: json::ArrayNames::Index,
             truncated: self.truncated,
         };
-        let (mut store, mut pairs) = (Vec::with_capacity(self.body.len() * 2), Vec::new());
+        let (mut store, mut pairs) = (Vec::with_capacity(self.body.len()), Vec::new());
         let summary = json::flatten(self.body, &options, &mut store, &mut |pair| pairs.push(pair));
         data.body_args =
             pairs.into_iter().map(|pair| self.pair(&store, pair.name, &store, pair.value)).collect();

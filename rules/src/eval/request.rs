@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::body::{Intake, element};
 use super::data::Element;
+use super::rest::WHOLE_REQUEST;
 use super::state::State;
 use super::values::Value;
 use super::{Connection, Disruption, Field, Interruption, RequestHead};
@@ -155,6 +156,8 @@ impl State {
                 self.parse_body(plan, index, seen, over);
             }
         }
-        self.request_body = body.into_kept();
+        if self.auditing || plan.looks_after(Phase::RequestHeaders, WHOLE_REQUEST) {
+            self.request_body = body.into_kept();
+        }
     }
 }

@@ -76,7 +76,7 @@ const PARTS: &[Variable] = &[
     Variable::MultipartName,
     Variable::MultipartPartHeaders,
 ];
-const WHOLE_REQUEST: &[Variable] = &[Variable::FullRequest, Variable::FullRequestLength];
+pub(super) const WHOLE_REQUEST: &[Variable] = &[Variable::FullRequest, Variable::FullRequestLength];
 
 impl State {
     /// Rests if that is worth it: the transaction is large, or one of many. Whether it does.

@@ -55,6 +55,10 @@ impl State {
             }
             let Some(index) = rules.rule(at) else { break };
             let Some(rule) = plan.rule(index) else { continue };
+            if self.values.is_exhausted() {
+                break;
+            }
+            self.values.drop_made();
             let Some(set) = plan.set(rule.set) else { continue };
             let mode = self.mode(set);
             if let Some(settled) = rule.settled.as_ref().filter(|_| !self.record_all) {
@@ -346,6 +350,7 @@ impl State {
             }
         }
         let seen = Item { value, ..item };
+        self.values.pin(value);
         self.matched.last = Some(seen);
         self.matched_raw = Some(item.value);
         self.matched.all.push(seen);

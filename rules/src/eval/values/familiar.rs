@@ -133,8 +133,14 @@ impl Values {
 
     /// Ends a transaction: forgets all values but those that stay.
     pub(crate) fn settle(&mut self) {
+        if std::mem::take(&mut self.is_exhausted) {
+            // What was found out while values were missing may be wrong: all has to go.
+            *self = Self { budget: self.budget, ..Self::default() };
+            return;
+        }
         self.scratch.clear();
         self.scanned.clear();
+        self.derived.clear();
         self.is_crowded = self.constants_are_crowded;
         self.index.clear();
         let first = self.kept.entries;
@@ -165,7 +171,7 @@ impl Values {
 
     /// Lets a value stay, if it is worth it, as number `next`, with its bytes moved to `end`.
     fn stay(&mut self, familiar: &mut Familiar, entry: Entry, next: usize, end: usize) -> bool {
-        if entry.len() > LONGEST || !familiar.was_seen(entry.hash) {
+        if entry.start == UNKNOWN || entry.len() > LONGEST || !familiar.was_seen(entry.hash) {
             return false;
         }
         if next >= self.constants + MOST || end + entry.len() > self.constant_bytes + MOST_BYTES {

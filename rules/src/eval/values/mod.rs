@@ -4,13 +4,16 @@
 //! number, and a transformation that changes nothing gives back the number it was given, so whatever is
 //! known of a value (what it holds, what a transformation made of it) is found again however it was reached.
 
+mod derived;
 mod familiar;
 
 use std::ops::Range;
 
+use derived::Derived;
 use familiar::Familiar;
 
 use super::index::{Found, Index};
+use crate::budget::{self, Budget};
 use crate::copy::{append, equal, tail};
 use crate::plan::{ByteSet, Constant, Constants, Features, Pipeline, Prefilter, WaySet};
 use crate::transforms::Transformation;
@@ -82,6 +85,12 @@ pub(crate) struct Values {
     ways: WaySet,
     /// What scans of long values found: words of sets of ways.
     scanned: Vec<(usize, u64)>,
+    /// Long texts that transformations made.
+    derived: Derived,
+    /// What all of it may take.
+    budget: Budget,
+    /// Something did not fit: from then on what is new is empty, and nothing that is found out counts.
+    is_exhausted: bool,
 }
 
 /// How much of each list.
@@ -186,6 +195,13 @@ impl Values {
     /// Stores `text`, or finds it.
     #[inline(never)]
     pub(crate) fn add(&mut self, text: &[u8]) -> Value {
+        let value = self.add_made(text);
+        self.pin(value);
+        value
+    }
+
+    /// As [`Values::add`], for what a transformation made, which can be made again.
+    fn add_made(&mut self, text: &[u8]) -> Value {
         let hash = hash(text);
         match self.find(text, hash) {
             Found::Value(value) => value,
@@ -208,7 +224,7 @@ impl Values {
             }
             Found::Free(_) | Found::Full => {
                 self.relist();
-                self.add(text)
+                self.add_made(text)
             }
         }
     }
@@ -239,6 +255,35 @@ impl Values {
     /// How many constants there are; they have the first numbers.
     pub(crate) fn constants(&self) -> usize {
         self.constants
+    }
+
+    /// What the values of a transaction may take, beside all else that is in use.
+    pub(crate) fn set_budget(&mut self, budget: Budget) {
+        self.budget = budget;
+    }
+
+    pub(crate) fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    /// Whether the memory did not suffice. Values are missing then, and the transaction can't be judged.
+    #[inline]
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.is_exhausted
+    }
+
+    /// Makes room for as many bytes as are about to come.
+    pub(crate) fn expect(&mut self, bytes: usize) {
+        if bytes > self.bytes.capacity() - self.bytes.len() {
+            self.has_room_for(bytes);
+        }
+    }
+
+    #[inline(never)]
+    fn has_room_for(&mut self, bytes: usize) -> bool {
+        let fits = budget::reserve(&mut self.bytes, bytes, self.budget);
+        self.is_exhausted |= !fits;
+        fits
     }
 
     /// How much memory is in use for values that go with the transaction, in bytes.
@@ -293,6 +338,11 @@ impl Values {
 
     /// Stores a text that is not there.
     fn store(&mut self, text: &[u8], hash: u64) -> Value {
+        let lacks_bytes = self.bytes.capacity() - self.bytes.len() < text.len();
+        let lacks_entries = self.entries.capacity() == self.entries.len();
+        if (lacks_bytes && !self.has_room_for(text.len())) || (lacks_entries && !self.has_room_for_entry()) {
+            return Value::EMPTY;
+        }
         let value = Value(u32::try_from(self.entries.len()).unwrap_or(UNKNOWN));
         let start = self.bytes.len();
         append(&mut self.bytes, text);
@@ -313,10 +363,20 @@ impl Values {
         value
     }
 
+    #[inline(never)]
+    fn has_room_for_entry(&mut self) -> bool {
+        let fits = budget::reserve(&mut self.entries, 1, self.budget);
+        self.is_exhausted |= !fits;
+        fits
+    }
+
     /// Makes the index as large as it should be.
     fn relist(&mut self) {
         self.index.clear_for(self.entries.len());
         for (number, entry) in self.entries.iter().enumerate() {
+            if entry.start == UNKNOWN {
+                continue;
+            }
             let same = |other: Value| {
                 self.entries.get(other.0 as usize).is_some_and(|other| other.hash == entry.hash)
             };
@@ -376,6 +436,7 @@ impl Values {
     #[inline(never)]
     fn scan(&mut self, value: Value, prefilter: &Prefilter) -> u32 {
         self.operator_words = prefilter.operator_words();
+        let value = self.there(value);
         let Some(&known) = self.surveyed(value) else { return NONE };
         let text = known.text(&self.bytes);
         let letters = if known.letters == UNKNOWN { value.0 } else { known.letters };
@@ -393,6 +454,10 @@ impl Values {
         } else {
             let words = self.scanned.get(scanned.0 as usize..scanned.1 as usize).unwrap_or_default();
             words.iter().for_each(|(word, bits)| self.ways.put_word(*word, *bits));
+        }
+        if !budget::reserve(&mut self.candidates, self.operator_words, self.budget) {
+            self.is_exhausted = true;
+            return NONE;
         }
         let from = self.candidates.len();
         self.candidates.resize(from + self.operator_words, 0);
@@ -416,12 +481,19 @@ impl Values {
         if !self.features(value).meet(pipeline.touched_by) {
             return value;
         }
-        pipeline.steps.iter().fold(value, |value, &step| self.step(value, step))
+        let last = pipeline.steps.iter().fold(value, |value, &step| self.next(value, step));
+        self.there(last)
     }
 
     /// The value after one transformation.
-    #[inline]
     pub(crate) fn step(&mut self, value: Value, step: Transformation) -> Value {
+        let next = self.next(value, step);
+        self.there(next)
+    }
+
+    /// As [`Values::step`], for who needs to know what is known of the value, not its bytes, which may have been dropped.
+    #[inline]
+    pub(crate) fn next(&mut self, value: Value, step: Transformation) -> Value {
         if self.features(value).meet(Features::touched_by(step)) {
             self.take_step(value, step)
         } else {
@@ -436,8 +508,13 @@ impl Values {
         {
             return Value(known);
         }
+        let there = self.there(value);
         let mut out = std::mem::take(&mut self.scratch);
-        let result = if step.apply(self.get(value), &mut out) { self.add(&out) } else { value };
+        let known = self.entries.len();
+        let result = if step.apply(self.get(there), &mut out) { self.add_made(&out) } else { value };
+        if result.number() >= known {
+            self.note_made(result, value, step);
+        }
         if let Some(entry) =
             self.entries.get_mut(result.0 as usize).filter(|entry| entry.features == Features::NONE)
             && let Some(told) = Features::survey_after(step, &out, bytes)
@@ -464,6 +541,10 @@ impl Values {
         let (stays, goes) = (self.stays(value), !self.stays(result));
         let Some(entry) = self.entries.get_mut(value.0 as usize) else { return };
         if entry.row == UNKNOWN {
+            if !budget::reserve(&mut self.steps, 1, self.budget) {
+                self.is_exhausted = true;
+                return;
+            }
             entry.row = u32::try_from(self.steps.len()).unwrap_or(UNKNOWN);
             self.steps.push([UNKNOWN; STEPS]);
             if stays {
