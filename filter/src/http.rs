@@ -45,6 +45,7 @@ use crate::challenge;
 use crate::client::{self, Slowing};
 use crate::failing::{now, or_default, refuse_unread, request_id};
 use crate::head::{BodyKind, RequestFields, ResponseFields, trailer_fields};
+use crate::heap;
 use crate::http_network::HttpNetwork;
 use crate::intake::read_held;
 use crate::metrics::Counter;
@@ -252,6 +253,8 @@ impl Exchange {
         if let Some(store) = &shared.store {
             transaction = transaction.with_store(Arc::clone(store));
         }
+        heap::set_aside();
+        transaction = transaction.with_budget(shared.budget);
         if shared.plan.risk().is_some() {
             transaction.client_facts(
                 challenge::facts(&shared.plan, &shared.interrogation_key, metrics).unwrap_or_else(|| {
@@ -510,6 +513,7 @@ impl Exchange {
             (false, false) => Counter::of_outcome(&self.transaction.outcome()),
         };
         self.shared.metrics.count(counter);
+        self.shared.metrics.note_memory();
     }
 
     /// After a phase: reports its matches, and says what its verdict means if it ends the exchange.

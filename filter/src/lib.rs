@@ -24,6 +24,8 @@ mod challenge;
 mod client;
 mod failing;
 mod head;
+#[allow(unsafe_code)]
+mod heap;
 mod http;
 mod http_network;
 mod intake;

@@ -8,6 +8,7 @@ use portcullis_rules::model::Phase;
 use proxy_wasm::types::{LogLevel, MetricType};
 
 use crate::abi::{self, Call, HostError};
+use crate::heap;
 
 macro_rules! counters {
     ($( $(#[$doc:meta])* $variant:ident $name:literal, )+) => {
@@ -211,17 +212,20 @@ pub(crate) enum Gauge {
     Blocked,
     /// Answers that are held.
     Held,
+    /// Bytes of memory in use by all workers.
+    Memory,
 }
 
 impl Gauge {
     /// All of them, in order of their discriminants.
-    const ALL: [Self; 3] = [Self::Clients, Self::Blocked, Self::Held];
+    const ALL: [Self; 4] = [Self::Clients, Self::Blocked, Self::Held, Self::Memory];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Clients => "portcullis.risk.clients",
             Self::Blocked => "portcullis.risk.blocked",
             Self::Held => "portcullis.risk.tarpit.streams",
+            Self::Memory => "portcullis.memory.bytes",
         }
     }
 }
@@ -278,6 +282,11 @@ impl Metrics {
         {
             self.failed(error);
         }
+    }
+
+    /// Shows how much memory is in use, if that has changed by much.
+    pub(crate) fn note_memory(&self) {
+        self.change(Gauge::Memory, heap::take_change());
     }
 
     /// Notes a client's score.

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use portcullis_rules::budget::Budget;
 use portcullis_rules::collections::{Seed, Store, StoreSettings};
 use portcullis_rules::diagnostic::{Diagnostic, Level, Sources};
 use portcullis_rules::eval::Peers;
@@ -20,6 +21,7 @@ use proxy_wasm::types::{BufferType, ContextType, LogLevel};
 use crate::abi;
 use crate::challenge::SharedKey;
 use crate::client;
+use crate::heap;
 use crate::http::Http;
 use crate::metrics::Metrics;
 use crate::network::Network;
@@ -37,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) network: Network,
     /// What they count.
     pub(crate) metrics: Metrics,
+    /// How much memory a worker may take.
+    pub(crate) budget: Budget,
     /// Where what outlives a stream is kept; `None` when the policy keeps nothing.
     pub(crate) store: Option<Arc<Store>>,
     /// Answers that are held.
@@ -127,6 +131,7 @@ impl RootContext for Root {
         };
         let (plan, network) = (Arc::new(plan), Network::new(network, clients));
         self.shared = Some(Rc::new(Shared {
+            budget: Budget::new(plan.memory().worker_bytes, heap::used),
             plan,
             network,
             metrics,
@@ -145,6 +150,7 @@ impl RootContext for Root {
             Err(error) => return shared.metrics.failed(error),
         };
         shared.parked.tick(now, &shared.metrics);
+        shared.metrics.note_memory();
         if let Some(store) = shared.store.as_deref().filter(|_| shared.plan.risk().is_some()) {
             store.tend(u32::try_from(now / 1_000_000_000).unwrap_or(u32::MAX));
             client::report_store(Some(store), &shared.metrics);

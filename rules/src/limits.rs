@@ -9,6 +9,31 @@ pub const REQUEST_BODY_BYTES: usize = 131_072;
 /// `OUTBOUND_DATA_ERROR` is 1. (SKUDONET leaves bodies over this length uninspected.)
 pub const RESPONSE_BODY_BYTES: usize = 524_288;
 
+/// Mebibytes of memory that all that a worker has may take together, when the policy does not say: plans, transactions,
+/// what is retained, scripts. An exchange that does not fit is refused, or what the policy says (`on_overload`). Envoy's
+/// virtual machines end at about 1 GiB; what was freed in between can't always be used again.
+pub const WORKER_MEBIBYTES: u32 = 384;
+
+/// Most that this can be set to; the least is 32. The Core Rule Set takes about 20.
+pub const WORKER_MEBIBYTES_MOST: u32 = 3_072;
+
+/// Bytes that must be left for an exchange to be begun.
+pub const EXCHANGE_BYTES: usize = 1024 * 1024;
+
+/// Bytes that must be left per byte of a body that is about to be judged: for the body, what it is taken apart into, and
+/// what rules make of it.
+pub const BODY_FACTOR: usize = 4;
+
+/// Seconds after which a client that was refused for want of memory is told to come again (`Retry-After`).
+pub const OVERLOAD_SECONDS: u32 = 5;
+
+/// Bytes that a text with macros may have when they are expanded: the value of a `setvar`, a message. What is longer is
+/// cut, and counted (`limit.made_texts`).
+pub const MADE_TEXT_BYTES: usize = 65_536;
+
+/// Bytes of all such texts of a transaction together; those past it are cut, and counted, as above.
+pub const MADE_BYTES: usize = 8 * 1024 * 1024;
+
 /// Most nesting of a JSON body; deeper makes `REQBODY_ERROR` 1. ModSecurity's recommended value.
 pub const JSON_DEPTH: usize = 512;
 

@@ -147,7 +147,7 @@ fn a_passed_body_is_let_go_of() {
             body.len()
         );
         assert!(waits < 100_000, "{waits} bytes wait");
-        assert!(judged < 6 * body.len() as isize, "{judged} bytes for a body of {}", body.len());
+        assert!(judged < 7 * body.len() as isize, "{judged} bytes for a body of {}", body.len());
         waiting.push(transaction);
     }
 }

@@ -8,6 +8,7 @@ mod judged;
 use std::sync::Arc;
 
 use portcullis_rules::eval::Outcome;
+use portcullis_rules::eval::Transaction;
 use portcullis_rules::exchange::Exchange;
 use portcullis_rules::host::NoFiles;
 use portcullis_rules::model::Policy;
@@ -105,10 +106,10 @@ proptest! {
         let plan = Arc::new(Plan::new(&policy).expect("a plan"));
         for names in &exchanges {
             let exchange = exchange(names);
-            let expected = judge(&literally, &exchange, all);
+            let expected = judge(&literally, &exchange, all, Transaction::rest);
             // Values come to stay with the second time.
             for _ in 0..3 {
-                let mut found = judge(&plan, &exchange, all);
+                let mut found = judge(&plan, &exchange, all, Transaction::rest_now);
                 if !all {
                     let left_out = |entry: &&(Vec<u8>, Vec<u8>)| !found.tx.contains(entry);
                     let left_out: Vec<_> = expected.tx.iter().filter(left_out).cloned().collect();
@@ -136,11 +137,11 @@ fn the_chain_of_the_core_rule_set_leaves_no_keys() {
         SecRule TX:/^k_/ \"@within %{tx.list}\" \"setvar:'tx.score=+1'\"\n";
     let plan = Arc::new(Plan::new(&policy(chain)).expect("a plan"));
     for _ in 0..3 {
-        let passed = judge(&plan, &exchange(&["Host", "Accept"]), false);
+        let passed = judge(&plan, &exchange(&["Host", "Accept"]), false, Transaction::rest);
         assert_eq!(passed.outcome, Outcome::Pass);
         let keys: Vec<Vec<u8>> = passed.tx.into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, [b"list".as_slice(), b"0"]);
-        let refused = judge(&plan, &exchange(&["Host", "X-B"]), false);
+        let refused = judge(&plan, &exchange(&["Host", "X-B"]), false, Transaction::rest);
         assert!(matches!(refused.outcome, Outcome::Interrupted(_)));
         assert_eq!(refused.matches.len(), 1);
         assert!(refused.tx.contains(&(b"k_x-b".to_vec(), b"/x-b/".to_vec())), "{:?}", refused.tx);

@@ -7,6 +7,7 @@ mod judged;
 
 use std::sync::Arc;
 
+use portcullis_rules::eval::Transaction;
 use portcullis_rules::exchange::Exchange;
 use portcullis_rules::host::NoFiles;
 use portcullis_rules::model::{Policy, RuleSet};
@@ -160,8 +161,8 @@ proptest! {
         let texts: Vec<String> = [program].into_iter().chain(more).collect();
         let policy = policy(&texts);
         let exchange = exchange(query);
-        let literally = judge(&Arc::new(Plan::literally(&policy).expect("a plan")), &exchange, all);
-        let found = judge(&Arc::new(Plan::new(&policy).expect("a plan")), &exchange, all);
+        let literally = judge(&Arc::new(Plan::literally(&policy).expect("a plan")), &exchange, all, Transaction::rest);
+        let found = judge(&Arc::new(Plan::new(&policy).expect("a plan")), &exchange, all, Transaction::rest_now);
         prop_assert_eq!(found, literally, "{}", texts.join("---\n"));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use wasmtime::{Error, Instance, Result, Store, WasmParams, WasmResults};
+use wasmtime::{Error, Instance, Result, Store, StoreLimitsBuilder, WasmParams, WasmResults};
 
 use crate::connection::{self, Connection, ObservedConnection};
 use crate::exchange::Exchange;
@@ -28,6 +28,8 @@ pub struct Options {
     pub now: u64,
     /// Fuel for one exchange, tick or configuration; a module that needs more traps.
     pub fuel: u64,
+    /// Bytes that the VM's memory can grow to.
+    pub memory_limit: usize,
     /// Shared data that are there at the start: what another VM of the host has left.
     pub shared_data: BTreeMap<Vec<u8>, Vec<u8>>,
 }
@@ -39,6 +41,7 @@ impl Default for Options {
             buffer_limit: 1024 * 1024,
             now: 1_700_000_000_000_000_000,
             fuel: 1_000_000_000_000,
+            memory_limit: usize::MAX,
             shared_data: BTreeMap::new(),
         }
     }
@@ -96,6 +99,8 @@ impl Host {
         let state =
             State { configuration: configuration.to_vec(), now: options.now, shared, ..State::default() };
         let mut store = Store::new(&module.engine, state);
+        store.data_mut().limits = StoreLimitsBuilder::new().memory_size(options.memory_limit).build();
+        store.limiter(|state| &mut state.limits);
         let started = Self::initialise(module, &mut store, options.fuel);
         let log = std::mem::take(&mut store.data_mut().log);
         let instance = match started {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wasmtime::{Memory, TypedFunc};
+use wasmtime::{Memory, StoreLimits, TypedFunc};
 
 use crate::Fields;
 use crate::observed::LogLine;
@@ -54,6 +54,8 @@ pub(crate) struct State {
     pub(crate) memory: Option<Memory>,
     /// The module's allocator.
     pub(crate) allocate: Option<TypedFunc<u32, u32>>,
+    /// How far the memory can grow.
+    pub(crate) limits: StoreLimits,
     pub(crate) configuration: Vec<u8>,
     pub(crate) log: Vec<LogLine>,
     pub(crate) metrics: Vec<Metric>,

@@ -42,9 +42,9 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    /// Makes room for a body of this length, as far as it will be kept.
-    pub(crate) fn expect(&mut self, length: usize, demand: Option<Demand>) {
-        self.kept.reserve_exact(demand.map_or(0, |demand| demand.keep.min(length)));
+    /// Makes room for a body of this length, as far as it will be kept; whether there is.
+    pub(crate) fn expect(&mut self, length: usize, demand: Option<Demand>) -> bool {
+        self.kept.try_reserve_exact(demand.map_or(0, |demand| demand.keep.min(length))).is_ok()
     }
 
     pub(crate) fn take(&mut self, chunk: &[u8], demand: Option<Demand>) -> BodyDemand {

@@ -34,6 +34,11 @@ impl State {
 
     /// Leaves its memory to another transaction.
     pub(super) fn leave(mut self: Box<Self>) {
+        if self.values.budget().is_short() {
+            // What is kept for later goes first.
+            SPARE.with_borrow_mut(Vec::clear);
+            return;
+        }
         self.clear();
         let mut bytes = self.kept_bytes();
         if bytes > LARGEST {

@@ -12,6 +12,7 @@ mod index;
 mod interrogation;
 mod lookup;
 mod memory;
+mod overload;
 mod parse;
 mod peers;
 mod persistent;
@@ -31,6 +32,7 @@ mod xml;
 use std::sync::Arc;
 
 use crate::audit::{AuditRecord, MatchRecord};
+use crate::budget::Budget;
 use crate::collections::Store;
 use crate::lua::ScriptEvent;
 use crate::model::{self, Phase};
@@ -235,6 +237,14 @@ impl Transaction {
         self
     }
 
+    /// Takes its memory from this budget; without one, it takes what it needs.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Budget) -> Self {
+        self.state.budget = budget;
+        self.state.values.set_budget(budget);
+        self
+    }
+
     /// What the host knows of the client beside its request. To be told before the request head.
     pub fn client_facts(&mut self, facts: ClientFacts) {
         if self.plan.risk().is_some() {
@@ -292,13 +302,18 @@ impl Transaction {
     }
 
     /// Tells how much of the request body is about to be handed in, so that room for it is made at once.
+    /// Where there is no memory for it, nothing is kept of it, and phase 2 says what becomes of the exchange.
     pub fn expect_request_body(&mut self, length: usize) {
-        self.request.expect(length, self.state.request_demand(&self.plan));
+        self.woken();
+        let demand = self.state.request_demand(&self.plan);
+        if !self.state.has_memory_for_body(length) || !self.request.expect(length, demand) {
+            self.state.overload(&self.plan, Phase::RequestBody, "the request body");
+        }
     }
 
     /// Takes a piece of the request body in.
     pub fn request_body(&mut self, chunk: &[u8]) -> BodyDemand {
-        let demand = self.state.request_demand(&self.plan);
+        let demand = self.state.request_demand(&self.plan).filter(|_| self.state.overload.is_none());
         self.request.take(chunk, demand)
     }
 
@@ -337,13 +352,16 @@ impl Transaction {
     /// Tells how much of the response body is about to be handed in, so that room for it is made at once.
     pub fn expect_response_body(&mut self, length: usize) {
         self.woken();
-        self.response.expect(length, self.state.response_demand(&self.plan));
+        let demand = self.state.response_demand(&self.plan);
+        if !self.state.has_memory_for_body(length) || !self.response.expect(length, demand) {
+            self.state.overload(&self.plan, Phase::ResponseBody, "the response body");
+        }
     }
 
     /// Takes a piece of the response body in.
     pub fn response_body(&mut self, chunk: &[u8]) -> BodyDemand {
         self.woken();
-        let demand = self.state.response_demand(&self.plan);
+        let demand = self.state.response_demand(&self.plan).filter(|_| self.state.overload.is_none());
         self.response.take(chunk, demand)
     }
 
@@ -381,9 +399,15 @@ impl Transaction {
         }
         if phase == Phase::RequestHeaders {
             self.begun = true;
+            if !self.state.has_memory(0) {
+                self.state.overload(&self.plan, phase, "the exchange");
+            }
             self.state.meet_client(&self.plan);
         }
         self.state.run_phase(&self.plan, phase);
+        if self.state.values.is_exhausted() {
+            self.state.overload(&self.plan, phase, "what the exchange holds");
+        }
         self.state.write_collections(&self.plan);
         self.state.judge_client(&self.plan, phase);
         self.state.decision.interruption.clone().map_or(Verdict::Continue, Verdict::Interrupt)

@@ -85,7 +85,7 @@ impl State {
         if large {
             self.release(plan, phase);
         }
-        if large || COUNT.get() > AWAKE {
+        if large || COUNT.get() > AWAKE || self.budget.is_short() {
             self.rest();
             return true;
         }
@@ -157,6 +157,7 @@ impl State {
         let Some(resting) = self.resting.take() else { return };
         let mut workspace = State::take(plan);
         workspace.values.begin(plan.constants(), plan.pure_numbers());
+        workspace.values.set_budget(self.budget);
         self.swap_workspace(&mut workspace);
         let first = self.values.constants();
         let numbers: Vec<Value> = resting.iter().map(|text| self.values.add(text)).collect();

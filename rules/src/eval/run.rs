@@ -260,6 +260,7 @@ impl State {
                 let value = self.transformed(plan, condition, item.value);
                 matched |= self.test(plan, rule, link, condition, position, *item, value, argument, progress);
             }
+            self.values.drop_made();
         }
         self.items = items;
         matched

@@ -13,10 +13,13 @@ use super::store::VarStore;
 use super::values::{Value, Values};
 use super::{Interruption, UnixNanos};
 use crate::audit::{AuditMessage, MatchRecord, PartsEdit};
+use crate::budget::Budget;
 use crate::copy::append;
 use crate::http::time::CivilTime;
 use crate::lua::Account;
-use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Secret, Store, Variable, XmlArguments};
+use crate::model::{
+    AllowScope, AuditEngine, EngineMode, OnOverload, Phase, Secret, Store, Variable, XmlArguments,
+};
 use crate::plan::{Bits, Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, SetPlan, has, put};
 
 /// Everything a transaction changes while it runs. Its memory goes from one transaction to the next.
@@ -70,6 +73,12 @@ pub(crate) struct State {
     pub(crate) client: Option<Box<Client>>,
     /// Whether the connection comes from a proxy that the policy trusts.
     pub(crate) from_trusted_hop: bool,
+    /// Bytes of texts in which macros were expanded.
+    pub(crate) made_bytes: usize,
+    /// What its memory is taken from.
+    pub(crate) budget: Budget,
+    /// What became of the exchange when there was no memory for it.
+    pub(crate) overload: Option<OnOverload>,
     /// What is left of its values while it rests.
     pub(crate) resting: Option<Resting>,
     /// The status that the client got in place of the upstream's response, if the host says so; 0 for no answer.
@@ -184,6 +193,9 @@ impl State {
             persistent,
             client,
             from_trusted_hop,
+            made_bytes,
+            budget,
+            overload,
             resting,
             client_got,
         } = self;
@@ -208,7 +220,8 @@ impl State {
         text.clear();
         *persistent = Persistent::default();
         *client = None;
-        *resting = None;
+        (*budget, *made_bytes) = (Budget::default(), 0);
+        (*overload, *resting) = (None, None);
     }
 
     /// Shows each value that the transaction refers to. What is [worked with](super::rest) is left out; each field is
@@ -245,6 +258,9 @@ impl State {
             persistent: _,
             client: _,
             from_trusted_hop: _,
+            made_bytes: _,
+            budget: _,
+            overload: _,
             resting: _,
             client_got: _,
         } = self;
@@ -279,7 +295,12 @@ impl State {
 
     /// The engine mode that holds for a rule set now.
     pub(crate) fn mode(&self, set: &SetPlan) -> EngineMode {
-        self.control.mode.unwrap_or(set.engine)
+        let mode = self.control.mode.unwrap_or(set.engine);
+        match self.overload {
+            None | Some(OnOverload::Refuse) => mode,
+            Some(OnOverload::Detect) => mode.min(EngineMode::DetectionOnly),
+            Some(OnOverload::Pass) => EngineMode::Off,
+        }
     }
 
     /// Stores a text as the value of a scalar.

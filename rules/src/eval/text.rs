@@ -3,6 +3,7 @@
 use super::state::State;
 use super::values::Value;
 use crate::copy::append;
+use crate::limits;
 use crate::plan::{Plan, Text, TextPart};
 
 /// Room for an ordinary text.
@@ -16,14 +17,27 @@ impl State {
         out
     }
 
+    /// Rules can put texts together over and over: what is too long is cut, which is reported.
     fn expand_to(&mut self, plan: &Plan, text: &Text, set: u32, out: &mut Vec<u8>) {
+        let most = limits::MADE_TEXT_BYTES.min(limits::MADE_BYTES - self.made_bytes);
         for part in &text.parts {
-            if let TextPart::Literal(literal) = part {
-                append(out, literal);
-            } else if let Some(value) = self.macro_value(plan, part, set) {
-                append(out, self.values.get(value));
+            let value = match part {
+                TextPart::Literal(_) => None,
+                part => self.macro_value(plan, part, set),
+            };
+            let piece = match (part, value) {
+                (TextPart::Literal(literal), _) => literal,
+                (_, Some(value)) => self.values.get(value),
+                (_, None) => continue,
+            };
+            let room = most - out.len();
+            append(out, piece.get(..room).unwrap_or(piece));
+            if piece.len() > room {
+                self.made_bytes += out.len();
+                return self.note_cut_text(set);
             }
         }
+        self.made_bytes += out.len();
     }
 
     /// As [`State::expand`], as a stored value; a lone macro is not copied.

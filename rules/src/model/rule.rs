@@ -393,7 +393,7 @@ pub enum RuleSelector {
 }
 
 /// Whether rules run, and whether what they decide is carried out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EngineMode {
     /// Rules don't run.
     Off,

@@ -20,6 +20,36 @@ pub struct Policy {
     pub network: crate::net::NetworkPolicy,
     /// Risk per client; `None` when nobody is watched.
     pub risk: Option<Arc<RiskSettings>>,
+    /// How much memory a worker may take, and what happens past it.
+    pub memory: MemorySettings,
+}
+
+/// How much memory a worker may take, and what happens past it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemorySettings {
+    /// Bytes that all that a worker has may take together.
+    pub worker_bytes: usize,
+    /// What becomes of an exchange that does not fit.
+    pub on_overload: OnOverload,
+}
+
+impl Default for MemorySettings {
+    fn default() -> Self {
+        let worker_bytes = limits::WORKER_MEBIBYTES as usize * 1024 * 1024;
+        Self { worker_bytes, on_overload: OnOverload::default() }
+    }
+}
+
+/// What becomes of an exchange for which there is no memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnOverload {
+    /// It is refused with 503 where a rule set enforces, and passes otherwise.
+    #[default]
+    Refuse,
+    /// It passes, and rules go on without what did not fit: what they find is logged, nothing is refused.
+    Detect,
+    /// It passes, and no rule looks at the rest of it.
+    Pass,
 }
 
 /// When the filter holds headers back.

@@ -47,7 +47,7 @@ pub(crate) use views::{RequestView, ResponseView, ViewId, Views};
 use crate::collections::StoreSettings;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::geo::Database;
-use crate::model::{self, ClientAddress, Enforcement, Item, Phase, Policy, Variable};
+use crate::model::{self, ClientAddress, Enforcement, Item, MemorySettings, Phase, Policy, Variable};
 use crate::operators::OperatorName;
 use crate::risk::{GeoSource, RiskAction, RiskSettings};
 use jumps::{Jumps, Positions};
@@ -74,6 +74,7 @@ pub struct Plan {
     audits: bool,
     /// The last phase in which a script runs.
     last_script: Option<Phase>,
+    memory: MemorySettings,
     risk: Option<Arc<RiskSettings>>,
     /// Whether a rule opens a persistent collection.
     opens_collections: bool,
@@ -213,6 +214,7 @@ impl Plan {
             views,
             audits,
             last_script,
+            memory: policy.memory,
             risk: policy.risk.clone(),
         })
     }
@@ -253,6 +255,12 @@ impl Plan {
     pub fn store_settings(&self) -> Option<StoreSettings> {
         let settings = self.risk.as_ref().map(|risk| risk.store.clone());
         settings.or_else(|| self.opens_collections.then(StoreSettings::default))
+    }
+
+    /// How much memory a worker may take, and what happens past it.
+    #[must_use]
+    pub fn memory(&self) -> MemorySettings {
+        self.memory
     }
 
     /// Whether answers may have to be held.

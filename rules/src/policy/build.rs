@@ -15,7 +15,9 @@ use super::values::{ActionName, ByteLimit};
 use crate::diagnostic::{Code, Sources};
 use crate::geo::Database;
 use crate::limits;
-use crate::model::{AuditEngine, ClientAddress, EngineMode, Item, Origin, Policy, RuleSet, Settings};
+use crate::model::{
+    AuditEngine, ClientAddress, EngineMode, Item, MemorySettings, Origin, Policy, RuleSet, Settings,
+};
 use crate::operators::AddressSet;
 use crate::risk::SetBy;
 use crate::seclang::{self, Clients, Document, Options};
@@ -68,6 +70,10 @@ pub(super) fn policy(
             .map(|network| network_build::network(&mut network.value, risk.as_deref(), sources, reporter))
             .unwrap_or_default(),
         risk,
+        memory: form.memory.as_ref().map_or_else(MemorySettings::default, |memory| MemorySettings {
+            worker_bytes: memory.value.worker_mebibytes.value.0 as usize * 1024 * 1024,
+            on_overload: memory.value.on_overload.value,
+        }),
     }
 }
 

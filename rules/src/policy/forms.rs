@@ -7,13 +7,13 @@ use super::network::NetworkForm;
 use super::read::{Form, Named, OneOrMany, form};
 use super::report::{Reporter, Spanned};
 use super::risk_forms::RiskForm;
-use super::risk_values::{ActionOnClient, ClassificationName, RiskNumber, StateName};
+use super::risk_values::{ActionOnClient, ClassificationName, RiskNumber, StateName, WorkerMebibytes};
 use super::values::{
     ActionName, ByteLimit, Count, PhaseName, RuleAction, RuleId, SeverityName, StatusCode, Switch, Text,
 };
 use crate::diagnostic::Code;
 use crate::limits;
-use crate::model::{Enforcement, LimitAction, Phase, ResponseLimitAction};
+use crate::model::{Enforcement, LimitAction, OnOverload, Phase, ResponseLimitAction};
 
 form! {
     /// A policy of the web application firewall: rule sets, evaluated in order, phase by phase.
@@ -33,6 +33,18 @@ form! {
         list rule_sets: RuleSetForm,
         /// Who may connect, where connections may be made to, and which local addresses are used.
         optional network: NetworkForm,
+        /// How much memory a worker may take, and what happens past it.
+        optional memory: MemoryForm,
+    }
+}
+
+form! {
+    /// The memory of a worker. All of its exchanges share it with the policy itself and what is retained.
+    MemoryForm {
+        /// Mebibytes that all of it may take. A worker's virtual machine ends at about 1,024.
+        default worker_mebibytes: WorkerMebibytes = WorkerMebibytes(limits::WORKER_MEBIBYTES),
+        /// What becomes of an exchange that does not fit. It is counted and logged in any case.
+        default on_overload: OnOverload = OnOverload::Refuse,
     }
 }
 

@@ -37,7 +37,7 @@ macro_rules! with_numbers {
     ($then:ident) => {
         $then! {
             RiskNumber, Score, Seconds, Milliseconds, Ipv4Bits, Ipv6Bits, BlockNumber, Streams,
-            BytesPerSecond, HeldBytes, Mebibytes, Matches, DifficultyBits, WindowSeconds, CookieSeconds
+            BytesPerSecond, HeldBytes, Mebibytes, WorkerMebibytes, Matches, DifficultyBits, WindowSeconds, CookieSeconds
         }
     };
 }
@@ -73,6 +73,8 @@ whole! {
     HeldBytes(u32) 1_024..=1_073_741_824_u32, "bytes";
     /// Size of the store.
     Mebibytes(u32) 1..=limits::STORE_MEBIBYTES_MOST, "MiB";
+    /// Memory of a worker.
+    WorkerMebibytes(u32) 32..=limits::WORKER_MEBIBYTES_MOST, "MiB";
     /// A number of matches.
     Matches(u16) 1..=60_000_u16, "matches";
 }

@@ -5,7 +5,7 @@ use super::read::{Form, choice};
 use super::report::Reporter;
 use crate::diagnostic::{Code, did_you_mean};
 use crate::limits;
-use crate::model::{Enforcement, LimitAction, Phase, ResponseLimitAction, Severity};
+use crate::model::{Enforcement, LimitAction, OnOverload, Phase, ResponseLimitAction, Severity};
 
 /// What a rule can do to the exchange, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,15 @@ choice! { "Enforcement", Enforcement {
     "streaming" => Enforcement::Streaming,
     /// Headers are held until the body is judged. Needs `allow_on_headers_stop_iteration: true` in Envoy's plugin configuration.
     "strict" => Enforcement::Strict,
+}}
+
+choice! { "OnOverload", OnOverload {
+    /// It is refused with 503 and `Retry-After`. Where no rule set enforces it passes.
+    "refuse" => OnOverload::Refuse,
+    /// It passes. Rules go on without what did not fit, and only log.
+    "detect" => OnOverload::Detect,
+    /// It passes, and no rule looks at the rest of it.
+    "pass" => OnOverload::Pass,
 }}
 
 choice! { "RequestLimitAction", LimitAction {

@@ -16,18 +16,9 @@ pub(crate) struct Judged {
     pub(crate) tx: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-/// Judges an exchange; `all` has every match recorded. What is learnt of its values is there for the next one.
-pub(crate) fn judge(plan: &Arc<Plan>, exchange: &Exchange, all: bool) -> Judged {
-    judge_with(plan, exchange, all, Transaction::rest)
-}
-
-/// As [`judge`]; `wait` is what happens to the transaction whenever a host would wait.
-pub(crate) fn judge_with(
-    plan: &Arc<Plan>,
-    exchange: &Exchange,
-    all: bool,
-    wait: fn(&mut Transaction),
-) -> Judged {
+/// Judges an exchange; `all` has every match recorded, and `wait` is what happens to the transaction whenever a host
+/// would wait. What is learnt of its values is there for the next one.
+pub(crate) fn judge(plan: &Arc<Plan>, exchange: &Exchange, all: bool, wait: fn(&mut Transaction)) -> Judged {
     const NOW: UnixNanos = UnixNanos(1_700_000_000_000_000_000);
     let mut transaction = Transaction::new(Arc::clone(plan), &exchange.connection(), b"id", NOW);
     if all {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::survey::Survey;
+use crate::limits;
 use crate::model::{Change, Condition, Part, Selector, SetVar, TargetMode, Template, Variable};
 use crate::operators::leading_integer;
 
@@ -105,6 +106,10 @@ impl State {
                     Fact::Unknown => return None,
                 },
                 Part::Macro { .. } => return None,
+            }
+            if out.len() > limits::MADE_TEXT_BYTES {
+                // Evaluation cuts it, and says so.
+                return None;
             }
         }
         Some(out)
