@@ -374,9 +374,7 @@ impl Exchange {
             demand
         })?;
         self.request_body = Body::Held(seen);
-        if demand == BodyDemand::Enough {
-            self.shared.metrics.count(Counter::RequestBodyLimit);
-        } else if !end_of_stream {
+        if demand == BodyDemand::More && !end_of_stream {
             return Ok(Next::Hold);
         }
         Ok(self.request_complete())
@@ -403,6 +401,7 @@ impl Exchange {
 
     fn response_head(&mut self, end_of_stream: bool) -> Result<Next, HostError> {
         if let Body::Held(_) = self.request_body {
+            self.note_host_buffer(b"request_payload_too_large");
             let next = self.request_complete();
             self.request_body = Body::Stopped;
             if let Next::End(_) = next {
@@ -462,9 +461,7 @@ impl Exchange {
             demand
         })?;
         self.response_body = Body::Held(seen);
-        if demand == BodyDemand::Enough {
-            self.shared.metrics.count(Counter::ResponseBodyLimit);
-        } else if !end_of_stream {
+        if demand == BodyDemand::More && !end_of_stream {
             return Ok(Next::Hold);
         }
         Ok(self.response_complete())
@@ -487,6 +484,9 @@ impl Exchange {
 
     /// Phase 5.
     fn finish(&mut self) {
+        if let Body::Held(_) = self.response_body {
+            self.note_host_buffer(b"response_payload_too_large");
+        }
         let now = self.now();
         self.transaction.finish(now);
         self.report();
@@ -503,6 +503,15 @@ impl Exchange {
             (false, false) => Counter::of_outcome(&self.transaction.outcome()),
         };
         self.shared.metrics.count(counter);
+    }
+
+    /// A body was held when the answer came, or the end: perhaps the host could not hold more of it.
+    fn note_host_buffer(&self, details: &[u8]) {
+        match properties::response_details() {
+            Ok(found) if found == details => self.shared.metrics.host_buffer_full(),
+            Ok(_) => {}
+            Err(error) => self.shared.metrics.failed(error),
+        }
     }
 
     /// After a phase: reports its matches, and says what its verdict means if it ends the exchange.
@@ -526,6 +535,10 @@ impl Exchange {
             if event.stopped {
                 self.shared.metrics.count(Counter::ScriptStopped);
             }
+        }
+        for event in self.transaction.take_gaps() {
+            abi::log(LogLevel::Warn, &event.line);
+            self.shared.metrics.count(Counter::of_gap(event.gap));
         }
         let matches = self.transaction.take_matches();
         if matches.is_empty() {
@@ -557,7 +570,7 @@ impl Exchange {
             _ => None,
         };
         let answer = challenge.or_else(|| reply::for_interruption(interruption, &asker));
-        self.answer(answer, &reply::details(interruption))
+        self.answer(answer, &reply::details(interruption, self.transaction.refused_for()))
     }
 
     /// Answers in place of what a network rule refuses.
