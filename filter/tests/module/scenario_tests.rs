@@ -91,10 +91,12 @@ fn check(module: &Module, policy: &Value, case: &Case, strict: bool) -> Result<(
     let is_script = |line: &String| line.starts_with("portcullis: script ");
     (found.scripts, found.lines) = std::mem::take(&mut found.lines).into_iter().partition(is_script);
     let is_gap = |line: &String| line.starts_with("portcullis: ");
-    let (gap_lines, lines): (Vec<String>, _) =
-        std::mem::take(&mut found.lines).into_iter().partition(is_gap);
+    let (gap_lines, lines): (Vec<String>, _) = std::mem::take(&mut found.lines).into_iter().partition(is_gap);
     found.lines = lines;
-    found.gaps = gap_lines.iter().filter_map(|line| Some(line.split_once("[limit \"")?.1.split_once('"')?.0.to_owned())).collect();
+    found.gaps = gap_lines
+        .iter()
+        .filter_map(|line| Some(line.split_once("[limit \"")?.1.split_once('"')?.0.to_owned()))
+        .collect();
     for gap in Gap::ALL {
         let lines = found.gaps.iter().filter(|name| *name == gap.name()).count();
         let counted = observed.metrics.get(&format!("portcullis.{}", gap.name())).copied().unwrap_or(0);

@@ -131,7 +131,8 @@ impl State {
     /// After the rules of a phase: what was met is carried out and reported, each kind once. What the request's head
     /// held waits for phase 2, so that rules come first.
     pub(crate) fn settle_gaps(&mut self, plan: &Plan, phase: Phase) {
-        if self.gaps.met.is_empty() || phase == Phase::RequestHeaders && self.decision.interruption.is_none() {
+        if self.gaps.met.is_empty() || phase == Phase::RequestHeaders && self.decision.interruption.is_none()
+        {
             return;
         }
         let met = std::mem::take(&mut self.gaps.met);

@@ -156,7 +156,8 @@ impl State {
                 }
                 let refused = view.limit_action == LimitAction::Reject && self.enforces(plan, index);
                 let action = if refused { GapAction::Refused(413) } else { GapAction::Pass };
-                let reason = format!("{} bytes or more, of which {} are inspected", body.received(), seen.len());
+                let reason =
+                    format!("{} bytes or more, of which {} are inspected", body.received(), seen.len());
                 self.gaps.meet(index, Gap::RequestBody, reason, action);
                 if refused {
                     let disruption = Disruption::Deny { status: 413 };

@@ -30,7 +30,8 @@ impl BodyView<'_> {
         let mut store = Vec::with_capacity(self.body.len());
         let (mut texts, mut attributes) = (Vec::new(), Vec::new());
         let mut tree = (!xpaths.is_empty()).then(Tree::new);
-        let mut leaves = (arguments != XmlArguments::Off).then(|| Leaves::new(self.arguments_left(query), self.body.len()));
+        let mut leaves = (arguments != XmlArguments::Off)
+            .then(|| Leaves::new(self.arguments_left(query), self.body.len()));
         let error = xml::scan(self.body, &options, &mut store, &mut |event| {
             if let Some(tree) = &mut tree {
                 tree.take(&event);
@@ -49,7 +50,9 @@ impl BodyView<'_> {
         let mut reason = error.map(|error| {
             let gap = match error.kind {
                 XmlErrorKind::Depth(_) => Gap::XmlDepth,
-                XmlErrorKind::Nodes(_) | XmlErrorKind::Attributes(_) | XmlErrorKind::ValueBytes(_) => Gap::XmlSize,
+                XmlErrorKind::Nodes(_) | XmlErrorKind::Attributes(_) | XmlErrorKind::ValueBytes(_) => {
+                    Gap::XmlSize
+                }
                 _ => Gap::Unparsable,
             };
             (error.to_string(), gap)

@@ -14,7 +14,9 @@ use super::text;
 use super::values::{ActionName, ByteLimit};
 use crate::diagnostic::{Code, Sources};
 use crate::geo::Database;
-use crate::model::{AuditEngine, ClientAddress, EngineMode, Item, Origin, Policy, RuleSet, Settings, UnparsableAction};
+use crate::model::{
+    AuditEngine, ClientAddress, EngineMode, Item, Origin, Policy, RuleSet, Settings, UnparsableAction,
+};
 use crate::operators::AddressSet;
 use crate::risk::SetBy;
 use crate::seclang::{self, Clients, Document, Options};

@@ -57,14 +57,14 @@ pub(super) fn response_body_access(
 
 /// A body limit; 0 is the whole body, as in libmodsecurity.
 fn body_limit(value: &Text, name: &str, notes: &mut Notes) -> Result<usize, Diagnostic> {
-    let limit = limits::body_limit(number(value, name, 0..=limits::BODY_LIMIT_BYTES)?);
+    let limit = number(value, name, 0..=limits::BODY_LIMIT_BYTES)?;
     if limit > limits::HOST_BUFFER_BYTES {
         let held = limits::HOST_BUFFER_BYTES;
         let message = format!("Envoy holds {held} bytes of a body unless it is told otherwise");
         let help = "for longer ones raise its `per_connection_buffer_limit_bytes`; past it Envoy itself answers 413 or 500";
         notes.push(value.report(Code::N0502, message).help(help));
     }
-    Ok(limit)
+    Ok(limits::body_limit(limit))
 }
 
 pub(super) fn request_body_limit(
