@@ -37,7 +37,7 @@ The response is optional, as is the time (seconds since 1970, or RFC 3339): clie
 the next, so that hours can be played. A value that isn't UTF-8 is given as {"base64": "…"}.
 
 A verdict: {"id", "outcome": {"action": "pass|allow|deny|redirect|drop", "status", "location", "phase",
-  "rule_id"}, "matched": [{"rule_id", "phase", "message", "data", "severity", "tags", "variables"}], "tx": {…}}
+  "rule_id"}, "gaps": ["limit.arguments", …] (what was not inspected), "matched": [{"rule_id", "phase", "message", "data", "severity", "tags", "variables"}], "tx": {…}}
   and, when the policy has a risk part, "client": {"key", "risk", "status", "action", "blocks", "blocked_until",
   "delay_ms"} and "events" (its MatchEvent and BlockEvent records)
 
@@ -118,8 +118,10 @@ fn judge(
         .into_iter()
         .map(|(name, value)| (String::from_utf8_lossy(&name).into_owned(), text(&value)))
         .collect();
-    let mut verdict =
-        json!({ "id": exchange.id, "outcome": outcome_json(&outcome), "matched": matched, "tx": tx });
+    let gaps: Vec<&str> = transaction.take_gaps().iter().map(|event| event.gap.name()).collect();
+    let mut verdict = json!({
+        "id": exchange.id, "outcome": outcome_json(&outcome), "gaps": gaps, "matched": matched, "tx": tx
+    });
     if let (Some(client), Some(object)) = (transaction.client(), verdict.as_object_mut()) {
         object.insert("client".to_owned(), client_json(&client, slowed));
         let events = transaction.take_client_lines();

@@ -33,7 +33,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use portcullis_rules::eval::{
-    Connection, Disruption, Interruption, RequestHead, ResponseHead, Transaction, UnixNanos, Verdict,
+    Connection, Disruption, Gap, Interruption, RequestHead, ResponseHead, Transaction, UnixNanos, Verdict,
 };
 use portcullis_rules::model::Enforcement;
 use portcullis_rules::risk::ClientFacts;
@@ -371,9 +371,7 @@ impl Exchange {
             Body::AwaitsTunnel | Body::Stopped => return Ok(Next::Hold),
             Body::Held(_) => self.request_body = Body::Held(size),
         }
-        if size > self.transaction.request_body_limit() {
-            self.shared.metrics.count(Counter::RequestBodyLimit);
-        } else if !end_of_stream {
+        if size <= self.transaction.request_body_limit() && !end_of_stream {
             return Ok(Next::Hold);
         }
         self.read_request_body()?;
@@ -409,6 +407,7 @@ impl Exchange {
 
     fn response_head(&mut self, end_of_stream: bool) -> Result<Next, HostError> {
         if let Body::Held(_) = self.request_body {
+            self.note_host_buffer(b"request_payload_too_large");
             self.read_request_body()?;
             let next = self.request_complete();
             self.request_body = Body::Stopped;
@@ -464,9 +463,7 @@ impl Exchange {
     fn response_body(&mut self, size: usize, end_of_stream: bool) -> Result<Next, HostError> {
         let Body::Held(_) = self.response_body else { return Ok(Next::Go) };
         self.response_body = Body::Held(size);
-        if size > self.transaction.response_body_limit() {
-            self.shared.metrics.count(Counter::ResponseBodyLimit);
-        } else if !end_of_stream {
+        if size <= self.transaction.response_body_limit() && !end_of_stream {
             return Ok(Next::Hold);
         }
         self.read_response_body(size)?;
@@ -497,6 +494,9 @@ impl Exchange {
 
     /// Phase 5.
     fn finish(&mut self) {
+        if let Body::Held(_) = self.response_body {
+            self.note_host_buffer(b"response_payload_too_large");
+        }
         let now = self.now();
         self.transaction.finish(now);
         self.report();
@@ -514,6 +514,15 @@ impl Exchange {
         };
         self.shared.metrics.count(counter);
         self.shared.metrics.note_memory();
+    }
+
+    /// A body was held when the answer came, or the end: perhaps the host could not hold more of it.
+    fn note_host_buffer(&self, details: &[u8]) {
+        match properties::response_details() {
+            Ok(found) if found == details => self.shared.metrics.host_buffer_full(),
+            Ok(_) => {}
+            Err(error) => self.shared.metrics.failed(error),
+        }
     }
 
     /// After a phase: reports its matches, and says what its verdict means if it ends the exchange.
@@ -537,6 +546,10 @@ impl Exchange {
             if event.stopped {
                 self.shared.metrics.count(Counter::ScriptStopped);
             }
+        }
+        for event in self.transaction.take_gaps() {
+            abi::log(LogLevel::Warn, &event.line);
+            self.shared.metrics.count(Counter::of_gap(event.gap));
         }
         let matches = self.transaction.take_matches();
         if matches.is_empty() {
@@ -567,8 +580,12 @@ impl Exchange {
             Disruption::Client(refusal) => challenge::answer(refusal, &self.transaction, &asker),
             _ => None,
         };
-        let answer = challenge.or_else(|| reply::for_interruption(interruption, &asker));
-        self.answer(answer, &reply::details(interruption))
+        let mut answer = challenge.or_else(|| reply::for_interruption(interruption, &asker));
+        let gap = self.transaction.refused_for();
+        if gap == Some(Gap::Memory) {
+            answer = answer.map(reply::come_again);
+        }
+        self.answer(answer, &reply::details(interruption, gap))
     }
 
     /// Answers in place of what a network rule refuses.

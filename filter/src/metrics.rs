@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use portcullis_rules::eval::{Disruption, Interruption, Outcome, Refusal};
+use portcullis_rules::eval::{Disruption, Gap, Interruption, Outcome, Refusal};
 use portcullis_rules::model::Phase;
 use proxy_wasm::types::{LogLevel, MetricType};
 
@@ -78,10 +78,40 @@ counters! {
     AuditRecords "audit_records",
     /// Runs of scripts that an error or a budget stopped.
     ScriptStopped "script.stopped",
-    /// Request bodies that reached the inspection limit.
+    /// Request bodies longer than a rule set's limit.
     RequestBodyLimit "limit.request_body",
-    /// Response bodies that reached the inspection limit.
+    /// Response bodies longer than a rule set's limit.
     ResponseBodyLimit "limit.response_body",
+    /// Request bodies that are longer than a rule set's limit without their files.
+    NoFilesLimit "limit.request_body_no_files",
+    /// Requests with more arguments than a rule set allows.
+    ArgumentsLimit "limit.arguments",
+    /// Multipart bodies with more files than a rule set allows.
+    FilesLimit "limit.files",
+    /// Multipart bodies with a header that is too long, or a part with too many.
+    PartHeadersLimit "limit.part_headers",
+    /// JSON bodies nested too deep.
+    JsonDepthLimit "limit.json_depth",
+    /// JSON bodies whose names take too much memory.
+    JsonNamesLimit "limit.json_names",
+    /// XML bodies nested too deep.
+    XmlDepthLimit "limit.xml_depth",
+    /// XML bodies with too many nodes or attributes, or too much text.
+    XmlSizeLimit "limit.xml_size",
+    /// XML bodies whose names take too much memory.
+    XmlNamesLimit "limit.xml_names",
+    /// XML bodies on which XPath expressions took too long.
+    XPathLimit "limit.xpath",
+    /// Exchanges for which there was no memory, or not for all of them.
+    MemoryLimit "limit.memory",
+    /// Exchanges in which a text that rules make was cut.
+    MadeTextsLimit "limit.made_texts",
+    /// Exchanges with more matches about their client than count.
+    ClientMatchesLimit "limit.client_matches",
+    /// Exchanges that Envoy ended because it holds less of a body than the policy wants to inspect.
+    HostBufferLimit "limit.host_buffer",
+    /// Request bodies that could not be parsed.
+    UnparsableBody "unparsable_body",
     /// Request bodies not inspected because the request asked for a tunnel (`Upgrade`, `CONNECT`).
     UninspectedTunnel "uninspected.tunnel",
     /// Request bodies not inspected because they are gRPC messages.
@@ -159,6 +189,28 @@ impl Counter {
             Call::Metric => Self::ErrorMetric,
             Call::SharedData => Self::ErrorSharedData,
             Call::Context => Self::ErrorContext,
+        }
+    }
+
+    /// The counter of what was not inspected.
+    pub(crate) const fn of_gap(gap: Gap) -> Self {
+        match gap {
+            Gap::RequestBody => Self::RequestBodyLimit,
+            Gap::ResponseBody => Self::ResponseBodyLimit,
+            Gap::NoFiles => Self::NoFilesLimit,
+            Gap::Arguments => Self::ArgumentsLimit,
+            Gap::Files => Self::FilesLimit,
+            Gap::PartHeaders => Self::PartHeadersLimit,
+            Gap::JsonDepth => Self::JsonDepthLimit,
+            Gap::JsonNames => Self::JsonNamesLimit,
+            Gap::XmlDepth => Self::XmlDepthLimit,
+            Gap::XmlSize => Self::XmlSizeLimit,
+            Gap::XmlNames => Self::XmlNamesLimit,
+            Gap::XPath => Self::XPathLimit,
+            Gap::Unparsable => Self::UnparsableBody,
+            Gap::Memory => Self::MemoryLimit,
+            Gap::MadeTexts => Self::MadeTextsLimit,
+            Gap::ClientMatches => Self::ClientMatchesLimit,
         }
     }
 
@@ -243,6 +295,8 @@ pub(crate) struct Metrics {
     /// Scores of clients after a change.
     scores: Option<u32>,
     logged: Cell<u32>,
+    /// Whether it was said that the host's buffer is smaller than the policy's limits.
+    buffer_logged: Cell<bool>,
 }
 
 impl Metrics {
@@ -255,7 +309,7 @@ impl Metrics {
             .collect();
         let gauges = Gauge::ALL.map(|gauge| abi::define_metric(MetricType::Gauge, gauge.name()).ok());
         let scores = abi::define_metric(MetricType::Histogram, SCORES).ok();
-        let metrics = Self { ids, gauges, scores, logged: Cell::new(0) };
+        let metrics = Self { ids, gauges, scores, logged: Cell::new(0), buffer_logged: Cell::new(false) };
         if let Some(error) = failure {
             metrics.failed(error);
         }
@@ -295,6 +349,18 @@ impl Metrics {
             && let Err(error) = abi::record_value(id, score.into())
         {
             self.failed(error);
+        }
+    }
+
+    /// Counts an exchange that the host ended because it holds less of a body than the policy wants to inspect, and
+    /// logs the first one.
+    pub(crate) fn host_buffer_full(&self) {
+        self.count(Counter::HostBufferLimit);
+        if !self.buffer_logged.replace(true) {
+            let line = "portcullis: Envoy ended an exchange whose body is longer than what it holds: raise \
+                        `per_connection_buffer_limit_bytes`, or lower the body limits of the policy; further ones are \
+                        counted, not logged";
+            abi::log(LogLevel::Warn, line.as_bytes());
         }
     }
 
@@ -351,6 +417,13 @@ mod tests {
             // Those of the phases share a line, which names the first and the last.
             let name = counter.name().trim_end_matches(|c: char| c.is_ascii_digit());
             assert!(text.contains(&format!("| `{name}")), "{name}");
+        }
+    }
+
+    #[test]
+    fn gaps_are_counted_by_their_names() {
+        for gap in Gap::ALL {
+            assert_eq!(Counter::of_gap(*gap).name(), format!("portcullis.{}", gap.name()));
         }
     }
 

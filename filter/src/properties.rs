@@ -100,6 +100,11 @@ pub(crate) fn text(path: &str) -> Result<Vec<u8>, HostError> {
     Ok(abi::property(path)?.unwrap_or_default())
 }
 
+/// Why the host answered by itself.
+pub(crate) fn response_details() -> Result<Vec<u8>, HostError> {
+    text("response.code_details")
+}
+
 /// A property that is a number; `None` when the host has none.
 pub(crate) fn number(path: &str) -> Result<Option<u64>, HostError> {
     Ok(abi::property(path)?.and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes))

@@ -1,6 +1,6 @@
 //! Our own answers: what a client gets instead of the exchange.
 
-use portcullis_rules::eval::{Disruption, Interruption};
+use portcullis_rules::eval::{Disruption, Gap, Interruption};
 use portcullis_rules::http::escape;
 
 /// Status of an answer when a rule's own can't be sent.
@@ -113,6 +113,12 @@ pub(crate) fn for_interruption(interruption: &Interruption, asker: &Asker) -> Op
     }
 }
 
+/// The same answer, which also says when to come again: it is only now that there is no room.
+pub(crate) fn come_again(mut reply: Reply) -> Reply {
+    reply.headers.push((b"retry-after", limits::OVERLOAD_SECONDS.to_string().into_bytes()));
+    reply
+}
+
 /// An answer with a page that names the request id. A status that can't end an exchange (1xx, or
 /// beyond 599) becomes 403.
 pub(crate) fn deny(status: u16, asker: &Asker) -> Reply {
@@ -215,8 +221,9 @@ fn page(status: u16, asker: &Asker) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// What the access log is told: `portcullis_deny[rule_942100_phase_2]`. Rule 0 is a body limit.
-pub(crate) fn details(interruption: &Interruption) -> String {
+/// What the access log is told: `portcullis_deny[rule_942100_phase_2]`, `portcullis_deny[limit_arguments_phase_2]`.
+/// Where no rule decided, `gap` did.
+pub(crate) fn details(interruption: &Interruption, gap: Option<Gap>) -> String {
     let kind = match interruption.disruption {
         Disruption::Client(refusal) => {
             return match interruption.rule_id {
@@ -230,7 +237,13 @@ pub(crate) fn details(interruption: &Interruption) -> String {
     };
     let phase = interruption.phase.number();
     match interruption.rule_id {
-        0 => format!("portcullis_{kind}[body_limit_phase_{phase}]"),
+        0 => {
+            let name = match gap {
+                None | Some(Gap::RequestBody | Gap::ResponseBody) => "body_limit".to_owned(),
+                Some(gap) => gap.name().replace('.', "_"),
+            };
+            format!("portcullis_{kind}[{name}_phase_{phase}]")
+        }
         id => format!("portcullis_{kind}[rule_{id}_phase_{phase}]"),
     }
 }
@@ -382,9 +395,16 @@ mod tests {
     #[test]
     fn details_hold_no_blanks() {
         let deny = interruption(Disruption::Deny { status: 403 });
-        assert_eq!(details(&deny), "portcullis_deny[rule_942100_phase_2]");
+        assert_eq!(details(&deny, None), "portcullis_deny[rule_942100_phase_2]");
         let limit = Interruption { rule_id: 0, ..deny };
-        assert_eq!(details(&limit), "portcullis_deny[body_limit_phase_2]");
-        assert_eq!(details(&interruption(Disruption::Drop)), "portcullis_drop[rule_942100_phase_2]");
+        assert_eq!(details(&limit, None), "portcullis_deny[body_limit_phase_2]");
+        for (gap, expected) in [
+            (Gap::RequestBody, "body_limit"),
+            (Gap::Arguments, "limit_arguments"),
+            (Gap::Unparsable, "unparsable_body"),
+        ] {
+            assert_eq!(details(&limit, Some(gap)), format!("portcullis_deny[{expected}_phase_2]"));
+        }
+        assert_eq!(details(&interruption(Disruption::Drop), None), "portcullis_drop[rule_942100_phase_2]");
     }
 }

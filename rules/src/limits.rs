@@ -1,12 +1,13 @@
 //! Every limit with its default and unit. What happens at a limit is said here and is observable.
 
 /// Bytes of request body kept for inspection, when the rule set does not say: 128 KiB, well below
-/// Envoy's `per_connection_buffer_limit_bytes` (1 MiB by default), past which Envoy itself answers
-/// 413. Past it `INBOUND_DATA_ERROR` is 1 and the rule set's limit action is taken.
+/// [`HOST_BUFFER_BYTES`]. Past it `INBOUND_DATA_ERROR` is 1, `limit.request_body` counts, a line says so, and
+/// the rule set's limit action is taken.
 pub const REQUEST_BODY_BYTES: usize = 131_072;
 
-/// Bytes of response body kept for inspection. Longer ones are delivered as the rule set says and
-/// `OUTBOUND_DATA_ERROR` is 1. (SKUDONET leaves bodies over this length uninspected.)
+/// Bytes of response body kept for inspection. Longer ones are delivered as the rule set says,
+/// `OUTBOUND_DATA_ERROR` is 1, `limit.response_body` counts and a line says so. (SKUDONET leaves bodies over
+/// this length uninspected.)
 pub const RESPONSE_BODY_BYTES: usize = 524_288;
 
 /// Mebibytes of memory that all that a worker has may take together, when the policy does not say: plans, transactions,
@@ -34,18 +35,21 @@ pub const MADE_TEXT_BYTES: usize = 65_536;
 /// Bytes of all such texts of a transaction together; those past it are cut, and counted, as above.
 pub const MADE_BYTES: usize = 8 * 1024 * 1024;
 
-/// Most nesting of a JSON body; deeper makes `REQBODY_ERROR` 1. ModSecurity's recommended value.
+/// Bytes of a body that Envoy holds unless told otherwise (`per_connection_buffer_limit_bytes`): past it Envoy
+/// itself answers 413 or 500, which `limit.host_buffer` counts. Limits above it are reported at load (`W0120`,
+/// `N0502`).
+pub const HOST_BUFFER_BYTES: usize = 1_048_576;
+
+/// The body limit in bytes that a policy or SecLang writes as `bytes`: 0 is the whole body, up to what the host holds.
+#[must_use]
+pub const fn body_limit(bytes: usize) -> usize {
+    if bytes == 0 { BODY_LIMIT_BYTES as usize } else { bytes }
+}
+
+/// Most nesting of a JSON body (`SecRequestBodyJsonDepthLimit`), ModSecurity's recommended value. Deeper ones are
+/// not read to their end: `REQBODY_ERROR` is 1, `limit.json_depth` counts, and where rules are enforced the
+/// request is refused with 400.
 pub const JSON_DEPTH: usize = 512;
-
-/// Most arguments kept (`SecArgumentsLimit`); further ones are dropped.
-pub const ARGUMENTS: usize = 1_000;
-
-/// Bytes of text up to which `@containsWord` tries every occurrence of it.
-pub const WORD_BYTES: usize = 256;
-
-/// Most occurrences of a longer text that `@containsWord` tries in one value, so that its time stays
-/// linear where a client supplies both; past them it does not match.
-pub const WORD_OCCURRENCES: usize = 1_000;
 
 /// Bytes that the phrases of one `@pm` or `@pmFromFile` may have together; a longer list is refused at
 /// load.
@@ -95,16 +99,24 @@ pub const SECLANG_BYTES: usize = 64 * 1024 * 1024;
 /// ModSecurity v2's default.
 pub const COLLECTION_SECONDS: u32 = 3_600;
 
-/// Total bytes of the names made for the leaves of a JSON body. A name repeats the keys above its leaf,
-/// so many leaves below long keys could otherwise take far more memory than the body; past it
-/// parsing stops with an error and `REQBODY_ERROR` is 1.
+/// Total bytes of the names made for the leaves of a JSON body, beside [`NAME_FACTOR`]. A name repeats the keys
+/// above its leaf, so many leaves below long keys could otherwise take far more memory than the body. Past it
+/// parsing stops: `REQBODY_ERROR` is 1, `limit.json_names` counts, and where rules are enforced the request is
+/// refused with 400.
 pub const JSON_NAME_BYTES: usize = 1_048_576;
 
-/// Most files of a multipart body (`SecUploadFileLimit`, ModSecurity 2's default); more set
-/// `MULTIPART_FILE_LIMIT_EXCEEDED`.
+/// Bytes that the names of a JSON or XML body may have for each byte of the body, beyond [`JSON_NAME_BYTES`] or
+/// [`XML_NAME_BYTES`]: a list of digits three levels deep has ten.
+pub const NAME_FACTOR: usize = 16;
+
+/// Most files of a multipart body that are nothing special, ModSecurity 2's value; more set
+/// `MULTIPART_FILE_LIMIT_EXCEEDED`. All are inspected. More than a rule set allows (`SecUploadFileLimit`) are
+/// counted in `limit.files`, and where rules are enforced the request is refused with 400.
 pub const UPLOAD_FILES: usize = 100;
 
-/// Bytes of a Content-Type header that a multipart boundary is looked for in; longer ones are an error.
+/// Bytes of a Content-Type header that a multipart boundary is looked for in. With longer ones, as with the two
+/// following limits, `REQBODY_ERROR` is 1, `limit.part_headers` counts, and where rules are enforced the request
+/// is refused with 400.
 /// ModSecurity's value.
 pub const MULTIPART_CONTENT_TYPE_BYTES: usize = 1_024;
 
@@ -116,33 +128,43 @@ pub const MULTIPART_HEADER_BYTES: usize = 4_096;
 /// for duplicates. Browsers send two or three.
 pub const MULTIPART_PART_HEADERS: usize = 64;
 
-/// Most nesting of elements of an XML body; deeper makes `REQBODY_ERROR` 1. libxml2's value.
+/// Most nesting of elements of an XML body, libxml2's value. Deeper ones are not read to their end:
+/// `REQBODY_ERROR` is 1, `limit.xml_depth` counts, and where rules are enforced the request is refused with 400.
 pub const XML_DEPTH: usize = 256;
 
-/// Most elements, text nodes, comments and processing instructions of an XML body; more make
-/// `REQBODY_ERROR` 1.
-pub const XML_NODES: usize = 20_000;
+/// Most elements, text nodes, comments and processing instructions of an XML body: more than Envoy holds unless
+/// told otherwise. Past it `REQBODY_ERROR` is 1, `limit.xml_size` counts, and where rules are enforced the
+/// request is refused with 400.
+pub const XML_NODES: usize = 500_000;
 
-/// Most attributes of an XML body, all elements together; more make `REQBODY_ERROR` 1.
-pub const XML_ATTRIBUTES: usize = 10_000;
+/// Most attributes of an XML body, all elements together, with the same outcome.
+pub const XML_ATTRIBUTES: usize = 500_000;
 
-/// Total bytes of the text and attribute values of an XML body; more make `REQBODY_ERROR` 1.
-pub const XML_VALUE_BYTES: usize = 1_048_576;
+/// Total bytes of the text and attribute values of an XML body, with the same outcome.
+pub const XML_VALUE_BYTES: usize = 4_194_304;
 
-/// Most steps that the XPath expressions of a policy may take on one XML body, all together: a step is a
-/// node that is looked at, or 64 bytes of text. Past it `REQBODY_ERROR` is 1, and what was not found by
-/// then is not there. An expression takes a few steps per node of a document.
+/// Most steps that the XPath expressions of a policy may take on one XML body, all together, beside
+/// [`XPATH_STEPS_FACTOR`]: a step is a node that is looked at, or 64 bytes of text. An expression takes a few
+/// steps per node of a document. Past it what was not found is not there: `REQBODY_ERROR` is 1, `limit.xpath`
+/// counts, and where rules are enforced the request is refused with 400.
 pub const XPATH_STEPS: usize = 1_000_000;
 
-/// Most bytes that the values of the selected nodes may have, all together: elements that are selected
-/// within each other have their text each. Past it `REQBODY_ERROR` is 1, as above.
+/// Steps for each byte of the body.
+pub const XPATH_STEPS_FACTOR: usize = 16;
+
+/// Most bytes that the values of the selected nodes may have, all together and beside [`XPATH_VALUE_FACTOR`]:
+/// elements that are selected within each other have their text each. The outcome is the same.
 pub const XPATH_VALUE_BYTES: usize = 2_097_152;
+
+/// Bytes of selected values for each byte of the body.
+pub const XPATH_VALUE_FACTOR: usize = 4;
 
 /// Most nesting of predicates and parentheses in an XPath; deeper is refused at load.
 pub const XPATH_DEPTH: usize = 16;
 
-/// Total bytes of the names made for the leaves of an XML body (`SecParseXmlIntoArgs`); past it
-/// `REQBODY_ERROR` is 1.
+/// Total bytes of the names made for the leaves of an XML body (`SecParseXmlIntoArgs`), beside [`NAME_FACTOR`].
+/// Past it `REQBODY_ERROR` is 1, `limit.xml_names` counts, and where rules are enforced the request is refused
+/// with 400.
 pub const XML_NAME_BYTES: usize = 1_048_576;
 
 /// Most nesting of a policy's JSON; deeper is refused at load (`E0101`).
@@ -151,6 +173,16 @@ pub const POLICY_DEPTH: usize = 128;
 /// Most that a body limit of a policy or of SecLang can be set to, in bytes: 1 GiB, ModSecurity's hard
 /// limit.
 pub const BODY_LIMIT_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Bytes of a line in the error log that an operator's parameter, `logdata` or a URI may take; what is longer ends
+/// with the number of bytes left out.
+pub const LOG_TEXT_BYTES: usize = 200;
+
+/// The same of a value that matched.
+pub const LOG_VALUE_BYTES: usize = 100;
+
+/// Bytes of a malformed line of a multipart body that `REQBODY_ERROR_MSG` shows.
+pub const MULTIPART_EXCERPT_BYTES: usize = 64;
 
 /// Bytes of each body in an audit record. What is longer ends with the number of bytes left out, here and in
 /// the following limits.
@@ -235,6 +267,12 @@ pub const CHALLENGE_COOKIE_SECONDS: u32 = 3_600;
 /// Most that the cookie's time can be set to, in seconds: 30 days.
 pub const CHALLENGE_MOST_COOKIE_SECONDS: u32 = 2_592_000;
 
+/// Characters of the cookie or token of an interrogation; longer ones are refused.
+pub const CHALLENGE_TOKEN_CHARACTERS: usize = 256;
+
+/// Seconds by which the clocks of Envoys may differ: answers to a page from so far in the future are taken.
+pub const CHALLENGE_CLOCK_SECONDS: u64 = 5;
+
 /// Digits of the number in an answer; longer ones are refused.
 pub const CHALLENGE_NUMBER_DIGITS: usize = 16;
 
@@ -294,5 +332,6 @@ pub const IDENTITY_BYTES: usize = 1_024;
 /// Most nesting of the groups of a risk rule; deeper is error E0707.
 pub const GROUP_DEPTH: usize = 16;
 
-/// Most risk matches of one transaction that count; later ones are neither scored nor recorded.
+/// Most risk matches of one transaction that count; later ones are neither scored nor recorded, which
+/// `limit.client_matches` counts and a line says.
 pub const CLIENT_MATCHES: usize = 64;

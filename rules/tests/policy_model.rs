@@ -6,7 +6,7 @@ use portcullis_rules::host::Source as _;
 use portcullis_rules::limits;
 use portcullis_rules::model::{
     AllowScope, AuditEngine, Enforcement, EngineMode, Item, LimitAction, Phase, Policy, Resolution,
-    ResponseLimitAction, Rule, Selector, Settings, Target, TargetMode, Template, Variable,
+    ResponseLimitAction, Rule, Selector, Settings, Target, TargetMode, Template, UnparsableAction, Variable,
 };
 use portcullis_rules::operators::{AddressSet, OperatorName};
 use portcullis_rules::plan::Plan;
@@ -89,6 +89,7 @@ fn settings_by_default() {
         request_body_limit: limits::REQUEST_BODY_BYTES,
         request_body_no_files_limit: None,
         request_body_limit_action: LimitAction::ProcessPartial,
+        on_unparsable_body: UnparsableAction::Reject,
         response_body_access: false,
         response_body_limit: 524_288,
         response_body_limit_action: ResponseLimitAction::PassUninspected,
@@ -98,7 +99,26 @@ fn settings_by_default() {
     };
     assert_eq!(found, &expected);
     let zero = good(&set(r#""request_body_limit": 0, "response_body_limit": 0,"#, ""));
+    let whole = usize::try_from(limits::BODY_LIMIT_BYTES).unwrap();
+    let expected = Settings { request_body_limit: whole, response_body_limit: whole, ..expected };
     assert_eq!(zero.rule_sets[0].settings, expected);
+}
+
+#[test]
+fn bodies_that_cannot_be_parsed() {
+    let rule = r#"{"rule_id": 1}"#;
+    let text = r#""seclang": "SecRule ARGS x id:2","#;
+    for (fields, rules, expected) in [
+        ("", "", UnparsableAction::Reject),
+        ("", rule, UnparsableAction::Reject),
+        (text, "", UnparsableAction::Pass),
+        (text, rule, UnparsableAction::Reject),
+        (r#""on_unparsable_body": "pass","#, rule, UnparsableAction::Pass),
+        (r#""on_unparsable_body": "reject", "seclang": "","#, "", UnparsableAction::Reject),
+    ] {
+        let policy = good(&set(fields, rules));
+        assert_eq!(policy.rule_sets[0].settings.on_unparsable_body, expected, "{fields} {rules}");
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use libtest_mimic::Trial;
 use portcullis_rules::diagnostic::Code;
-use portcullis_rules::eval::{Outcome, Transaction};
+use portcullis_rules::eval::{Gap, Outcome, Transaction};
 use portcullis_rules::exchange::{Base64, Bytes, Endpoint, Exchange, Response};
 use portcullis_rules::plan::Plan;
 use portcullis_rules::policy;
@@ -90,6 +90,18 @@ fn check(module: &Module, policy: &Value, case: &Case, strict: bool) -> Result<(
     let mut found = found(&observed)?;
     let is_script = |line: &String| line.starts_with("portcullis: script ");
     (found.scripts, found.lines) = std::mem::take(&mut found.lines).into_iter().partition(is_script);
+    let is_gap = |line: &String| line.starts_with("portcullis: ");
+    let (gap_lines, lines): (Vec<String>, _) = std::mem::take(&mut found.lines).into_iter().partition(is_gap);
+    found.lines = lines;
+    found.gaps = gap_lines
+        .iter()
+        .filter_map(|line| Some(line.split_once("[limit \"")?.1.split_once('"')?.0.to_owned()))
+        .collect();
+    for gap in Gap::ALL {
+        let lines = found.gaps.iter().filter(|name| *name == gap.name()).count();
+        let counted = observed.metrics.get(&format!("portcullis.{}", gap.name())).copied().unwrap_or(0);
+        differences.compare(gap.name(), Some(&lines), usize::try_from(counted).ok().as_ref());
+    }
     let stopped = found.scripts.iter().filter(|line| line.contains(" was stopped: ")).count();
     let counted = observed.metrics.get("portcullis.script.stopped").copied().unwrap_or(0);
     differences.compare("script.stopped", Some(&stopped), usize::try_from(counted).ok().as_ref());
@@ -99,6 +111,7 @@ fn check(module: &Module, policy: &Value, case: &Case, strict: bool) -> Result<(
         matched.iter_mut().for_each(|ids| ids.retain(|id| !case.expect.head_as_sent.contains(id)));
         differences.compare("matched natively", matched.as_ref(), Some(&native.matched));
         differences.compare("log lines", Some(&native.lines), Some(&found.lines));
+        differences.compare("lines of gaps", Some(&native.gap_lines), Some(&gap_lines));
         let record = found.audit.as_deref();
         if record != native.audit.as_deref() {
             differences.say(format!("audit record: natively {:?}, found {record:?}", native.audit));
@@ -201,6 +214,7 @@ pub(crate) struct Native {
     matched: Vec<u64>,
     /// Of the rules that log.
     pub(crate) lines: Vec<String>,
+    gap_lines: Vec<String>,
     audit: Option<String>,
     pub(crate) outcome: Outcome,
 }
@@ -223,9 +237,11 @@ pub(crate) fn run_natively(plan: Arc<Plan>, exchange: &Exchange, id: &str) -> Na
     let matches = transaction.take_matches();
     let lines = matches.iter().filter_map(|record| record.log_line.as_deref());
     let audit = transaction.take_audit_record();
+    let gaps = transaction.take_gaps();
     transaction.recycle();
     Native {
         outcome,
+        gap_lines: gaps.iter().map(|event| String::from_utf8_lossy(&event.line).into_owned()).collect(),
         lines: lines.map(|line| String::from_utf8_lossy(line).into_owned()).collect(),
         matched: matches.iter().map(|record| record.rule_id).collect(),
         audit: audit.map(|record| String::from_utf8_lossy(&record.one_line()).into_owned()),

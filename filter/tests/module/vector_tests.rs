@@ -29,7 +29,7 @@ use crate::folder::{self, Given};
 use crate::vectors::{DATA_FILES, Files, Question};
 
 /// A vector sends one argument, or two.
-const VECTORS_PER_REQUEST: usize = limits::ARGUMENTS / 2;
+const VECTORS_PER_REQUEST: usize = 500;
 
 /// The number of the rule that sees whether all arguments arrived.
 const ALL_THERE: usize = 1_000_000;

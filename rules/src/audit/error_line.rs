@@ -3,12 +3,8 @@
 //! every value is escaped in the same way, so that a line is always one physical line.
 
 use super::AuditMessage;
+use crate::limits::{LOG_TEXT_BYTES, LOG_VALUE_BYTES};
 use crate::model::{Phase, Severity};
-
-/// Longest operator parameter, logdata and URI shown, in bytes.
-const LONG: usize = 200;
-/// Longest value shown, in bytes.
-const SHORT: usize = 100;
 
 /// What goes into the line.
 #[derive(Debug)]
@@ -108,7 +104,7 @@ impl ErrorLine<'_> {
         field(out, "id", self.id.to_string().as_bytes(), usize::MAX);
         field(out, "rev", self.rev.as_bytes(), usize::MAX);
         field(out, "msg", self.message, usize::MAX);
-        field(out, "data", self.data, LONG);
+        field(out, "data", self.data, LOG_TEXT_BYTES);
         field(out, "severity", self.severity.map_or("", Severity::name).as_bytes(), usize::MAX);
         field(out, "ver", self.ver.as_bytes(), usize::MAX);
         field(out, "maturity", self.maturity.to_string().as_bytes(), usize::MAX);
@@ -117,7 +113,7 @@ impl ErrorLine<'_> {
             field(out, "tag", tag, usize::MAX);
         }
         field(out, "hostname", self.hostname, usize::MAX);
-        field(out, "uri", self.uri, LONG);
+        field(out, "uri", self.uri, LOG_TEXT_BYTES);
         field(out, "unique_id", self.unique_id, usize::MAX);
     }
 
@@ -138,11 +134,11 @@ impl ErrorLine<'_> {
                 if found.negated {
                     out.push(b'!');
                 }
-                limited(out, found.parameter, LONG);
+                limited(out, found.parameter, LOG_TEXT_BYTES);
                 out.extend_from_slice(b"' against variable `");
                 escape(out, found.variable);
                 out.extend_from_slice(b"' (Value: `");
-                limited(out, &found.value, SHORT);
+                limited(out, &found.value, LOG_VALUE_BYTES);
                 out.extend_from_slice(b"' )");
             }
         }

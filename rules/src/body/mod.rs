@@ -4,6 +4,7 @@
 //! and reported as ranges of it. Each takes a flag `truncated` for a body that the inspection limit cut:
 //! that it just ends is no error then, and what was begun counts.
 
+mod encoding;
 pub mod json;
 pub mod multipart;
 pub mod urlencoded;

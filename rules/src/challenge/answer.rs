@@ -13,7 +13,7 @@ const DOMAIN: &[u8] = b"portcullis challenge 1\0";
 const VERSION: u8 = 1;
 
 /// Seconds that the clocks of workers may differ by.
-const CLOCK_SECONDS: u64 = 5;
+const CLOCK_SECONDS: u64 = crate::limits::CHALLENGE_CLOCK_SECONDS;
 
 /// A client that has answered.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::{Key, Refused};
 const MAC_BYTES: usize = 32;
 
 /// Most characters of a sealed text: longer ones are not even decoded.
-const MOST_CHARACTERS: usize = 256;
+const MOST_CHARACTERS: usize = crate::limits::CHALLENGE_TOKEN_CHARACTERS;
 
 fn mac(key: &Key, domain: &[u8], binding: &[u8], payload: &[u8]) -> Option<Hmac<Sha256>> {
     // HMAC takes keys of any length.

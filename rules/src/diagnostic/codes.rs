@@ -50,6 +50,8 @@ codes! {
     E0107 Error "conflicting fields",
     /// A value changes nothing where it stands.
     W0108 Warning "without effect",
+    /// A body limit is above what Envoy holds unless told otherwise.
+    W0120 Warning "above Envoy's buffer",
     // E02xx: rules, however written
     /// A rule id is used twice.
     E0201 Error "duplicate rule id",
@@ -177,8 +179,8 @@ codes! {
     W0803 Warning "out of reach",
     /// A directive has no effect in a filter.
     N0501 Note "directive without effect",
-    /// A limit of 0 stands for the default maximum.
-    N0502 Note "default maximum",
+    /// A body limit is above what Envoy holds unless told otherwise.
+    N0502 Note "above Envoy's buffer",
     /// A format is not written; the message says which one is.
     N0503 Note "another format",
 

@@ -119,7 +119,7 @@ impl State {
     }
 
     /// Whether a rule set of this view runs at all.
-    fn is_awake(&self, plan: &Plan, view: usize) -> bool {
+    pub(crate) fn is_awake(&self, plan: &Plan, view: usize) -> bool {
         plan.sets().iter().any(|set| set.view.0 as usize == view && self.mode(set) != EngineMode::Off)
     }
 }

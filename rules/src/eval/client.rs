@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::admission;
 use super::body::element;
+use super::gap::{Gap, GapAction};
 use super::state::State;
 use super::store::Address;
 use super::{Disruption, Interruption};
@@ -324,6 +325,9 @@ impl State {
         let description = rule.meta.message.as_ref().map(|text| self.expand(plan, text, rule.set));
         let Some(client) = self.client.as_mut() else { return };
         if client.matches.len() >= limits::CLIENT_MATCHES {
+            let view = plan.set(rule.set).map_or(0, |set| set.view.0 as usize);
+            let reason = format!("the first {} count", limits::CLIENT_MATCHES);
+            self.gaps.meet(view, Gap::ClientMatches, reason, GapAction::Pass);
             return;
         }
         client.counts.matches = client.counts.matches.saturating_add(1);

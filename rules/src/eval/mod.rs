@@ -7,6 +7,7 @@ mod body;
 mod client;
 mod client_report;
 mod data;
+mod gap;
 mod gate;
 mod index;
 mod interrogation;
@@ -39,6 +40,7 @@ use crate::model::{self, Phase};
 use crate::plan::Plan;
 use crate::risk::{ClientFacts, Tarpit};
 pub use client::{ClientCounts, ClientView, Refusal};
+pub use gap::{Gap, GapEvent};
 pub use interrogation::Interrogation;
 pub use peers::Peers;
 
@@ -102,7 +104,7 @@ pub enum Verdict {
 /// Why and how an exchange is ended. The first one of a transaction stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interruption {
-    /// The rule that decided; 0 when a body limit did.
+    /// The rule that decided; 0 when a limit did, or what is known of the client.
     pub rule_id: u64,
     /// When it decided.
     pub phase: Phase,
@@ -408,6 +410,7 @@ impl Transaction {
         if self.state.values.is_exhausted() {
             self.state.overload(&self.plan, phase, "what the exchange holds");
         }
+        self.state.settle_gaps(&self.plan, phase);
         self.state.write_collections(&self.plan);
         self.state.judge_client(&self.plan, phase);
         self.state.decision.interruption.clone().map_or(Verdict::Continue, Verdict::Interrupt)
@@ -435,6 +438,17 @@ impl Transaction {
     pub fn take_audit_record(&mut self) -> Option<AuditRecord> {
         self.woken();
         self.state.audit_record(&self.plan)
+    }
+
+    /// What was not inspected as the policy asks, since the last call: each kind once.
+    pub fn take_gaps(&mut self) -> Vec<GapEvent> {
+        self.state.gaps.take_events()
+    }
+
+    /// What the exchange was refused for, when a limit did it and no rule.
+    #[must_use]
+    pub fn refused_for(&self) -> Option<Gap> {
+        self.state.gaps.refused()
     }
 
     /// What scripts said since the last call, and which of them were stopped, in order.

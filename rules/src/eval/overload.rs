@@ -1,5 +1,6 @@
 //! What becomes of an exchange for which there is no memory.
 
+use super::gap::{Gap, GapAction};
 use super::state::State;
 use super::{Disruption, Interruption};
 use crate::limits;
@@ -31,11 +32,17 @@ impl State {
             let disruption = Disruption::Deny { status: 503 };
             self.interrupt(Interruption { rule_id: 0, phase, disruption });
         }
-        self.note_overload(plan, what, refused);
+        let (left, limit) = (self.budget.left(), plan.memory().worker_bytes);
+        let reason = format!("{what} does not fit: {left} of {limit} bytes are left to the worker");
+        self.gaps.meet(0, Gap::Memory, reason, if refused { GapAction::Refused(503) } else { GapAction::Pass });
     }
 
-    /// Takes down that a text was cut.
-    pub(crate) fn note_cut_text(&mut self, _set: u32) {}
-
-    fn note_overload(&mut self, _plan: &Plan, _what: &str, _refused: bool) {}
+    /// Takes down that a text with macros was cut for a rule of this set.
+    pub(crate) fn note_cut_text(&mut self, plan: &Plan, set: u32) {
+        let view = plan.set(set).map_or(0, |set| set.view.0 as usize);
+        let (one, all) = (limits::MADE_TEXT_BYTES, limits::MADE_BYTES);
+        let rule = self.current.and_then(|rule| plan.rule(rule)).map_or(0, |rule| rule.id);
+        let reason = format!("rule {rule} makes one of more than {one} bytes, or more than {all} in all");
+        self.gaps.meet(view, Gap::MadeTexts, reason, GapAction::Pass);
+    }
 }

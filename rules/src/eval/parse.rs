@@ -4,12 +4,14 @@ use std::ops::Range;
 
 use super::body::element;
 use super::data::{Element, ViewData};
+use super::gap::{Gap, GapAction, Gaps};
 use super::state::State;
 use super::values::{Value, Values};
+use crate::body::json::{self, JsonErrorKind};
 use crate::body::multipart::{self, Multipart};
-use crate::body::{BodyProcessor, json, urlencoded};
+use crate::body::{BodyProcessor, urlencoded};
 use crate::limits;
-use crate::model::Variable;
+use crate::model::{LimitAction, UnparsableAction, Variable};
 use crate::plan::{Plan, RequestView};
 
 impl State {
@@ -18,7 +20,8 @@ impl State {
         let Some(view) = plan.views().request().nth(index) else { return };
         // What it holds is about as long as it is.
         self.values.expect(body.len());
-        let mut intake = BodyView { values: &mut self.values, view, body, truncated };
+        let (values, gaps) = (&mut self.values, &mut self.gaps);
+        let mut intake = BodyView { values, gaps, index, view, body, truncated };
         let Some(data) = self.data.views.get_mut(index) else { return };
         let named = intake.values.get(data.scalars.get(Variable::ReqbodyProcessor));
         let processor = BodyProcessor::from_name(named);
@@ -28,7 +31,7 @@ impl State {
         match processor {
             None if unknown => {
                 let name = String::from_utf8_lossy(named).into_owned();
-                intake.fail(data, &name, "unknown request body processor");
+                intake.fail(data, &name, "unknown request body processor", Gap::Unparsable);
             }
             None if forced => {
                 let name = intake.values.add(BodyProcessor::Urlencoded.name().as_bytes());
@@ -62,7 +65,10 @@ impl State {
 /// A body as one view sees it.
 pub(super) struct BodyView<'a> {
     pub(super) values: &'a mut Values,
-    view: &'a RequestView,
+    pub(super) gaps: &'a mut Gaps,
+    /// Number of the view.
+    pub(super) index: usize,
+    pub(super) view: &'a RequestView,
     pub(super) body: &'a [u8],
     pub(super) truncated: bool,
 }
@@ -74,40 +80,54 @@ impl BodyView<'_> {
         data.scalars.set(Variable::RequestBody, body);
     }
 
-    /// Sets the error variables; the messages are ModSecurity's and Coraza's by form.
-    pub(super) fn fail(&mut self, data: &mut ViewData, processor: &str, reason: &str) {
-        let short = self.values.add(reason.as_bytes());
-        let long = self.values.add(format!("{processor} parsing error: {reason}").as_bytes());
+    /// Sets the error variables; the messages are ModSecurity's and Coraza's by form. What comes of it depends on the
+    /// gap that the error leaves.
+    pub(super) fn fail(&mut self, data: &mut ViewData, processor: &str, reason: &str, gap: Gap) {
+        let message = format!("{processor} parsing error: {reason}");
+        let (short, long) = (self.values.add(reason.as_bytes()), self.values.add(message.as_bytes()));
         data.scalars.set(Variable::ReqbodyError, Value::ONE);
         data.scalars.set(Variable::ReqbodyErrorMsg, long);
         data.scalars.set(Variable::ReqbodyProcessorError, Value::ONE);
         data.scalars.set(Variable::ReqbodyProcessorErrorMsg, short);
+        let action = match gap {
+            Gap::Unparsable if self.view.unparsable == UnparsableAction::Pass => GapAction::Pass,
+            Gap::NoFiles if self.view.limit_action == LimitAction::ProcessPartial => GapAction::Pass,
+            Gap::NoFiles => GapAction::Refuse(413),
+            _ => GapAction::Refuse(400),
+        };
+        self.gaps.meet(self.index, gap, message, action);
     }
 
     /// How many more arguments there may be.
     pub(super) fn arguments_left(&self, query: usize) -> usize {
-        self.view.arguments.saturating_sub(query)
+        self.view.arguments.map_or(usize::MAX, |limit| limit.saturating_sub(query))
     }
 
-    /// Whether the part of the body that is no file is longer than the rule set allows; then it is not parsed.
-    pub(super) fn is_too_long(&mut self, data: &mut ViewData, length: usize) -> bool {
-        let too_long = self.view.no_files_limit.is_some_and(|limit| length > limit);
-        if too_long {
-            self.fail(
-                data,
-                "Request body",
-                "Request body excluding files is bigger than the maximum expected.",
-            );
+    /// Fails if arguments of the body were dropped.
+    pub(super) fn check_arguments(&mut self, data: &mut ViewData, query: usize, dropped: usize) {
+        if dropped > 0 {
+            self.too_many_arguments(data, query + data.body_args.len() + dropped);
+        }
+    }
+
+    pub(super) fn too_many_arguments(&mut self, data: &mut ViewData, count: usize) {
+        let most = self.view.arguments.unwrap_or(usize::MAX);
+        self.fail(data, "Arguments", &format!("{count} arguments, more than {most}"), Gap::Arguments);
+    }
+
+    /// Fails if the part of the body that is no file is longer than the rule set allows. It is inspected all the same:
+    /// it is within the body limit.
+    pub(super) fn check_length(&mut self, data: &mut ViewData, length: usize) {
+        if self.view.no_files_limit.is_some_and(|limit| length > limit) {
+            let reason = "Request body excluding files is bigger than the maximum expected.";
+            self.fail(data, "Request body", reason, Gap::NoFiles);
             data.scalars.set(Variable::InboundDataError, Value::ONE);
         }
-        too_long
     }
 
     fn urlencoded(&mut self, data: &mut ViewData, query: usize) {
         self.show(data);
-        if self.is_too_long(data, self.body.len()) {
-            return;
-        }
+        self.check_length(data, self.body.len());
         let (limit, mut store, mut pairs) =
             (self.arguments_left(query), Vec::with_capacity(self.body.len()), Vec::new());
         let (separator, truncated) = (self.view.separator, self.truncated);
@@ -119,16 +139,15 @@ impl BodyView<'_> {
         if summary.invalid_escape {
             data.scalars.set(Variable::UrlencodedError, Value::ONE);
         }
+        self.check_arguments(data, query, summary.dropped);
     }
 
     fn json(&mut self, data: &mut ViewData, query: usize) {
-        if self.is_too_long(data, self.body.len()) {
-            return;
-        }
+        self.check_length(data, self.body.len());
         let options = json::Options {
             depth: self.view.json_depth,
             arguments: self.arguments_left(query),
-            name_bytes: limits::JSON_NAME_BYTES,
+            name_bytes: limits::JSON_NAME_BYTES + limits::NAME_FACTOR * self.body.len(),
             array_names: json::ArrayNames::Index,
             truncated: self.truncated,
         };
@@ -136,8 +155,14 @@ impl BodyView<'_> {
         let summary = json::flatten(self.body, &options, &mut store, &mut |pair| pairs.push(pair));
         data.body_args =
             pairs.into_iter().map(|pair| self.pair(&store, pair.name, &store, pair.value)).collect();
+        self.check_arguments(data, query, summary.dropped);
         if let Some(error) = summary.error {
-            self.fail(data, "JSON", &error.to_string());
+            let gap = match error.kind {
+                JsonErrorKind::Depth(_) => Gap::JsonDepth,
+                JsonErrorKind::NameBytes(_) => Gap::JsonNames,
+                _ => Gap::Unparsable,
+            };
+            self.fail(data, "JSON", &error.to_string(), gap);
         }
     }
 
@@ -150,17 +175,22 @@ impl BodyView<'_> {
         let mut store = Vec::with_capacity(256);
         let found = multipart::parse(self.values.get(content_type), self.body, &options, &mut store);
         let in_files: usize = found.files.iter().map(|file| file.content.len()).sum();
-        if !self.is_too_long(data, self.body.len().saturating_sub(in_files)) {
-            self.parts(data, &found, &store);
-        }
+        self.check_length(data, self.body.len().saturating_sub(in_files));
+        self.parts(data, &found, &store);
         for &variable in Variable::ALL {
             if let Some(text) = found.flags.value(variable) {
                 let text = self.values.add(text.as_bytes());
                 data.scalars.set(variable, text);
             }
         }
+        self.check_arguments(data, query, found.dropped);
+        if let Some(limit) = self.view.upload_files.filter(|limit| found.files.len() > *limit) {
+            let reason = format!("{} files, more than {limit}", found.files.len());
+            self.fail(data, "Multipart", &reason, Gap::Files);
+        }
         if let Some(error) = &found.error {
-            self.fail(data, "Multipart", &error.to_string());
+            let gap = if error.is_limit() { Gap::PartHeaders } else { Gap::Unparsable };
+            self.fail(data, "Multipart", &error.to_string(), gap);
         }
     }
 

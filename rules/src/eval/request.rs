@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use super::body::{Intake, element};
-use super::data::Element;
+use super::gap::{Gap, GapAction};
+use super::parse::BodyView;
 use super::rest::WHOLE_REQUEST;
 use super::state::State;
 use super::values::Value;
@@ -11,7 +12,7 @@ use super::{Connection, Disruption, Field, Interruption, RequestHead};
 use crate::body::BodyProcessor;
 use crate::http::{arguments, authorization, content_type, cookies, forwarded, host, uri};
 use crate::model::{LimitAction, Phase, Variable};
-use crate::plan::Plan;
+use crate::plan::{Plan, RequestView};
 
 impl State {
     pub(crate) fn begin(&mut self, connection: &Connection<'_>, unique_id: &[u8]) {
@@ -70,25 +71,33 @@ impl State {
         let (start, end) = (text.len() - uri::basename(text).len(), text.len());
         let name = self.values.add_part(path, start..end);
         self.data.set(Variable::RequestBasename, name);
-        // The query belongs to all rule sets; the most generous settings among them decide.
-        let limit =
-            plan.views().request().map(|view| view.arguments).max().unwrap_or(crate::limits::ARGUMENTS);
-        let separator = plan.views().request().next().map_or(b'&', |view| view.separator);
-        let (args, invalid) = self.arguments(parts.query, separator, limit);
-        self.data.query_args = args;
-        if invalid {
-            self.set_scalar(Variable::UrlencodedError, b"1");
-        }
+        self.take_query(plan, parts.query);
     }
 
-    /// Splits a query or form; the arguments, and whether an escape was invalid.
-    fn arguments(&mut self, text: &[u8], separator: u8, limit: usize) -> (Vec<Element>, bool) {
-        let mut store = Vec::with_capacity(text.len());
+    /// The query belongs to all rule sets: it is split as far as any of them wants, and each of them says whether that
+    /// is too much.
+    fn take_query(&mut self, plan: &Plan, query: &[u8]) {
+        let unlimited = |view: &RequestView| view.arguments.unwrap_or(usize::MAX);
+        let limit = plan.views().request().map(unlimited).max().unwrap_or(usize::MAX);
+        let separator = plan.views().request().next().map_or(b'&', |view| view.separator);
+        let mut store = Vec::with_capacity(query.len());
         let mut pairs = Vec::new();
-        let summary = arguments::split(text, separator, limit, &mut store, &mut |pair| pairs.push(pair));
+        let summary = arguments::split(query, separator, limit, &mut store, &mut |pair| pairs.push(pair));
         let part = |range: std::ops::Range<usize>| store.get(range).unwrap_or_default();
         let args = pairs.into_iter().map(|pair| element(&mut self.values, part(pair.name), part(pair.value)));
-        (args.collect(), summary.invalid_escape)
+        self.data.query_args = args.collect();
+        if summary.invalid_escape {
+            self.set_scalar(Variable::UrlencodedError, b"1");
+        }
+        let count = summary.arguments + summary.dropped;
+        for (index, view) in plan.views().request().enumerate() {
+            let over = view.arguments.is_some_and(|limit| count > limit);
+            if let Some(data) = self.data.views.get_mut(index).filter(|_| over) {
+                let (values, gaps) = (&mut self.values, &mut self.gaps);
+                let mut seen = BodyView { values, gaps, index, view, body: &[], truncated: false };
+                seen.too_many_arguments(data, count);
+            }
+        }
     }
 
     pub(crate) fn take_request_fields(&mut self, fields: &[Field<'_>]) {
@@ -146,7 +155,12 @@ impl State {
                 if let Some(data) = self.data.views.get_mut(index) {
                     data.scalars.set(Variable::InboundDataError, Value::ONE);
                 }
-                if view.limit_action == LimitAction::Reject && self.enforces(plan, index) {
+                let refused = view.limit_action == LimitAction::Reject && self.enforces(plan, index);
+                let action = if refused { GapAction::Refused(413) } else { GapAction::Pass };
+                let reason =
+                    format!("{} bytes or more, of which {} are inspected", body.received(), seen.len());
+                self.gaps.meet(index, Gap::RequestBody, reason, action);
+                if refused {
                     let disruption = Disruption::Deny { status: 413 };
                     self.interrupt(Interruption { rule_id: 0, phase: Phase::RequestBody, disruption });
                     continue;

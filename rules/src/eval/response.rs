@@ -1,6 +1,7 @@
 //! The response as it comes in.
 
 use super::body::{Intake, element};
+use super::gap::{Gap, GapAction};
 use super::state::State;
 use super::values::Value;
 use super::{Disruption, Field, Interruption, ResponseHead};
@@ -39,12 +40,17 @@ impl State {
             let (seen, over) = body.prefix(self.response_limit(view));
             let seen =
                 if over && view.limit_action == ResponseLimitAction::PassUninspected { b"" } else { seen };
+            let inspected = seen.len();
             let seen = self.values.add(seen);
             let Some(data) = self.data.views.get_mut(index) else { continue };
             data.scalars.set(Variable::ResponseBody, seen);
             if over {
                 data.scalars.set(Variable::OutboundDataError, Value::ONE);
-                if view.limit_action == ResponseLimitAction::Reject && self.enforces(plan, index) {
+                let refused = view.limit_action == ResponseLimitAction::Reject && self.enforces(plan, index);
+                let action = if refused { GapAction::Refused(500) } else { GapAction::Pass };
+                let reason = format!("{} bytes or more, of which {inspected} are inspected", body.received());
+                self.gaps.meet(index, Gap::ResponseBody, reason, action);
+                if refused {
                     let disruption = Disruption::Deny { status: 500 };
                     self.interrupt(Interruption { rule_id: 0, phase: Phase::ResponseBody, disruption });
                 }

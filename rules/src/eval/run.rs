@@ -105,7 +105,7 @@ impl State {
     }
 
     /// Whether an `allow` covers the phase.
-    fn is_allowed(&self, phase: Phase) -> bool {
+    pub(crate) fn is_allowed(&self, phase: Phase) -> bool {
         match self.decision.allowed {
             None => false,
             Some(AllowScope::Transaction | AllowScope::Phase) => true,

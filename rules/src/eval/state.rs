@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::body::element;
 use super::client::Client;
 use super::data::{Data, Element};
+use super::gap::Gaps;
 use super::gate::Horizon;
 use super::lookup::Item;
 use super::persistent::Persistent;
@@ -31,6 +32,8 @@ pub(crate) struct State {
     pub(crate) matched: Matched,
     pub(crate) control: Control,
     pub(crate) decision: Decision,
+    /// What was not inspected.
+    pub(crate) gaps: Gaps,
     /// What was kept of the request body.
     pub(crate) request_body: Vec<u8>,
     pub(crate) started: UnixNanos,
@@ -168,6 +171,7 @@ impl State {
             matched: Matched { last, all },
             control,
             decision,
+            gaps,
             request_body,
             started,
             now,
@@ -208,6 +212,7 @@ impl State {
         all.clear();
         control.clear();
         *decision = Decision::default();
+        gaps.clear();
         request_body.clear();
         matches.clear();
         audited_sets.clear();
@@ -242,6 +247,7 @@ impl State {
             // No values are in these.
             control: _,
             decision: _,
+            gaps: _,
             request_body: _,
             started: _,
             now: _,

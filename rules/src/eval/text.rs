@@ -34,7 +34,7 @@ impl State {
             append(out, piece.get(..room).unwrap_or(piece));
             if piece.len() > room {
                 self.made_bytes += out.len();
-                return self.note_cut_text(set);
+                return self.note_cut_text(plan, set);
             }
         }
         self.made_bytes += out.len();

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::body::element;
 use super::data::{Element, ViewData};
+use super::gap::Gap;
 use super::parse::BodyView;
-use crate::body::xml::{self, Event};
+use crate::body::xml::{self, Event, XmlErrorKind};
 use crate::limits;
 use crate::model::XmlArguments;
 use crate::plan::XPathPlan;
@@ -20,9 +21,7 @@ impl BodyView<'_> {
         arguments: XmlArguments,
         query: usize,
     ) {
-        if self.is_too_long(data, self.body.len()) {
-            return;
-        }
+        self.check_length(data, self.body.len());
         let options = xml::Options {
             white_space: !xpaths.is_empty(),
             truncated: self.truncated,
@@ -31,7 +30,8 @@ impl BodyView<'_> {
         let mut store = Vec::with_capacity(self.body.len());
         let (mut texts, mut attributes) = (Vec::new(), Vec::new());
         let mut tree = (!xpaths.is_empty()).then(Tree::new);
-        let mut leaves = (arguments != XmlArguments::Off).then(|| Leaves::new(self.arguments_left(query)));
+        let mut leaves = (arguments != XmlArguments::Off)
+            .then(|| Leaves::new(self.arguments_left(query), self.body.len()));
         let error = xml::scan(self.body, &options, &mut store, &mut |event| {
             if let Some(tree) = &mut tree {
                 tree.take(&event);
@@ -47,7 +47,16 @@ impl BodyView<'_> {
                 _ => {}
             }
         });
-        let mut reason = error.map(|error| error.to_string());
+        let mut reason = error.map(|error| {
+            let gap = match error.kind {
+                XmlErrorKind::Depth(_) => Gap::XmlDepth,
+                XmlErrorKind::Nodes(_) | XmlErrorKind::Attributes(_) | XmlErrorKind::ValueBytes(_) => {
+                    Gap::XmlSize
+                }
+                _ => Gap::Unparsable,
+            };
+            (error.to_string(), gap)
+        });
         if let Some(mut leaves) = leaves {
             leaves.finish();
             let found = leaves.found.iter().map(|(name, text)| {
@@ -55,8 +64,10 @@ impl BodyView<'_> {
                 element(self.values, name.as_bytes(), trimmed(&store, text))
             });
             data.body_args = found.collect();
+            self.check_arguments(data, query, leaves.dropped);
             if leaves.too_long {
-                reason.get_or_insert_with(|| format!("more than {} bytes of names", limits::XML_NAME_BYTES));
+                let text = format!("more than {} bytes of names", leaves.name_bytes);
+                reason.get_or_insert((text, Gap::XmlNames));
             }
         }
         if arguments != XmlArguments::Only {
@@ -67,18 +78,22 @@ impl BodyView<'_> {
             if let Some(mut tree) = tree {
                 tree.finish();
                 if !self.select(data, xpaths, &tree, &store) {
-                    reason.get_or_insert_with(|| "XPath expressions take too long".to_owned());
+                    reason.get_or_insert_with(|| ("XPath expressions take too long".to_owned(), Gap::XPath));
                 }
             }
         }
-        if let Some(reason) = reason {
-            self.fail(data, "XML", &reason);
+        if let Some((reason, gap)) = reason {
+            self.fail(data, "XML", &reason, gap);
         }
     }
 
     /// Evaluates expressions; whether they stayed within the budget.
     fn select(&mut self, data: &mut ViewData, xpaths: &[XPathPlan], tree: &Tree, store: &[u8]) -> bool {
-        let mut budget = Budget { steps: limits::XPATH_STEPS, value_bytes: limits::XPATH_VALUE_BYTES };
+        let bytes = self.body.len();
+        let mut budget = Budget {
+            steps: limits::XPATH_STEPS + limits::XPATH_STEPS_FACTOR * bytes,
+            value_bytes: limits::XPATH_VALUE_BYTES + limits::XPATH_VALUE_FACTOR * bytes,
+        };
         xpaths.iter().all(|plan| {
             let key = self.values.add(&plan.text);
             let mut found = Vec::new();
@@ -118,12 +133,17 @@ struct Leaves {
     found: Vec<(Range<usize>, Range<usize>)>,
     /// How many more there may be.
     left: usize,
+    /// How many more there were.
+    dropped: usize,
+    /// Most bytes of the names.
+    name_bytes: usize,
     /// The names took more bytes than they may.
     too_long: bool,
 }
 
 impl Leaves {
-    fn new(limit: usize) -> Self {
+    /// At most `limit` elements of a body of so many bytes.
+    fn new(limit: usize, body: usize) -> Self {
         Self {
             path: "xml".to_owned(),
             lengths: Vec::new(),
@@ -131,6 +151,8 @@ impl Leaves {
             names: String::new(),
             found: Vec::new(),
             left: limit,
+            dropped: 0,
+            name_bytes: limits::XML_NAME_BYTES + limits::NAME_FACTOR * body,
             too_long: false,
         }
     }
@@ -160,9 +182,10 @@ impl Leaves {
     fn finish(&mut self) {
         let Some(text) = self.leaf.take() else { return };
         if self.left == 0 || self.too_long {
+            self.dropped += usize::from(self.left == 0);
             return;
         }
-        if self.names.len() + self.path.len() > limits::XML_NAME_BYTES {
+        if self.names.len() + self.path.len() > self.name_bytes {
             self.too_long = true;
             return;
         }

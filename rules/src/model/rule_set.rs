@@ -102,6 +102,16 @@ pub enum LimitAction {
     Reject,
 }
 
+/// What a request body leads to that its processor can't read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnparsableAction {
+    /// Rules decide: `REQBODY_ERROR` is 1.
+    #[default]
+    Pass,
+    /// The request is refused.
+    Reject,
+}
+
 /// Whether the leaves of an XML body are arguments, named `xml.` and the local names of the elements down to
 /// them (ModSecurity v3.0.13).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,6 +138,8 @@ pub struct Settings {
     pub request_body_no_files_limit: Option<usize>,
     /// What a longer request body leads to.
     pub request_body_limit_action: LimitAction,
+    /// What a request body that can't be parsed leads to.
+    pub on_unparsable_body: UnparsableAction,
     /// `SecResponseBodyAccess`, `process_response_body`.
     pub response_body_access: bool,
     /// Bytes of response body kept for inspection.
@@ -143,11 +155,11 @@ pub struct Settings {
     pub xml_arguments: XmlArguments,
     /// Most nesting of a JSON body.
     pub json_depth_limit: usize,
-    /// Most arguments kept; further ones are dropped.
-    pub arguments_limit: usize,
+    /// Most arguments kept; with more the request is refused.
+    pub arguments_limit: Option<usize>,
     /// Byte between arguments.
     pub argument_separator: u8,
-    /// Most files in a multipart body.
+    /// Most files in a multipart body; with more the request is refused.
     pub upload_file_limit: Option<usize>,
     /// `SecAuditEngine`.
     pub audit_engine: AuditEngine,
@@ -217,6 +229,7 @@ impl Default for Settings {
             request_body_limit: limits::REQUEST_BODY_BYTES,
             request_body_no_files_limit: None,
             request_body_limit_action: LimitAction::ProcessPartial,
+            on_unparsable_body: UnparsableAction::Pass,
             response_body_access: false,
             response_body_limit: limits::RESPONSE_BODY_BYTES,
             response_body_limit_action: ResponseLimitAction::ProcessPartial,
@@ -224,7 +237,7 @@ impl Default for Settings {
             json_by_content_type: false,
             xml_arguments: XmlArguments::Off,
             json_depth_limit: limits::JSON_DEPTH,
-            arguments_limit: limits::ARGUMENTS,
+            arguments_limit: None,
             argument_separator: b'&',
             upload_file_limit: None,
             audit_engine: AuditEngine::Off,

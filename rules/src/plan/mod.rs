@@ -86,6 +86,8 @@ pub struct Plan {
 /// What evaluation needs to know of a rule set.
 #[derive(Debug)]
 pub(crate) struct SetPlan {
+    /// For reports.
+    pub(crate) name: Box<str>,
     pub(crate) engine: model::EngineMode,
     pub(crate) web_app_id: Box<str>,
     pub(crate) audit: AuditPlan,
@@ -125,6 +127,7 @@ impl Plan {
         }
         let mut views = Views::default();
         let sets = policy.rule_sets.iter().map(|set| SetPlan {
+            name: set.name.as_str().into(),
             engine: set.settings.engine,
             web_app_id: set.settings.web_app_id.as_str().into(),
             audit: AuditPlan::new(&set.settings),

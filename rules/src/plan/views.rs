@@ -1,7 +1,7 @@
 //! How rule sets see bodies. Each set has its own limits; sets with the same settings share a view, so that
 //! a body is parsed once for all of them.
 
-use crate::model::{LimitAction, ResponseLimitAction, Settings, XmlArguments};
+use crate::model::{LimitAction, ResponseLimitAction, Settings, UnparsableAction, XmlArguments};
 
 /// Which view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,9 +18,10 @@ pub(crate) struct RequestView {
     pub(crate) json_by_type: bool,
     pub(crate) xml_arguments: XmlArguments,
     pub(crate) json_depth: usize,
-    pub(crate) arguments: usize,
+    pub(crate) arguments: Option<usize>,
     pub(crate) separator: u8,
     pub(crate) upload_files: Option<usize>,
+    pub(crate) unparsable: UnparsableAction,
 }
 
 /// How a rule set sees response bodies.
@@ -53,6 +54,7 @@ impl Views {
                 arguments: settings.arguments_limit,
                 separator: settings.argument_separator,
                 upload_files: settings.upload_file_limit,
+                unparsable: settings.on_unparsable_body,
             },
             ResponseView {
                 access: settings.response_body_access,

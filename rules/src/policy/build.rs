@@ -14,9 +14,8 @@ use super::text;
 use super::values::{ActionName, ByteLimit};
 use crate::diagnostic::{Code, Sources};
 use crate::geo::Database;
-use crate::limits;
 use crate::model::{
-    AuditEngine, ClientAddress, EngineMode, Item, MemorySettings, Origin, Policy, RuleSet, Settings,
+    AuditEngine, ClientAddress, EngineMode, Item, MemorySettings, Origin, Policy, RuleSet, Settings, UnparsableAction,
 };
 use crate::operators::AddressSet;
 use crate::risk::SetBy;
@@ -37,7 +36,8 @@ pub(super) fn policy(
         country.value.header.is_some() && country.value.set_by.value == SetBy::TrustedHop
     });
     let risk = form.risk.as_ref().map(|risk| Arc::new(risk_build::settings(risk, files, hops, reporter)));
-    let risk_rules = form.risk.as_ref().and_then(|risk| risk_rule::rule_set(&risk.value, files, reporter));
+    let mut risk_rules =
+        form.risk.as_ref().and_then(|risk| risk_rule::rule_set(&risk.value, files, reporter));
     let clients = match &risk {
         Some(risk) => Clients::Watched { rule_blocks: risk.switches.rule_blocks },
         None => Clients::Unwatched,
@@ -55,6 +55,10 @@ pub(super) fn policy(
             })
             .collect::<Vec<_>>()
     };
+    let rule_sets = rule_sets(reporter);
+    if let (Some(set), Some(risk)) = (&mut risk_rules, &form.risk) {
+        risk_rule::see_bodies(&mut set.settings, &risk.value, &rule_sets, reporter);
+    }
     Policy {
         enforcement: form.enforcement.value,
         client_address: form
@@ -63,7 +67,7 @@ pub(super) fn policy(
             .map(|address| client_address(&address.value, countries_of_hops, reporter))
             .unwrap_or_default(),
         // Risk rules come first: what they see does not depend on what other rules allow or refuse.
-        rule_sets: risk_rules.into_iter().chain(rule_sets(reporter)).collect(),
+        rule_sets: risk_rules.into_iter().chain(rule_sets).collect(),
         network: form
             .network
             .as_mut()
@@ -148,15 +152,15 @@ fn rule_set(
 }
 
 fn settings(form: &RuleSetForm, files: &Files, reporter: &mut Reporter<'_>) -> Settings {
-    let limit = |ByteLimit(bytes): ByteLimit, default: usize| if bytes == 0 { default } else { bytes };
     let types = form.response_body_types.as_ref();
     Settings {
         engine: if form.only_logging.value { EngineMode::DetectionOnly } else { EngineMode::On },
         request_body_access: form.process_request_body.value,
-        request_body_limit: limit(form.request_body_limit.value, limits::REQUEST_BODY_BYTES),
+        request_body_limit: ByteLimit::checked(form.request_body_limit, reporter),
         request_body_limit_action: form.request_body_limit_action.value,
+        on_unparsable_body: on_unparsable_body(form),
         response_body_access: form.process_response_body.value,
-        response_body_limit: limit(form.response_body_limit.value, limits::RESPONSE_BODY_BYTES),
+        response_body_limit: ByteLimit::checked(form.response_body_limit, reporter),
         response_body_limit_action: form.response_body_limit_action.value,
         response_body_types: types
             .map(|types| types.value.iter().filter_map(|one| text::media_type(one, reporter)).collect()),
@@ -165,6 +169,13 @@ fn settings(form: &RuleSetForm, files: &Files, reporter: &mut Reporter<'_>) -> S
         geo_database: form.geo_database.as_ref().and_then(|name| geo_database(name, files, reporter)),
         ..Settings::default()
     }
+}
+
+/// Forms have no rule that looks at `REQBODY_ERROR`; SecLang usually does, and it says so if not.
+fn on_unparsable_body(form: &RuleSetForm) -> UnparsableAction {
+    let only_seclang = form.seclang.is_some() && form.rules.is_empty();
+    let default = if only_seclang { UnparsableAction::Pass } else { UnparsableAction::Reject };
+    form.on_unparsable_body.map_or(default, |action| action.value)
 }
 
 fn geo_database(name: &Spanned<String>, files: &Files, reporter: &mut Reporter<'_>) -> Option<Database> {

@@ -13,7 +13,7 @@ use super::values::{
 };
 use crate::diagnostic::Code;
 use crate::limits;
-use crate::model::{Enforcement, LimitAction, OnOverload, Phase, ResponseLimitAction};
+use crate::model::{Enforcement, LimitAction, OnOverload, Phase, ResponseLimitAction, UnparsableAction};
 
 form! {
     /// A policy of the web application firewall: rule sets, evaluated in order, phase by phase.
@@ -75,13 +75,15 @@ form! {
         required name: String,
         /// Whether request bodies are inspected.
         default process_request_body: bool = true,
-        /// Bytes of a request body that are inspected. 0 stands for the default.
+        /// Bytes of a request body that are inspected. 0 is the whole body, up to what Envoy holds.
         default request_body_limit: ByteLimit = ByteLimit(limits::REQUEST_BODY_BYTES),
         /// What a request body over its limit leads to. `INBOUND_DATA_ERROR` is 1 in any case.
         default request_body_limit_action: LimitAction = LimitAction::ProcessPartial,
+        /// What a request body leads to that can't be parsed, such as JSON with an error in it. `REQBODY_ERROR` is 1 in any case. Default: `reject`; in a set that holds nothing but SecLang `pass`, because there rules decide.
+        optional on_unparsable_body: UnparsableAction,
         /// Whether response bodies are inspected.
         default process_response_body: bool = false,
-        /// Bytes of a response body that are inspected. 0 stands for the default.
+        /// Bytes of a response body that are inspected. 0 is the whole body, up to what Envoy holds.
         default response_body_limit: ByteLimit = ByteLimit(limits::RESPONSE_BODY_BYTES),
         /// What a response body over its limit leads to. `OUTBOUND_DATA_ERROR` is 1 in any case.
         default response_body_limit_action: ResponseLimitAction = ResponseLimitAction::PassUninspected,

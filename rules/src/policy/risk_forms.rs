@@ -9,9 +9,10 @@ use super::risk_values::{
     DifficultyBits, Direction, Factor, HeldBytes, Ipv4Bits, Ipv6Bits, Matches, Mebibytes, Milliseconds,
     RiskNumber, Score, Seconds, StateName, Streams, WindowSeconds,
 };
-use super::values::{PhaseName, RuleId, SeverityName, Text};
+use super::values::{ByteLimit, PhaseName, RuleId, SeverityName, Text};
 use crate::diagnostic::Code;
 use crate::limits;
+use crate::model::{LimitAction, ResponseLimitAction};
 use crate::risk::{Fallback, RiskAction, SetBy};
 
 form! {
@@ -35,6 +36,14 @@ form! {
         optional country: CountryForm,
         /// Where all of it is kept.
         optional store: StoreForm,
+        /// Bytes of a request body that the rules about clients look at. 0 is the whole body, up to what Envoy holds. Default: the largest limit of the rule sets that inspect request bodies; the whole body if there are none.
+        optional request_body_limit: ByteLimit,
+        /// What a request body over that limit leads to. Default: what it leads to in the rule set with that limit.
+        optional request_body_limit_action: LimitAction,
+        /// The same as `request_body_limit` for response bodies.
+        optional response_body_limit: ByteLimit,
+        /// What a response body over that limit leads to. Default: what it leads to in the rule set with that limit.
+        optional response_body_limit_action: ResponseLimitAction,
         /// Rules about clients, before all rule sets in the order of evaluation.
         list rules: Spanned<RiskRuleForm>,
     }

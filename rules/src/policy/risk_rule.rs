@@ -8,11 +8,12 @@ use super::report::{Reporter, Spanned};
 use super::risk_condition::Reading;
 use super::risk_forms::{RiskForm, RiskRuleForm};
 use super::text;
-use super::values::RuleId;
+use super::values::{ByteLimit, RuleId};
 use crate::diagnostic::{Code, Span};
+use crate::limits;
 use crate::model::{
     Item, LimitAction, Metadata, Origin, Phase, Resolution, ResponseLimitAction, RiskMark, Rule, RuleSet,
-    Settings, Variable,
+    Settings, UnparsableAction, Variable,
 };
 use crate::risk::{Classification, Rate, RiskAction};
 use crate::seclang::parse_form_targets;
@@ -61,14 +62,44 @@ pub(super) fn rule_set(form: &RiskForm, files: &Files, reporter: &mut Reporter<'
     let looks_at = |phase: Phase| rules.iter().any(|rule| rule.phase == phase);
     let settings = Settings {
         request_body_access: rules.iter().any(|rule| rule.phase >= Phase::RequestBody),
-        request_body_limit_action: LimitAction::ProcessPartial,
         response_body_access: looks_at(Phase::ResponseBody),
-        response_body_limit_action: ResponseLimitAction::ProcessPartial,
         json_by_content_type: true,
         ..Settings::default()
     };
     let items = rules.into_iter().map(|rule| Item::Rule(Box::new(rule))).collect();
     Some(RuleSet { name: SET.to_owned(), settings, items })
+}
+
+/// How much the rules about clients see of bodies, and what comes of those they don't see: what their own settings say,
+/// else the same as in the rule set that sees most.
+pub(super) fn see_bodies(
+    settings: &mut Settings,
+    form: &RiskForm,
+    sets: &[RuleSet],
+    reporter: &mut Reporter<'_>,
+) {
+    let sets = || sets.iter().map(|set| &set.settings);
+    let request = sets().filter(|set| set.request_body_access);
+    let request = request
+        .map(|set| (set.request_body_limit, set.request_body_limit_action))
+        .max_by_key(|(limit, action)| (*limit, *action == LimitAction::Reject));
+    let (limit, action) = request.unwrap_or((limits::body_limit(0), LimitAction::ProcessPartial));
+    settings.request_body_limit =
+        form.request_body_limit.map_or(limit, |limit| ByteLimit::checked(limit, reporter));
+    settings.request_body_limit_action = form.request_body_limit_action.map_or(action, |action| action.value);
+    let response = sets().filter(|set| set.response_body_access);
+    let response = response
+        .map(|set| (set.response_body_limit, set.response_body_limit_action))
+        .max_by_key(|(limit, action)| (*limit, *action == ResponseLimitAction::Reject));
+    let (limit, action) = response.unwrap_or((limits::body_limit(0), ResponseLimitAction::ProcessPartial));
+    settings.response_body_limit =
+        form.response_body_limit.map_or(limit, |limit| ByteLimit::checked(limit, reporter));
+    settings.response_body_limit_action =
+        form.response_body_limit_action.map_or(action, |action| action.value);
+    // As long as rules refuse nothing, neither does what they can't read.
+    if form.switches.as_ref().is_some_and(|switches| switches.value.rule_blocks.value) {
+        settings.on_unparsable_body = UnparsableAction::Reject;
+    }
 }
 
 fn rule(

@@ -2,10 +2,10 @@
 
 use super::json::{Kind, Value};
 use super::read::{Form, choice};
-use super::report::Reporter;
+use super::report::{Reporter, Spanned};
 use crate::diagnostic::{Code, did_you_mean};
 use crate::limits;
-use crate::model::{Enforcement, LimitAction, OnOverload, Phase, ResponseLimitAction, Severity};
+use crate::model::{Enforcement, LimitAction, OnOverload, Phase, ResponseLimitAction, Severity, UnparsableAction};
 
 /// What a rule can do to the exchange, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,13 @@ choice! { "RequestLimitAction", LimitAction {
     "process_partial" => LimitAction::ProcessPartial,
     /// The request is refused.
     "reject" => LimitAction::Reject,
+}}
+
+choice! { "UnparsableBodyAction", UnparsableAction {
+    /// The request is refused with 400, after the rules of phase 2.
+    "reject" => UnparsableAction::Reject,
+    /// The request goes on unless a rule refuses it. What was read of the body is inspected.
+    "pass" => UnparsableAction::Pass,
 }}
 
 choice! { "ResponseLimitAction", ResponseLimitAction {
@@ -94,7 +101,7 @@ fn refuse(value: &Value<'_>, reporter: &mut Reporter<'_>, message: &str, help: i
     reporter.push(reporter.at(Code::E0105, value.span, message).help(help));
 }
 
-/// A body limit in bytes; 0 stands for the default.
+/// A body limit in bytes; 0 is the whole body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ByteLimit(pub(super) usize);
 
@@ -107,10 +114,24 @@ impl Form for ByteLimit {
         };
         let bytes = integer(value).filter(|n| (0..=i128::from(most)).contains(n));
         if bytes.is_none() {
-            let help = "write whole bytes; 0 stands for the default";
+            let help = "write whole bytes; 0 is the whole body";
             refuse(value, reporter, &format!("a body limit is 0 to {most} bytes"), help);
         }
         usize::try_from(bytes?).ok().map(Self)
+    }
+}
+
+impl ByteLimit {
+    /// The limit in bytes. One that Envoy does not hold unless told otherwise is reported.
+    pub(super) fn checked(limit: Spanned<Self>, reporter: &mut Reporter<'_>) -> usize {
+        let held = limits::HOST_BUFFER_BYTES;
+        if limit.value.0 > held {
+            let message = format!("Envoy holds {held} bytes of a body unless it is told otherwise");
+            let help = "for longer ones raise `per_connection_buffer_limit_bytes` of Envoy's listener and clusters; past \
+                        it Envoy itself answers 413 or 500";
+            reporter.push(reporter.at(Code::W0120, limit.span, message).help(help));
+        }
+        limits::body_limit(limit.value.0)
     }
 }
 

@@ -105,7 +105,7 @@ fn single(option: &str, value: &Text) -> Result<Ctl, Diagnostic> {
     let on_off = || one_of(value, CODE, option, ON_OFF);
     let bytes = || {
         let limit = integer(value, CODE, option, 0..=limits::BODY_LIMIT_BYTES)?;
-        Ok(usize::try_from(limit).unwrap_or(usize::MAX))
+        Ok(limits::body_limit(usize::try_from(limit).unwrap_or(usize::MAX)))
     };
     let processor = || one_of(value, CODE, option, PROCESSORS).map(str::to_owned);
     Ok(match option {

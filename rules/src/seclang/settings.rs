@@ -55,16 +55,16 @@ pub(super) fn response_body_access(
     Ok(())
 }
 
-/// A body limit; 0 stands for the default maximum.
-fn body_limit(value: &Text, name: &str, maximum: usize, notes: &mut Notes) -> Result<usize, Diagnostic> {
-    match number(value, name, 0..=limits::BODY_LIMIT_BYTES)? {
-        0 => {
-            let message = format!("0 stands for the default maximum of {maximum} bytes");
-            notes.push(value.report(Code::N0502, message));
-            Ok(maximum)
-        }
-        limit => Ok(limit),
+/// A body limit; 0 is the whole body, as in libmodsecurity.
+fn body_limit(value: &Text, name: &str, notes: &mut Notes) -> Result<usize, Diagnostic> {
+    let limit = number(value, name, 0..=limits::BODY_LIMIT_BYTES)?;
+    if limit > limits::HOST_BUFFER_BYTES {
+        let held = limits::HOST_BUFFER_BYTES;
+        let message = format!("Envoy holds {held} bytes of a body unless it is told otherwise");
+        let help = "for longer ones raise its `per_connection_buffer_limit_bytes`; past it Envoy itself answers 413 or 500";
+        notes.push(value.report(Code::N0502, message).help(help));
     }
+    Ok(limits::body_limit(limit))
 }
 
 pub(super) fn request_body_limit(
@@ -73,7 +73,7 @@ pub(super) fn request_body_limit(
     name: &'static str,
     notes: &mut Notes,
 ) -> Done {
-    s.request_body_limit = body_limit(value, name, limits::REQUEST_BODY_BYTES, notes)?;
+    s.request_body_limit = body_limit(value, name, notes)?;
     Ok(())
 }
 
@@ -83,7 +83,7 @@ pub(super) fn response_body_limit(
     name: &'static str,
     notes: &mut Notes,
 ) -> Done {
-    s.response_body_limit = body_limit(value, name, limits::RESPONSE_BODY_BYTES, notes)?;
+    s.response_body_limit = body_limit(value, name, notes)?;
     Ok(())
 }
 
@@ -126,7 +126,7 @@ pub(super) fn json_depth_limit(s: &mut Settings, value: &Text, name: &'static st
 }
 
 pub(super) fn arguments_limit(s: &mut Settings, value: &Text, name: &'static str, _: &mut Notes) -> Done {
-    s.arguments_limit = number(value, name, 1..=u64::from(u32::MAX))?;
+    s.arguments_limit = Some(number(value, name, 1..=u64::from(u32::MAX))?);
     Ok(())
 }
 

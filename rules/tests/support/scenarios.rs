@@ -5,7 +5,7 @@
 //! objects, each with a `name`. Of an expectation
 //! only what is given is checked: `action`, `status`, `location`, `phase`, `rule_id`, `matched` (ids in
 //! order), `logged` (ids in order), `tx` (some of its keys), `log` (texts that some log line holds), `scripts`
-//! (what scripts say: texts that the lines hold, in order).
+//! (what scripts say: texts that the lines hold, in order), `gaps` (the names of what was not inspected, in order).
 //! `head_as_sent` names those of `matched` that need the request's head exactly as it is written, which no
 //! filter in Envoy gets to see: there names are in lower case, and there is a request id. `audit` holds texts of
 //! the audit record; `null` in their place says that there is none. `audit_without` holds texts that are nowhere in it.
@@ -74,6 +74,7 @@ pub(crate) struct Expectation {
     pub(crate) tx: Option<BTreeMap<String, Option<String>>>,
     pub(crate) log: Option<Vec<String>>,
     pub(crate) scripts: Option<Vec<String>>,
+    pub(crate) gaps: Option<Vec<String>>,
     #[serde(default, deserialize_with = "given")]
     pub(crate) audit: Option<Option<Vec<String>>>,
     #[serde(default)]
@@ -184,6 +185,8 @@ pub(crate) struct Found {
     pub(crate) audit: Option<String>,
     /// What scripts said, and that they were stopped.
     pub(crate) scripts: Vec<String>,
+    /// Names of what was not inspected, in order.
+    pub(crate) gaps: Vec<String>,
 }
 
 impl Found {
@@ -234,6 +237,7 @@ impl Differences {
         self.compare("phase", expect.phase.as_ref(), found.phase.as_ref());
         self.compare("rule_id", expect.rule_id.as_ref(), found.rule_id.as_ref());
         self.compare("logged", expect.logged.as_ref(), Some(&found.logged));
+        self.compare("gaps", expect.gaps.as_ref(), Some(&found.gaps));
         self.check_audit(expect, found.audit.as_deref());
         if let Some(texts) = &expect.scripts
             && !(texts.len() == found.scripts.len()

@@ -7,7 +7,7 @@ use std::fmt;
 pub struct JsonError {
     /// Why.
     pub kind: JsonErrorKind,
-    /// Where, in bytes from the start of the body.
+    /// Where, in bytes from the start of the body as UTF-8 without byte order mark.
     pub offset: usize,
 }
 
@@ -22,8 +22,8 @@ pub enum JsonErrorKind {
     InvalidEscape,
     /// A control character stands unescaped in a string.
     ControlCharacter(u8),
-    /// The text is not UTF-8.
-    InvalidUtf8,
+    /// The bytes are no text in their encoding.
+    InvalidText,
     /// Nested deeper than this.
     Depth(usize),
     /// The names of the arguments take more than this many bytes.
@@ -37,7 +37,7 @@ impl fmt::Display for JsonError {
             JsonErrorKind::UnexpectedEnd => f.write_str("unexpected end")?,
             JsonErrorKind::InvalidEscape => f.write_str("invalid escape")?,
             JsonErrorKind::ControlCharacter(byte) => write!(f, "unescaped control character {byte:#04x}")?,
-            JsonErrorKind::InvalidUtf8 => f.write_str("invalid UTF-8")?,
+            JsonErrorKind::InvalidText => f.write_str("invalid UTF-8, UTF-16 or UTF-32")?,
             JsonErrorKind::Depth(limit) => write!(f, "nested deeper than {limit}")?,
             JsonErrorKind::NameBytes(limit) => write!(f, "argument names longer than {limit} bytes in all")?,
         }

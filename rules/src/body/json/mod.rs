@@ -1,6 +1,7 @@
 //! JSON: each leaf becomes an argument, named after the path to it.
 //!
-//! One pass, no recursion, strict RFC 8259. Names are as in Coraza (`json.a.0.b`), or with ModSecurity's
+//! One pass, no recursion, strict RFC 8259, but in any encoding of Unicode and with a byte order mark, as common
+//! parsers take it. Names are as in Coraza (`json.a.0.b`), or with ModSecurity's
 //! array names (`json.a.array_0.b`); unlike Coraza there is no extra argument for an array's length, and
 //! duplicate keys are all kept, in order of arrival.
 
@@ -9,6 +10,7 @@ mod error;
 
 pub use error::{JsonError, JsonErrorKind};
 
+use super::encoding::{self, Decoded};
 use crate::http::Pair;
 use crate::limits;
 use cursor::Cursor;
@@ -42,7 +44,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             depth: limits::JSON_DEPTH,
-            arguments: limits::ARGUMENTS,
+            arguments: usize::MAX,
             name_bytes: limits::JSON_NAME_BYTES,
             array_names: ArrayNames::Index,
             truncated: false,
@@ -70,14 +72,9 @@ pub struct Summary {
 ///
 /// Blank bodies are an error, as they are no JSON: whoever calls decides about absent ones.
 pub fn flatten(body: &[u8], options: &Options, store: &mut Vec<u8>, sink: &mut impl FnMut(Pair)) -> Summary {
-    // What is not UTF-8 is cut off, and is the error when parsing gets there.
-    let (text, invalid_utf8) = match std::str::from_utf8(body) {
-        Ok(_) => (body, false),
-        Err(error) => {
-            let cut_sequence = options.truncated && error.error_len().is_none();
-            (body.get(..error.valid_up_to()).unwrap_or_default(), !cut_sequence)
-        }
-    };
+    // What is no text is cut off, and is the error when parsing gets there.
+    let Decoded { text, is_invalid } = encoding::decode(body, options.truncated);
+    let text = text.as_bytes();
     let mut flattener = Flattener {
         cursor: Cursor::new(text),
         options,
@@ -90,13 +87,13 @@ pub fn flatten(body: &[u8], options: &Options, store: &mut Vec<u8>, sink: &mut i
     };
     if let Err(kind) = flattener.run() {
         let kind = match kind {
-            JsonErrorKind::UnexpectedEnd if invalid_utf8 => Some(JsonErrorKind::InvalidUtf8),
+            JsonErrorKind::UnexpectedEnd if is_invalid => Some(JsonErrorKind::InvalidText),
             JsonErrorKind::UnexpectedEnd if options.truncated => None,
             kind => Some(kind),
         };
         flattener.summary.error = kind.map(|kind| JsonError { kind, offset: flattener.cursor.position() });
-    } else if invalid_utf8 {
-        flattener.summary.error = Some(JsonError { kind: JsonErrorKind::InvalidUtf8, offset: text.len() });
+    } else if is_invalid {
+        flattener.summary.error = Some(JsonError { kind: JsonErrorKind::InvalidText, offset: text.len() });
     }
     flattener.summary
 }

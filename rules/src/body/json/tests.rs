@@ -83,6 +83,27 @@ fn indices_have_all_their_digits() {
 }
 
 #[test]
+fn other_encodings_and_marks_are_read() {
+    let expected = pairs(&[("json.a", "ä😀"), ("json.b", "evil")]);
+    let text = r#"{"a":"ä😀","b":"evil"}"#;
+    let units: Vec<u16> = text.encode_utf16().collect();
+    let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+    let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+    let wide: Vec<u8> = text.chars().flat_map(|one| u32::from(one).to_be_bytes()).collect();
+    for body in [
+        [b"\xef\xbb\xbf", text.as_bytes()].concat(),
+        [b"\xff\xfe", &little[..]].concat(),
+        [b"\xfe\xff", &big[..]].concat(),
+        little,
+        big,
+        wide,
+    ] {
+        let (found, summary) = run(&body, &Options::default());
+        assert_eq!((found, summary.error), (expected.clone(), None), "{}", body.escape_ascii());
+    }
+}
+
+#[test]
 fn errors_say_what_and_where() {
     type Case = (&'static [u8], &'static str, &'static [(&'static str, &'static str)]);
     let cases: &[Case] = &[
@@ -111,10 +132,9 @@ fn errors_say_what_and_where() {
         (b"\"ab\nc\"", "unescaped control character 0x0a at offset 3", &[("json", "ab")]),
         (b"\"\\x41\"", "invalid escape at offset 1", &[("json", "")]),
         (b"\"\\u00g0\"", "invalid escape at offset 1", &[("json", "")]),
-        (b"\"ab\xff\"", "invalid UTF-8 at offset 3", &[("json", "ab")]),
-        (b"\"a\" \xff", "invalid UTF-8 at offset 4", &[("json", "a")]),
-        (b"\"\xed\xa0\x80\"", "invalid UTF-8 at offset 1", &[("json", "")]),
-        (b"\xef\xbb\xbf{}", "unexpected '\\xef' at offset 0", &[]),
+        (b"\"ab\xff\"", "invalid UTF-8, UTF-16 or UTF-32 at offset 3", &[("json", "ab")]),
+        (b"\"a\" \xff", "invalid UTF-8, UTF-16 or UTF-32 at offset 4", &[("json", "a")]),
+        (b"\"\xed\xa0\x80\"", "invalid UTF-8, UTF-16 or UTF-32 at offset 1", &[("json", "")]),
         (b"{}\0", "unexpected '\\x00' at offset 2", &[]),
     ];
     for (body, message, expected) in cases {

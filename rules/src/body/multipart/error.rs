@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::limits::{MULTIPART_CONTENT_TYPE_BYTES, MULTIPART_HEADER_BYTES, MULTIPART_PART_HEADERS};
+use crate::limits::{
+    MULTIPART_CONTENT_TYPE_BYTES, MULTIPART_EXCERPT_BYTES, MULTIPART_HEADER_BYTES, MULTIPART_PART_HEADERS,
+};
 
 /// Why a multipart body is in error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +54,14 @@ pub enum MultipartError {
     /// A part's Content-Disposition has no name.
     #[error("Multipart: Content-Disposition header missing name field.")]
     NameMissing,
+}
+
+impl MultipartError {
+    /// Whether the body is not in error, but larger in something than is looked at.
+    #[must_use]
+    pub const fn is_limit(&self) -> bool {
+        matches!(self, Self::HeaderLength | Self::HeaderCount | Self::Boundary(BoundaryError::Length))
+    }
 }
 
 /// Why the boundary of a Content-Type can't be used.
@@ -120,10 +130,8 @@ pub enum DispositionError {
 pub struct Excerpt(Vec<u8>);
 
 impl Excerpt {
-    const BYTES: usize = 64;
-
     pub(super) fn of(bytes: &[u8]) -> Self {
-        Self(bytes.get(..Self::BYTES).unwrap_or(bytes).to_vec())
+        Self(bytes.get(..MULTIPART_EXCERPT_BYTES).unwrap_or(bytes).to_vec())
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { fields: limits::ARGUMENTS, files: limits::UPLOAD_FILES, truncated: false }
+        Self { fields: usize::MAX, files: limits::UPLOAD_FILES, truncated: false }
     }
 }
 

@@ -1,8 +1,9 @@
-//! The encoding of a document: UTF-8, or single bytes.
+//! The encoding of a document: Unicode, or single bytes.
 
 use std::borrow::Cow;
 
 use super::XmlErrorKind;
+use crate::body::encoding::{self, Encoding};
 
 /// A document as UTF-8.
 pub(super) struct Decoded<'a> {
@@ -16,8 +17,8 @@ pub(super) struct Decoded<'a> {
 /// agree on ASCII, which is what attacks on parsers are made of. Other encodings are an error, as a
 /// rule would not see what the application sees.
 pub(super) fn decode(body: &[u8], truncated: bool) -> Result<Decoded<'_>, XmlErrorKind> {
-    if body.starts_with(b"\xfe\xff") || body.starts_with(b"\xff\xfe") {
-        return Err(XmlErrorKind::Encoding);
+    if Encoding::detect(body).0 != Encoding::Utf8 {
+        return Ok(unicode(body, truncated));
     }
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let control = body.iter().position(|&b| b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r'));
@@ -36,6 +37,17 @@ pub(super) fn decode(body: &[u8], truncated: bool) -> Result<Decoded<'_>, XmlErr
         }
         Some(_) => Err(XmlErrorKind::Encoding),
     }
+}
+
+/// A document in UTF-16 or UTF-32, whatever its declaration says.
+fn unicode(body: &[u8], truncated: bool) -> Decoded<'_> {
+    let decoded = encoding::decode(body, truncated);
+    let mut text = decoded.text.into_owned();
+    let control = text.bytes().position(|b| b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r'));
+    let byte = control.and_then(|at| text.as_bytes().get(at)).copied();
+    text.truncate(control.unwrap_or(text.len()));
+    let invalid = decoded.is_invalid.then_some(XmlErrorKind::InvalidUtf8);
+    Decoded { text: Cow::Owned(text), stop: byte.map(XmlErrorKind::ControlCharacter).or(invalid) }
 }
 
 fn utf8(body: &[u8], truncated: bool, stop: Option<XmlErrorKind>) -> Decoded<'_> {

@@ -1,0 +1,225 @@
+//! Gaps: where less of an exchange is inspected than its policy asks for. Each is reported, and most end the request.
+
+use super::state::State;
+use super::{Disruption, Interruption};
+use crate::audit::escape;
+use crate::limits;
+use crate::model::{EngineMode, Phase, Variable};
+use crate::plan::Plan;
+
+macro_rules! gaps {
+    ($( $(#[$doc:meta])* $variant:ident $name:literal $what:literal, )+) => {
+        /// Why an exchange, or a part of it, was not inspected.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Gap { $( $(#[$doc])* $variant, )+ }
+
+        impl Gap {
+            /// All of them, in order of their discriminants.
+            pub const ALL: &'static [Gap] = &[ $( Gap::$variant, )+ ];
+
+            /// The name in counters.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $( Gap::$variant => $name, )+ }
+            }
+
+            /// What log lines say.
+            const fn what(self) -> &'static str {
+                match self { $( Gap::$variant => $what, )+ }
+            }
+        }
+    };
+}
+
+gaps! {
+    /// A request body is longer than its limit.
+    RequestBody "limit.request_body" "the request body is longer than its limit",
+    /// A response body is longer than its limit.
+    ResponseBody "limit.response_body" "the response body is longer than its limit",
+    /// A request body without its files is longer than its limit (`SecRequestBodyNoFilesLimit`).
+    NoFiles "limit.request_body_no_files" "the request body without files is longer than its limit",
+    /// There are more arguments than `SecArgumentsLimit` says.
+    Arguments "limit.arguments" "there are too many arguments",
+    /// There are more uploaded files than `SecUploadFileLimit` says.
+    Files "limit.files" "there are too many files",
+    /// The header of a multipart body or of one of its parts is too long, or has too many fields.
+    PartHeaders "limit.part_headers" "a header of the multipart body is too large",
+    /// A JSON body is nested too deep.
+    JsonDepth "limit.json_depth" "the JSON body is nested too deep",
+    /// The names of the values of a JSON body take too much memory.
+    JsonNames "limit.json_names" "the names in the JSON body are too long",
+    /// An XML body is nested too deep.
+    XmlDepth "limit.xml_depth" "the XML body is nested too deep",
+    /// An XML body has too many nodes or attributes, or too much text.
+    XmlSize "limit.xml_size" "the XML body has too much in it",
+    /// The names of the values of an XML body take too much memory.
+    XmlNames "limit.xml_names" "the names in the XML body are too long",
+    /// XPath expressions take too long on an XML body, or select too much.
+    XPath "limit.xpath" "XPath expressions take too long",
+    /// A request body is not what its processor reads.
+    Unparsable "unparsable_body" "the request body can't be parsed",
+    /// There is no memory for an exchange, or for a part of it.
+    Memory "limit.memory" "there is no memory for the exchange",
+    /// A text that rules put together by macros is too long, or all of them together are.
+    MadeTexts "limit.made_texts" "a text with macros is too long and was cut",
+    /// More matches say something of their client than count.
+    ClientMatches "limit.client_matches" "too many matches say something of the client",
+}
+
+/// A gap that was met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GapEvent {
+    /// Which one.
+    pub gap: Gap,
+    /// The line for the error log: printable ASCII, without a line end.
+    pub line: Vec<u8>,
+}
+
+/// What a gap leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GapAction {
+    /// The exchange goes on.
+    Pass,
+    /// It has been refused with this status.
+    Refused(u16),
+    /// It is refused with this status when the rules of the phase have run, if they decide nothing else.
+    Refuse(u16),
+}
+
+/// A gap that was met and is not reported yet.
+#[derive(Debug)]
+struct Met {
+    gap: Gap,
+    view: usize,
+    reason: String,
+    action: GapAction,
+}
+
+/// The gaps of a transaction.
+#[derive(Debug, Default)]
+pub(crate) struct Gaps {
+    met: Vec<Met>,
+    events: Vec<GapEvent>,
+    /// One bit for each that was reported.
+    reported: u32,
+    /// What the exchange was refused for.
+    refused: Option<Gap>,
+}
+
+impl Gaps {
+    /// Takes down that the rule sets of a view don't see everything.
+    pub(crate) fn meet(&mut self, view: usize, gap: Gap, reason: String, action: GapAction) {
+        if !self.met.iter().any(|other| other.gap == gap && other.view == view) {
+            self.met.push(Met { gap, view, reason, action });
+        }
+    }
+
+    /// The events since the last call.
+    pub(crate) fn take_events(&mut self) -> Vec<GapEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// What the exchange was refused for.
+    pub(crate) fn refused(&self) -> Option<Gap> {
+        self.refused
+    }
+
+    pub(crate) fn clear(&mut self) {
+        if self.reported != 0 || !self.met.is_empty() {
+            *self = Self::default();
+        }
+    }
+}
+
+impl State {
+    /// After the rules of a phase: what was met is carried out and reported, each kind once. What the request's head
+    /// held waits for phase 2, so that rules come first.
+    pub(crate) fn settle_gaps(&mut self, plan: &Plan, phase: Phase) {
+        if self.gaps.met.is_empty() || phase == Phase::RequestHeaders && self.decision.interruption.is_none()
+        {
+            return;
+        }
+        let met = std::mem::take(&mut self.gaps.met);
+        let seen: Vec<(Met, Option<u16>)> = met
+            .into_iter()
+            // For want of memory rules may be off.
+            .filter(|one| one.gap == Gap::Memory || self.is_awake(plan, one.view))
+            .map(|one| {
+                let status = self.refusal(plan, phase, &one);
+                (one, status)
+            })
+            .collect();
+        let (refused, passed): (Vec<_>, Vec<_>) = seen.into_iter().partition(|(_, status)| status.is_some());
+        for (one, status) in refused.into_iter().chain(passed) {
+            if let Some(status) = status {
+                let disruption = Disruption::Deny { status };
+                self.interrupt(Interruption { rule_id: 0, phase, disruption });
+                self.gaps.refused.get_or_insert(one.gap);
+            }
+            let bit = 1 << one.gap as u32;
+            if self.gaps.reported & bit == 0 {
+                self.gaps.reported |= bit;
+                let line = self.gap_line(plan, &one, status);
+                self.gaps.events.push(GapEvent { gap: one.gap, line });
+            }
+        }
+    }
+
+    /// The status with which the exchange is refused for this gap.
+    fn refusal(&self, plan: &Plan, phase: Phase, met: &Met) -> Option<u16> {
+        match met.action {
+            GapAction::Pass => None,
+            GapAction::Refused(status) => Some(status),
+            GapAction::Refuse(status) => {
+                let open = self.decision.interruption.is_none() && !self.is_allowed(phase);
+                (open && phase == Phase::RequestBody && self.enforces(plan, met.view)).then_some(status)
+            }
+        }
+    }
+
+    fn gap_line(&self, plan: &Plan, met: &Met, refused: Option<u16>) -> Vec<u8> {
+        let outcome = match (refused, &self.decision.interruption) {
+            (Some(status), _) => format!("refused with {status}"),
+            (None, Some(interruption)) if interruption.rule_id != 0 => {
+                format!("refused by rule {}", interruption.rule_id)
+            }
+            (None, Some(_)) => "refused".to_owned(),
+            (None, None) => "not refused".to_owned(),
+        };
+        let mut line = format!("portcullis: {}: ", met.gap.what()).into_bytes();
+        escape(&mut line, met.reason.as_bytes());
+        line.extend_from_slice(format!("; {outcome}").as_bytes());
+        let sets = plan.sets().iter().filter(|set| set.view.0 as usize == met.view);
+        let set = sets.max_by_key(|set| self.mode(set) == EngineMode::On).map_or("", |set| &set.name);
+        let scalar = |variable| {
+            let value = self.data.view(0).map(|view| view.scalars.get(variable));
+            value.map_or(&b""[..], |value| self.values.get(value))
+        };
+        for (name, value) in [
+            ("limit", met.gap.name().as_bytes()),
+            ("rule_set", set.as_bytes()),
+            ("client", scalar(Variable::RemoteAddr)),
+            ("hostname", scalar(Variable::ServerName)),
+            ("uri", scalar(Variable::RequestUri)),
+            ("unique_id", scalar(Variable::UniqueId)),
+        ] {
+            line.extend_from_slice(format!(" [{name} \"").as_bytes());
+            escape(&mut line, value.get(..limits::LOG_TEXT_BYTES).unwrap_or(value));
+            line.extend_from_slice(b"\"]");
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_a_bit() {
+        for (index, gap) in Gap::ALL.iter().enumerate() {
+            assert_eq!(*gap as usize, index);
+        }
+        assert!(Gap::ALL.len() <= 32);
+    }
+}
