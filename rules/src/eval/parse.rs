@@ -16,7 +16,8 @@ impl State {
     /// Parses what view number `index` may see of a request body. `truncated` says that its limit cut it.
     pub(crate) fn parse_body(&mut self, plan: &Plan, index: usize, body: &[u8], truncated: bool) {
         let Some(view) = plan.views().request().nth(index) else { return };
-        let mut intake = BodyView { values: &mut self.values, view, body, truncated };
+        let shown = plan.shows_request_body();
+        let mut intake = BodyView { values: &mut self.values, view, body, truncated, shown };
         let Some(data) = self.data.views.get_mut(index) else { return };
         let named = intake.values.get(data.scalars.get(Variable::ReqbodyProcessor));
         let processor = BodyProcessor::from_name(named);
@@ -33,7 +34,8 @@ impl State {
                 data.scalars.set(Variable::ReqbodyProcessor, name);
                 intake.urlencoded(data, self.data.query_args.len());
             }
-            None => {}
+            // What is not parsed can be looked at as it is.
+            None => intake.show(data),
             Some(BodyProcessor::Urlencoded) => intake.urlencoded(data, self.data.query_args.len()),
             Some(BodyProcessor::Json) => intake.json(data, self.data.query_args.len()),
             Some(BodyProcessor::Multipart) => {
@@ -63,11 +65,16 @@ pub(super) struct BodyView<'a> {
     view: &'a RequestView,
     pub(super) body: &'a [u8],
     pub(super) truncated: bool,
+    /// Whether anything looks at `REQUEST_BODY`.
+    shown: bool,
 }
 
 impl BodyView<'_> {
     /// Sets `REQUEST_BODY`.
     fn show(&mut self, data: &mut ViewData) {
+        if !self.shown {
+            return;
+        }
         let body = self.values.add(self.body);
         data.scalars.set(Variable::RequestBody, body);
     }

@@ -64,7 +64,6 @@ pub(super) fn rule_set(form: &RiskForm, files: &Files, reporter: &mut Reporter<'
         request_body_limit_action: LimitAction::ProcessPartial,
         response_body_access: looks_at(Phase::ResponseBody),
         response_body_limit_action: ResponseLimitAction::ProcessPartial,
-        json_by_content_type: true,
         ..Settings::default()
     };
     let items = rules.into_iter().map(|rule| Item::Rule(Box::new(rule))).collect();
@@ -141,7 +140,7 @@ pub(super) fn check(policy: &PolicyForm, reporter: &mut Reporter<'_>) {
     let marked: Vec<&RuleForm> = items
         .filter_map(|item| match item {
             ItemForm::Rule(rule) => Some(&rule.value),
-            ItemForm::Marker(_) => None,
+            ItemForm::Marker(_) | ItemForm::Raw(_) => None,
         })
         .collect();
     let Some(risk) = &policy.risk else {
