@@ -152,7 +152,7 @@ fn bundle(
     let rule_set = json!({
         "name": arguments.name,
         // What holds in SecLang until it says otherwise.
-        "process_request_body": false,
+        "process_request_body": true,
         "request_body_limit_action": "reject",
         "process_response_body": false,
         "response_body_limit_action": "process_partial",

@@ -52,6 +52,10 @@ pub(crate) struct Arguments {
     /// Print audit records instead of verdicts: of the exchanges that the policy's audit log wants, in its format
     #[arg(long)]
     audit: bool,
+
+    /// A variable of `ENV`, as Envoy's `environment_variables` give them; may be given more than once
+    #[arg(long, value_name = "NAME=VALUE")]
+    env: Vec<String>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -61,13 +65,21 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         "there is nothing to judge by; give --policy or --seclang"
     );
     let Some(policy) = rules.load()? else { return Ok(ExitCode::FAILURE) };
-    let plan = match Plan::new(&policy) {
-        Ok(plan) => Arc::new(plan),
+    let mut plan = match Plan::new(&policy) {
+        Ok(plan) => plan,
         Err(problems) => {
             crate::policy::report(&problems, &Sources::default());
             return Ok(ExitCode::FAILURE);
         }
     };
+    let variables = arguments.env.iter().map(|given| {
+        let (name, value) =
+            given.split_once('=').with_context(|| format!("--env {given} is no NAME=VALUE"))?;
+        Ok((name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+    });
+    let left_out = plan.set_environment(variables.collect::<anyhow::Result<Vec<_>>>()?);
+    anyhow::ensure!(left_out == 0, "there is no room for {left_out} of the variables of --env");
+    let plan = Arc::new(plan);
     // What is known of clients, and persistent collections, from one exchange to the next.
     let store = plan
         .store_settings()

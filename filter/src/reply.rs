@@ -2,6 +2,7 @@
 
 use portcullis_rules::eval::{Disruption, Gap, Interruption};
 use portcullis_rules::http::escape;
+use portcullis_rules::limits;
 
 /// Status of an answer when a rule's own can't be sent.
 const FORBIDDEN: u16 = 403;

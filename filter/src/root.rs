@@ -12,6 +12,7 @@ use portcullis_rules::budget::Budget;
 use portcullis_rules::collections::{Seed, Store, StoreSettings};
 use portcullis_rules::diagnostic::{Diagnostic, Level, Sources};
 use portcullis_rules::eval::Peers;
+use portcullis_rules::limits::ENVIRONMENT_BYTES;
 use portcullis_rules::net::{Clients, NetworkPolicy, NoClients};
 use portcullis_rules::plan::Plan;
 use portcullis_rules::policy::{self, Loaded};
@@ -68,6 +69,11 @@ fn compile(text: &Arc<[u8]>) -> (Option<(Plan, NetworkPolicy)>, Vec<Diagnostic>,
     (plans, diagnostics, sources)
 }
 
+/// What Envoy's `environment_variables` of the plugin's VM say.
+fn environment() -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
+    std::env::vars_os().map(|(name, value)| (name.into_encoded_bytes(), value.into_encoded_bytes()))
+}
+
 /// Where the workers keep the seed of their store.
 const SEED_KEY: &[u8] = b"portcullis.store.seed";
 
@@ -102,10 +108,18 @@ impl RootContext for Root {
             };
             abi::log(level, diagnostic.one_line(&sources).as_bytes());
         }
-        let Some((plan, network)) = plans else {
+        let Some((mut plan, network)) = plans else {
             abi::log(LogLevel::Critical, b"the policy is refused; its errors are logged above");
             return false;
         };
+        let left_out = plan.set_environment(environment());
+        if left_out > 0 {
+            let message = format!(
+                "{left_out} of the plugin's environment variables are not in ENV: it holds {ENVIRONMENT_BYTES} bytes; \
+                 leave out of `environment_variables` what rules don't look at"
+            );
+            abi::log(LogLevel::Warn, message.as_bytes());
+        }
         let metrics = Metrics::define();
         let store = match plan.store_settings().map(|settings| store(&settings)).transpose() {
             Ok(store) => store.map(Arc::new),

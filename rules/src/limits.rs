@@ -95,6 +95,10 @@ pub const INCLUDE_FILES: usize = 1_000;
 /// Bytes of SecLang text in one rule set, included files among them; more is error E0316.
 pub const SECLANG_BYTES: usize = 64 * 1024 * 1024;
 
+/// Bytes that the names and values of the host's environment may take together as elements of `ENV`; variables
+/// past it are left out, which the filter logs once when it is configured.
+pub const ENVIRONMENT_BYTES: usize = 64 * 1024;
+
 /// Seconds a persistent collection lives after its last update (`SecCollectionTimeout`).
 /// ModSecurity v2's default.
 pub const COLLECTION_SECONDS: u32 = 3_600;

@@ -33,14 +33,16 @@ fn ignored(scenario: Scenario) -> Trial {
     Trial::test(format!("{name}/NOT_RUN_without_the_feature_lua"), || Ok(())).with_ignored_flag(true)
 }
 
-fn trials(Scenario { name, policy, cases, check: said, .. }: Scenario) -> Vec<Trial> {
+fn trials(Scenario { name, policy, cases, environment, check: said, .. }: Scenario) -> Vec<Trial> {
     let policy = serde_json::to_vec_pretty(&policy).expect("JSON again");
     let loaded = policy::load(&policy, &name);
     let lines: Vec<String> = loaded.diagnostics.iter().map(|d| d.one_line(&loaded.sources)).collect();
     let Some(policy) = loaded.policy else {
         panic!("{name}: the policy is refused:\n{}", lines.join("\n"));
     };
-    let plan = Arc::new(Plan::new(&policy).expect("a plan"));
+    let mut plan = Plan::new(&policy).expect("a plan");
+    assert_eq!(plan.set_environment(scenarios::environment(&environment)), 0, "{name}");
+    let plan = Arc::new(plan);
     let warned = said.map(|Check { warnings }| {
         let found = loaded.diagnostics.iter().filter(|said| said.code.level() == Level::Warning).count();
         Trial::test(format!("{name}/check"), move || {

@@ -62,12 +62,15 @@ fn condition() -> impl Strategy<Value = String> {
         "@streq x",
         "!@streq %{tx.b}",
         "@gt %{tx.ab}",
+        "@eq %{tx.a}",
+        "!@eq %{tx.b}",
         "@rx ^(.)",
     ]);
     let target = prop_oneof![
         4 => key().prop_map(|key| format!("TX:{key}")),
         2 => key().prop_map(|key| format!("&TX:{key}")),
         1 => Just("ARGS:p".to_owned()),
+        1 => Just("ARGS".to_owned()),
         1 => Just("&ARGS:q".to_owned()),
         1 => Just("TX:a|TX:b".to_owned()),
         1 => Just("TX:/a/".to_owned()),
@@ -155,7 +158,7 @@ proptest! {
     fn results_are_the_same(
         program in program(1, Just("On")),
         more in prop::option::of(program(101, any_of(&["On", "Off", "DetectionOnly"]))),
-        query in any_of(&["", "p=x", "p=1&q=2", "q=a", "p=0&q=1"]),
+        query in any_of(&["", "p=x", "p=1&q=2", "q=a", "p=0&q=1", "p=0&q=1&p=2&p=1"]),
         all in any::<bool>(),
     ) {
         let texts: Vec<String> = [program].into_iter().chain(more).collect();

@@ -32,6 +32,8 @@ pub struct Options {
     pub memory_limit: usize,
     /// Shared data that are there at the start: what another VM of the host has left.
     pub shared_data: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Environment variables of the VM (`environment_variables`): name, value.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Default for Options {
@@ -43,6 +45,7 @@ impl Default for Options {
             fuel: 1_000_000_000_000,
             memory_limit: usize::MAX,
             shared_data: BTreeMap::new(),
+            environment: Vec::new(),
         }
     }
 }
@@ -96,8 +99,14 @@ impl Host {
     pub fn start(module: &Module, configuration: &[u8], options: Options) -> Result<Self, ConfigureError> {
         let shared =
             options.shared_data.iter().map(|(key, value)| (key.clone(), (value.clone(), 1))).collect();
-        let state =
-            State { configuration: configuration.to_vec(), now: options.now, shared, ..State::default() };
+        let variable = |(name, value): &(String, String)| format!("{name}={value}\0").into_bytes();
+        let state = State {
+            configuration: configuration.to_vec(),
+            environment: options.environment.iter().map(variable).collect(),
+            now: options.now,
+            shared,
+            ..State::default()
+        };
         let mut store = Store::new(&module.engine, state);
         store.data_mut().limits = StoreLimitsBuilder::new().memory_size(options.memory_limit).build();
         store.limiter(|state| &mut state.limits);

@@ -57,6 +57,8 @@ pub(crate) struct State {
     /// How far the memory can grow.
     pub(crate) limits: StoreLimits,
     pub(crate) configuration: Vec<u8>,
+    /// Environment variables, each as `NAME=value` with a NUL behind it.
+    pub(crate) environment: Vec<Vec<u8>>,
     pub(crate) log: Vec<LogLine>,
     pub(crate) metrics: Vec<Metric>,
     /// Key to value and its compare-and-swap number.

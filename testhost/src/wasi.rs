@@ -1,4 +1,4 @@
-//! The few functions of WASI preview 1 that a Rust module needs: no arguments, no environment, no files.
+//! The few functions of WASI preview 1 that a Rust module needs: no arguments, no files.
 
 use wasmtime::{Caller, Linker, Result};
 
@@ -37,17 +37,51 @@ fn fd_write(caller: &mut Caller<'_, State>, fd: u32, list: u32, count: u32, writ
     errno(put(caller, written, &size.to_le_bytes()))
 }
 
+/// Writes the environment's texts one behind the other, and where each of them begins.
+fn environ_get(
+    caller: &mut Caller<'_, State>,
+    mut place: u32,
+    mut at: u32,
+) -> std::result::Result<(), Status> {
+    for text in caller.data().environment.clone() {
+        put(caller, place, &at.to_le_bytes())?;
+        put(caller, at, &text)?;
+        place = place.saturating_add(4);
+        at = at.saturating_add(u32::try_from(text.len()).unwrap_or(u32::MAX));
+    }
+    Ok(())
+}
+
 /// Defines them.
 pub(crate) fn define(linker: &mut Linker<State>) -> Result<()> {
     const MODULE: &str = "wasi_snapshot_preview1";
-    for name in ["environ_sizes_get", "args_sizes_get"] {
-        linker.func_wrap(MODULE, name, |mut caller: Caller<'_, State>, count: u32, size: u32| -> u32 {
+    linker.func_wrap(
+        MODULE,
+        "environ_sizes_get",
+        |mut caller: Caller<'_, State>, count: u32, size: u32| -> u32 {
+            let texts = caller.data().environment.clone();
+            let bytes = texts.iter().map(Vec::len).sum();
+            let mut number = |place, number: usize| {
+                put(&mut caller, place, &u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes())
+            };
+            errno(number(count, texts.len()).and_then(|()| number(size, bytes)))
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "environ_get",
+        |mut caller: Caller<'_, State>, places: u32, texts: u32| -> u32 {
+            errno(environ_get(&mut caller, places, texts))
+        },
+    )?;
+    linker.func_wrap(
+        MODULE,
+        "args_sizes_get",
+        |mut caller: Caller<'_, State>, count: u32, size: u32| -> u32 {
             errno(put(&mut caller, count, &[0; 4]).and_then(|()| put(&mut caller, size, &[0; 4])))
-        })?;
-    }
-    for name in ["environ_get", "args_get"] {
-        linker.func_wrap(MODULE, name, |_: Caller<'_, State>, _: u32, _: u32| -> u32 { SUCCESS })?;
-    }
+        },
+    )?;
+    linker.func_wrap(MODULE, "args_get", |_: Caller<'_, State>, _: u32, _: u32| -> u32 { SUCCESS })?;
     linker.func_wrap(
         MODULE,
         "clock_time_get",

@@ -17,6 +17,7 @@
 //! first, a body of unknown length is chunked, and every request is answered: a case without a response gets an
 //! empty one. The comparison runs on exactly that exchange, audit record included.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -61,7 +62,9 @@ pub(crate) fn refusals(module: &Module) -> Vec<Trial> {
     trials.collect()
 }
 
-fn scenario_trials(module: &Module, Scenario { name, mut policy, cases, .. }: Scenario) -> Vec<Trial> {
+fn scenario_trials(module: &Module, scenario: Scenario) -> Vec<Trial> {
+    let Scenario { name, mut policy, cases, environment, .. } = scenario;
+    let environment = Arc::new(environment);
     let cases: Vec<Arc<Case>> = cases.into_iter().map(Arc::new).collect();
     let mut trials = Vec::new();
     for enforcement in ["strict", "streaming"] {
@@ -69,20 +72,32 @@ fn scenario_trials(module: &Module, Scenario { name, mut policy, cases, .. }: Sc
         let policy = Arc::new(policy.clone());
         for case in &cases {
             let (module, policy, case) = (module.clone(), Arc::clone(&policy), Arc::clone(case));
+            let environment = Arc::clone(&environment);
             let name = format!("module/scenarios/{name}/{enforcement}/{}", case.name);
             trials.push(Trial::test(name, move || {
-                check(&module, &policy, &case, enforcement == "strict").map_err(Into::into)
+                check(&module, &policy, &environment, &case, enforcement == "strict").map_err(Into::into)
             }));
         }
     }
     trials
 }
 
-fn check(module: &Module, policy: &Value, case: &Case, strict: bool) -> Result<(), String> {
+fn check(
+    module: &Module,
+    policy: &Value,
+    environment: &BTreeMap<String, String>,
+    case: &Case,
+    strict: bool,
+) -> Result<(), String> {
     let policy = serde_json::to_vec_pretty(policy).map_err(|error| error.to_string())?;
     let id = case.name.replace(' ', "-");
     let exchange = as_envoy_shows_it(case.exchange()?, &id);
-    let options = Options { allow_on_headers_stop_iteration: strict, now: NOW.0, ..Options::default() };
+    let options = Options {
+        allow_on_headers_stop_iteration: strict,
+        now: NOW.0,
+        environment: environment.clone().into_iter().collect(),
+        ..Options::default()
+    };
     let mut host = Host::start(module, &policy, options).map_err(|error| error.to_string())?;
     let observed = host.exchange(&for_host(&exchange)?);
 
@@ -106,7 +121,7 @@ fn check(module: &Module, policy: &Value, case: &Case, strict: bool) -> Result<(
     let counted = observed.metrics.get("portcullis.script.stopped").copied().unwrap_or(0);
     differences.compare("script.stopped", Some(&stopped), usize::try_from(counted).ok().as_ref());
     // A build of this test without Lua has nothing to compare scripts with but what is expected.
-    if let Some(native) = natively(&policy, &exchange, &id)? {
+    if let Some(native) = natively(&policy, environment, &exchange, &id)? {
         let mut matched = case.expect.matched.clone();
         matched.iter_mut().for_each(|ids| ids.retain(|id| !case.expect.head_as_sent.contains(id)));
         differences.compare("matched natively", matched.as_ref(), Some(&native.matched));
@@ -220,13 +235,19 @@ pub(crate) struct Native {
 }
 
 /// Runs an exchange under a policy; `None` where this build can't run its scripts.
-fn natively(policy: &[u8], exchange: &Exchange, id: &str) -> Result<Option<Native>, String> {
+fn natively(
+    policy: &[u8],
+    environment: &BTreeMap<String, String>,
+    exchange: &Exchange,
+    id: &str,
+) -> Result<Option<Native>, String> {
     let loaded = policy::load(policy, "policy");
     if loaded.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::E0215) {
         return Ok(None);
     }
     let policy = loaded.policy.ok_or("the policy is refused")?;
-    let plan = Plan::new(&policy).map_err(|problems| format!("{problems:?}"))?;
+    let mut plan = Plan::new(&policy).map_err(|problems| format!("{problems:?}"))?;
+    plan.set_environment(scenarios::environment(environment));
     Ok(Some(run_natively(Arc::new(plan), exchange, id)))
 }
 

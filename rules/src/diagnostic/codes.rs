@@ -148,6 +148,8 @@ codes! {
     W0409 Warning "update without effect",
     /// SecLang engines disagree about what this means; the message says what it means here.
     W0410 Warning "ambiguous",
+    /// Rules count on a default that other engines don't have; the message says which one.
+    W0420 Warning "default of its own",
     // E07xx, W08xx: risk per client
     /// A number of the risk part is out of its range.
     E0701 Error "risk value out of range",

@@ -21,15 +21,22 @@ impl State {
                     self.data.env.push(Element::new(&mut self.values, key, value));
                 }
                 ActionPlan::Sanitise(secret) => self.keep_secret(secret),
-                ActionPlan::Ctl(ctl) => self.control(ctl),
+                ActionPlan::Ctl(ctl) => self.control(ctl, rule.set),
                 ActionPlan::InitCollection { collection, key } => {
                     self.open_collection(plan, rule, *collection, key);
                 }
+                // Nothing in it expires.
+                ActionPlan::ExpireVar { collection: Store::Tx, .. } => {}
                 ActionPlan::ExpireVar { collection, key, seconds } => {
                     let name = self.expand_value(plan, key, rule.set);
                     let seconds = self.number(plan, rule, seconds);
-                    let seconds = u32::try_from(seconds.max(0)).unwrap_or(u32::MAX);
-                    self.note_change(*collection, name, |_| Change::ExpireIn(seconds));
+                    if seconds > 0 {
+                        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+                        self.note_change(*collection, name, |_| Change::ExpireIn(seconds));
+                    } else {
+                        let address = self.address(plan, *collection, name);
+                        self.remove_variable(*collection, address, name);
+                    }
                 }
             }
         }
@@ -56,11 +63,7 @@ impl State {
         }
         let value = match change {
             ChangePlan::Remove => {
-                if let Some(store) = self.stores.get_mut(store as usize) {
-                    store.remove(address);
-                }
-                self.note_change(store, name, |_| Change::Remove);
-                return;
+                return self.remove_variable(store, address, name);
             }
             ChangePlan::Set(text) => {
                 let value = self.expand_value(plan, text, rule.set);
@@ -81,6 +84,13 @@ impl State {
         if let Some(store) = self.stores.get_mut(store as usize) {
             store.set(address, name, value);
         }
+    }
+
+    fn remove_variable(&mut self, store: Store, address: Address, name: Value) {
+        if let Some(store) = self.stores.get_mut(store as usize) {
+            store.remove(address);
+        }
+        self.note_change(store, name, |_| Change::Remove);
     }
 
     pub(crate) fn number(&mut self, plan: &Plan, rule: &RulePlan, text: &crate::plan::Text) -> i64 {
@@ -105,7 +115,7 @@ impl State {
         self.open_record(plan, rule.set, collection, &name);
     }
 
-    fn control(&mut self, ctl: &CtlPlan) {
+    fn control(&mut self, ctl: &CtlPlan, set: u32) {
         let control = &mut self.control;
         match ctl {
             CtlPlan::AuditEngine(mode) => control.audit_engine = Some(*mode),
@@ -120,7 +130,11 @@ impl State {
             CtlPlan::ForceResponseBody(on) => control.force_response_body = *on,
             CtlPlan::ResponseBodyAccess(on) => control.response_body_access = Some(*on),
             CtlPlan::ResponseBodyLimit(bytes) => control.response_body_limit = Some(*bytes),
-            CtlPlan::RuleEngine(mode) => control.mode = Some(*mode),
+            CtlPlan::RuleEngine(mode) => {
+                if let Some(place) = control.modes.get_mut(set as usize) {
+                    *place = *mode;
+                }
+            }
             CtlPlan::RemoveRules(rules) => control.removed_rules.push(rules.clone()),
             CtlPlan::RemoveTarget(target) => {
                 control.removed_targets.push(target.clone());

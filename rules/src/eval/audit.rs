@@ -22,7 +22,7 @@ impl State {
         let numbered = (0u32..).zip(plan.sets());
         let wanted: Vec<(u32, &SetPlan)> =
             numbered.filter(|(index, set)| self.wants_record(*index, set, status)).collect();
-        let (_, first) = wanted.first()?;
+        let (first_index, first) = wanted.first().map(|(index, set)| (*index, *set))?;
         let parts = wanted.iter().fold(Parts::default(), |parts, (_, set)| parts.with(set.audit.parts));
         let parts = self.control.audit_parts.of(parts);
         let view = first.view.0 as usize;
@@ -56,7 +56,7 @@ impl State {
             status,
             response_headers: self.pairs(&self.data.response_headers),
             response_body: text(self, Variable::ResponseBody),
-            engine: self.mode(first),
+            engine: self.mode(first_index),
             interrupted: self.is_refused(),
             components: wanted.iter().flat_map(|(_, set)| set.audit.components.iter().cloned()).collect(),
             messages,
@@ -96,7 +96,7 @@ impl State {
     }
 
     fn wants_record(&self, index: u32, set: &SetPlan, status: u16) -> bool {
-        if self.mode(set) == EngineMode::Off {
+        if self.mode(index) == EngineMode::Off {
             return false;
         }
         match self.control.audit_engine.unwrap_or(set.audit.engine) {

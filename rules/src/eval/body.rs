@@ -115,12 +115,12 @@ impl State {
 
     /// Whether a rule set of this view refuses what it finds, rather than only reporting it.
     pub(crate) fn enforces(&self, plan: &Plan, view: usize) -> bool {
-        plan.sets().iter().any(|set| set.view.0 as usize == view && self.mode(set) == EngineMode::On)
+        self.modes(plan, view).any(|mode| mode == EngineMode::On)
     }
 
     /// Whether a rule set of this view runs at all.
     pub(crate) fn is_awake(&self, plan: &Plan, view: usize) -> bool {
-        plan.sets().iter().any(|set| set.view.0 as usize == view && self.mode(set) != EngineMode::Off)
+        self.modes(plan, view).any(|mode| mode != EngineMode::Off)
     }
 }
 

@@ -272,7 +272,7 @@ impl State {
 
     /// `setvar:client.risk`.
     pub(crate) fn set_client_risk(&mut self, plan: &Plan, rule: &RulePlan, change: &ChangePlan) {
-        if self.client.is_none() || plan.set(rule.set).is_none_or(|set| self.mode(set) != EngineMode::On) {
+        if self.client.is_none() || self.mode(rule.set) != EngineMode::On {
             return;
         }
         let risk = |amount: i64| u8::try_from(amount.clamp(0, 100)).unwrap_or(100);
@@ -310,18 +310,12 @@ impl State {
     }
 
     /// Notes that a rule which says something of the client has matched.
-    pub(crate) fn note_client_match(
-        &mut self,
-        plan: &Plan,
-        rule: &RulePlan,
-        mark: &MarkPlan,
-        mode: EngineMode,
-    ) {
+    pub(crate) fn note_client_match(&mut self, plan: &Plan, rule: &RulePlan, mark: &MarkPlan) {
         if self.client.is_none() {
             return;
         }
         // What is only watched changes nothing, not even a score.
-        let beta = mark.beta || mode != EngineMode::On;
+        let beta = mark.beta || self.mode(rule.set) != EngineMode::On;
         let description = rule.meta.message.as_ref().map(|text| self.expand(plan, text, rule.set));
         let Some(client) = self.client.as_mut() else { return };
         if client.matches.len() >= limits::CLIENT_MATCHES {

@@ -98,7 +98,7 @@ pub(crate) struct Data {
     pub(crate) request_headers: Headers,
     pub(crate) cookies: Vec<Element>,
     pub(crate) response_headers: Headers,
-    /// Elements of `ARGS_PATH`, `GEO` and `ENV`, which rules fill.
+    /// Elements of `ARGS_PATH` and `GEO`, which rules fill, and of `ENV`, to which they add.
     pub(crate) path_args: Vec<Element>,
     pub(crate) env: Vec<Element>,
     pub(crate) geo: Vec<Element>,

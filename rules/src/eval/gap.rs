@@ -189,8 +189,9 @@ impl State {
         let mut line = format!("portcullis: {}: ", met.gap.what()).into_bytes();
         escape(&mut line, met.reason.as_bytes());
         line.extend_from_slice(format!("; {outcome}").as_bytes());
-        let sets = plan.sets().iter().filter(|set| set.view.0 as usize == met.view);
-        let set = sets.max_by_key(|set| self.mode(set) == EngineMode::On).map_or("", |set| &set.name);
+        let sets = (0..).zip(plan.sets()).filter(|(_, set)| set.view.0 as usize == met.view);
+        let set = sets.max_by_key(|(index, _)| self.mode(*index) == EngineMode::On);
+        let set = set.map_or("", |(_, set)| &set.name);
         let scalar = |variable| {
             let value = self.data.view(0).map(|view| view.scalars.get(variable));
             value.map_or(&b""[..], |value| self.values.get(value))

@@ -34,7 +34,12 @@ impl State {
         }
         let (left, limit) = (self.budget.left(), plan.memory().worker_bytes);
         let reason = format!("{what} does not fit: {left} of {limit} bytes are left to the worker");
-        self.gaps.meet(0, Gap::Memory, reason, if refused { GapAction::Refused(503) } else { GapAction::Pass });
+        self.gaps.meet(
+            0,
+            Gap::Memory,
+            reason,
+            if refused { GapAction::Refused(503) } else { GapAction::Pass },
+        );
     }
 
     /// Takes down that a text with macros was cut for a rule of this set.

@@ -21,7 +21,8 @@ impl State {
         // What it holds is about as long as it is.
         self.values.expect(body.len());
         let (values, gaps) = (&mut self.values, &mut self.gaps);
-        let mut intake = BodyView { values, gaps, index, view, body, truncated };
+        let shown = plan.shows_request_body();
+        let mut intake = BodyView { values, gaps, index, view, body, truncated, shown };
         let Some(data) = self.data.views.get_mut(index) else { return };
         let named = intake.values.get(data.scalars.get(Variable::ReqbodyProcessor));
         let processor = BodyProcessor::from_name(named);
@@ -38,7 +39,8 @@ impl State {
                 data.scalars.set(Variable::ReqbodyProcessor, name);
                 intake.urlencoded(data, self.data.query_args.len());
             }
-            None => {}
+            // What is not parsed can be looked at as it is.
+            None => intake.show(data),
             Some(BodyProcessor::Urlencoded) => intake.urlencoded(data, self.data.query_args.len()),
             Some(BodyProcessor::Json) => intake.json(data, self.data.query_args.len()),
             Some(BodyProcessor::Multipart) => {
@@ -71,11 +73,16 @@ pub(super) struct BodyView<'a> {
     pub(super) view: &'a RequestView,
     pub(super) body: &'a [u8],
     pub(super) truncated: bool,
+    /// Whether anything looks at `REQUEST_BODY`.
+    shown: bool,
 }
 
 impl BodyView<'_> {
     /// Sets `REQUEST_BODY`.
     fn show(&mut self, data: &mut ViewData) {
+        if !self.shown {
+            return;
+        }
         let body = self.values.add(self.body);
         data.scalars.set(Variable::RequestBody, body);
     }

@@ -9,7 +9,6 @@ use super::rest::WHOLE_REQUEST;
 use super::state::State;
 use super::values::Value;
 use super::{Connection, Disruption, Field, Interruption, RequestHead};
-use crate::body::BodyProcessor;
 use crate::http::{arguments, authorization, content_type, cookies, forwarded, host, uri};
 use crate::model::{LimitAction, Phase, Variable};
 use crate::plan::{Plan, RequestView};
@@ -38,21 +37,15 @@ impl State {
                 self.set_scalar(Variable::AuthType, authorization::scheme(value));
                 self.set_scalar(Variable::RemoteUser, &authorization::basic_user(value).unwrap_or_default());
             } else if name.eq_ignore_ascii_case(b"content-type") {
-                self.choose_processor(plan, value);
+                self.choose_processor(value);
             }
         }
     }
 
-    /// Forms have a processor by their media type. JSON has one where the rule set says so; in SecLang,
-    /// rules choose it.
-    fn choose_processor(&mut self, plan: &Plan, header: &[u8]) {
-        let form = content_type::body_processor(header);
-        let json = content_type::is_json(header).then_some(BodyProcessor::Json);
-        for (view, data) in plan.views().request().zip(&mut self.data.views) {
-            if let Some(processor) = form.or(json.filter(|_| view.json_by_type)) {
-                let name = self.values.add(processor.name().as_bytes());
-                data.scalars.set(Variable::ReqbodyProcessor, name);
-            }
+    /// The media type chooses a processor, for all rule sets. Rules of phase 1 may choose another.
+    fn choose_processor(&mut self, header: &[u8]) {
+        if let Some(processor) = content_type::body_processor(header) {
+            self.set_scalar(Variable::ReqbodyProcessor, processor.name().as_bytes());
         }
     }
 

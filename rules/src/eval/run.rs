@@ -59,8 +59,7 @@ impl State {
                 break;
             }
             self.values.drop_made();
-            let Some(set) = plan.set(rule.set) else { continue };
-            let mode = self.mode(set);
+            let mode = self.mode(rule.set);
             if let Some(settled) = rule.settled.as_ref().filter(|_| !self.record_all) {
                 if mode == EngineMode::Off {
                     continue;
@@ -95,7 +94,7 @@ impl State {
                 continue;
             }
             self.current = Some(index);
-            if self.run_rule(plan, rule, set.view.0 as usize, mode) {
+            if self.run_rule(plan, rule) {
                 position = position.max(rule.next as usize);
             }
         }
@@ -114,7 +113,8 @@ impl State {
     }
 
     /// Evaluates one rule; `true` when all its links matched.
-    fn run_rule(&mut self, plan: &Plan, rule: &RulePlan, view: usize, mode: EngineMode) -> bool {
+    fn run_rule(&mut self, plan: &Plan, rule: &RulePlan) -> bool {
+        let Some(view) = plan.set(rule.set).map(|set| set.view.0 as usize) else { return false };
         if let Some(relay) = &rule.relay
             && self.relays_nothing(plan, rule, relay, view)
         {
@@ -123,23 +123,16 @@ impl State {
         self.matched.all.clear();
         let mut progress = Progress { items: std::mem::take(&mut self.found), ..Progress::default() };
         progress.items.clear();
-        let matched = self.run_parts(plan, rule, view, mode, &mut progress);
+        let matched = self.run_parts(plan, rule, view, &mut progress);
         if matched {
-            self.conclude(plan, rule, mode, &mut progress);
+            self.conclude(plan, rule, &mut progress);
         }
         self.found = progress.items;
         matched
     }
 
     /// Evaluates the links of a rule, and its condition tree if it has one.
-    fn run_parts(
-        &mut self,
-        plan: &Plan,
-        rule: &RulePlan,
-        view: usize,
-        mode: EngineMode,
-        progress: &mut Progress,
-    ) -> bool {
+    fn run_parts(&mut self, plan: &Plan, rule: &RulePlan, view: usize, progress: &mut Progress) -> bool {
         for (position, link) in rule.links.iter().enumerate() {
             if !self.run_link(plan, rule, link, position, view, progress) {
                 return false;
@@ -151,7 +144,7 @@ impl State {
             {
                 return false;
             }
-            self.note_client_match(plan, rule, mark, mode);
+            self.note_client_match(plan, rule, mark);
         }
         for script in &rule.scripts {
             self.run_script(plan, rule.id, view, script, None);
@@ -160,8 +153,8 @@ impl State {
     }
 
     /// Does what follows from a rule's match.
-    fn conclude(&mut self, plan: &Plan, rule: &RulePlan, mode: EngineMode, progress: &mut Progress) {
-        let disrupted = self.resolve(plan, rule, mode);
+    fn conclude(&mut self, plan: &Plan, rule: &RulePlan, progress: &mut Progress) {
+        let disrupted = self.resolve(plan, rule);
         if rule.audit {
             self.mark_audited(rule.set);
         }
@@ -241,24 +234,32 @@ impl State {
             self.items = items;
             return false;
         }
-        let argument = condition.argument.as_ref().map(|text| self.expand_value(plan, text, rule.set));
         let mut matched = false;
+        // Nothing but a match can change what the argument comes to.
+        let mut argument = None;
+        let mut test = |state: &mut Self, item: Item, value: Value| {
+            if argument.is_none() {
+                argument = condition.argument.as_ref().map(|text| state.expand_value(plan, text, rule.set));
+            }
+            if state.test(plan, rule, link, condition, position, item, value, argument, progress) {
+                (matched, argument) = (true, None);
+            }
+        };
         for item in &items {
             if condition.multi_match {
                 let mut value = item.value;
-                matched |= self.test(plan, rule, link, condition, position, *item, value, argument, progress);
+                test(self, *item, value);
                 let steps = plan.pipeline(condition.pipeline).map_or(&[][..], |pipeline| &pipeline.steps);
                 for &step in steps {
                     let next = self.values.step(value, step);
                     if next != value {
                         value = next;
-                        matched |= self
-                            .test(plan, rule, link, condition, position, *item, value, argument, progress);
+                        test(self, *item, value);
                     }
                 }
             } else {
                 let value = self.transformed(plan, condition, item.value);
-                matched |= self.test(plan, rule, link, condition, position, *item, value, argument, progress);
+                test(self, *item, value);
             }
             self.values.drop_made();
         }
@@ -394,9 +395,10 @@ impl State {
         (message.unwrap_or_default(), data.unwrap_or_default())
     }
 
-    /// Carries a matched rule's resolution out; `true` when it disrupts the exchange.
-    fn resolve(&mut self, plan: &Plan, rule: &RulePlan, mode: EngineMode) -> bool {
-        if mode != EngineMode::On || rule.phase == Phase::Logging || self.is_exempt() {
+    /// Carries a matched rule's resolution out; `true` when it disrupts the exchange. The engine mode is the one that
+    /// the rule's own `ctl` may have set.
+    fn resolve(&mut self, plan: &Plan, rule: &RulePlan) -> bool {
+        if self.mode(rule.set) != EngineMode::On || rule.phase == Phase::Logging || self.is_exempt() {
             return false;
         }
         let disruption = match &rule.resolution {

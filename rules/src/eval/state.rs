@@ -21,7 +21,7 @@ use crate::lua::Account;
 use crate::model::{
     AllowScope, AuditEngine, EngineMode, OnOverload, Phase, Secret, Store, Variable, XmlArguments,
 };
-use crate::plan::{Bits, Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, SetPlan, has, put};
+use crate::plan::{Bits, Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, has, put};
 
 /// Everything a transaction changes while it runs. Its memory goes from one transaction to the next.
 #[derive(Debug, Default)]
@@ -98,7 +98,8 @@ pub(crate) struct Matched {
 /// How the rest of the transaction is handled: what `ctl` changed.
 #[derive(Debug, Default)]
 pub(crate) struct Control {
-    pub(crate) mode: Option<EngineMode>,
+    /// Per rule set, whether its rules run.
+    pub(crate) modes: Vec<EngineMode>,
     pub(crate) removed_rules: Vec<Arc<RuleSelection>>,
     pub(crate) removed_targets: Vec<Arc<RemovedTarget>>,
     /// The variables that these are of.
@@ -116,11 +117,13 @@ pub(crate) struct Control {
 
 impl Control {
     fn clear(&mut self) {
+        let mut modes = std::mem::take(&mut self.modes);
         let (mut rules, mut targets) =
             (std::mem::take(&mut self.removed_rules), std::mem::take(&mut self.removed_targets));
+        modes.clear();
         rules.clear();
         targets.clear();
-        *self = Self { removed_rules: rules, removed_targets: targets, ..Self::default() };
+        *self = Self { modes, removed_rules: rules, removed_targets: targets, ..Self::default() };
     }
 }
 
@@ -157,7 +160,12 @@ impl State {
         if let Some(tx) = self.stores.get_mut(Store::Tx as usize) {
             tx.set_slots(plan.slots().count(Store::Tx));
         }
+        for (name, value) in plan.environment() {
+            let variable = element(&mut self.values, name, value);
+            self.data.env.push(variable);
+        }
         self.auditing = plan.audits();
+        self.control.modes.extend(plan.sets().iter().map(|set| set.engine));
         (self.started, self.now) = (now, now);
     }
 
@@ -299,14 +307,16 @@ impl State {
         *self = Self { values, ..Self::default() };
     }
 
-    /// The engine mode that holds for a rule set now.
-    pub(crate) fn mode(&self, set: &SetPlan) -> EngineMode {
-        let mode = self.control.mode.unwrap_or(set.engine);
-        match self.overload {
-            None | Some(OnOverload::Refuse) => mode,
-            Some(OnOverload::Detect) => mode.min(EngineMode::DetectionOnly),
-            Some(OnOverload::Pass) => EngineMode::Off,
-        }
+    /// The engine mode that holds for a rule set now. `ctl:ruleEngine` changes that of its own set.
+    #[inline]
+    pub(crate) fn mode(&self, set: u32) -> EngineMode {
+        self.control.modes.get(set as usize).copied().unwrap_or_default()
+    }
+
+    /// The engine modes of the rule sets of a view.
+    pub(crate) fn modes(&self, plan: &Plan, view: usize) -> impl Iterator<Item = EngineMode> {
+        let sets = plan.sets().iter().zip(&self.control.modes);
+        sets.filter(move |(set, _)| set.view.0 as usize == view).map(|(_, mode)| *mode)
     }
 
     /// Stores a text as the value of a scalar.

@@ -16,27 +16,31 @@ pub fn media_type(header: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// The body processor that a request's Content-Type selects without a rule's help: only forms have one.
-/// Both are recognised by prefix and without regard to case, as in ModSecurity 3, so that parameters
-/// do not turn inspection off.
+/// The body processor that a request's Content-Type selects without a rule's help. Forms are recognised by
+/// prefix, as in ModSecurity 3, and whatever follows the name of a media type, it is recognised, so that no
+/// parameter and no second type behind it turns inspection off.
 #[must_use]
 pub fn body_processor(header: &[u8]) -> Option<BodyProcessor> {
     let header = header.trim_ascii_start();
     let begins = |prefix: &[u8]| header.get(..prefix.len()).is_some_and(|h| h.eq_ignore_ascii_case(prefix));
     if begins(b"multipart/form-data") {
-        Some(BodyProcessor::Multipart)
-    } else if begins(b"application/x-www-form-urlencoded") {
-        Some(BodyProcessor::Urlencoded)
-    } else {
-        None
+        return Some(BodyProcessor::Multipart);
     }
-}
-
-/// Whether a Content-Type names JSON: `application/json`, `text/json` or a `+json` suffix (RFC 6839).
-#[must_use]
-pub fn is_json(header: &[u8]) -> bool {
-    let media_type = media_type(header);
-    matches!(&*media_type, b"application/json" | b"text/json") || media_type.ends_with(b"+json")
+    if begins(b"application/x-www-form-urlencoded") {
+        return Some(BodyProcessor::Urlencoded);
+    }
+    let end =
+        header.iter().position(|byte| matches!(byte, b';' | b',' | b' ' | b'\t')).unwrap_or(header.len());
+    let media_type = header.get(..end).unwrap_or(header).to_ascii_lowercase();
+    let has_suffix = |suffix: &[u8]| media_type.ends_with(suffix);
+    match &*media_type {
+        b"application/json" | b"text/json" => Some(BodyProcessor::Json),
+        b"application/xml" | b"text/xml" => Some(BodyProcessor::Xml),
+        // RFC 6839 and RFC 7303.
+        _ if has_suffix(b"+json") => Some(BodyProcessor::Json),
+        _ if has_suffix(b"+xml") => Some(BodyProcessor::Xml),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -45,12 +49,20 @@ mod tests {
 
     #[test]
     fn reads_content_types() {
-        use BodyProcessor::{Multipart, Urlencoded};
+        use BodyProcessor::{Json, Multipart, Urlencoded, Xml};
         let cases: &[(&[u8], &[u8], Option<BodyProcessor>)] = &[
             (b"", b"", None),
             (b"text/HTML ; charset=UTF-8", b"text/html", None),
-            (b"application/json", b"application/json", None),
-            (b"text/xml", b"text/xml", None),
+            (b"application/json", b"application/json", Some(Json)),
+            (b"Text/JSON;charset=utf-8", b"text/json", Some(Json)),
+            (b"application/json, text/plain", b"application/json, text/plain", Some(Json)),
+            (b"application/vnd.api+JSON ; a=b", b"application/vnd.api+json", Some(Json)),
+            (b"application/json-seq", b"application/json-seq", None),
+            (b"text/xml", b"text/xml", Some(Xml)),
+            (b"application/xml,x", b"application/xml,x", Some(Xml)),
+            (b"application/soap+xml; action=\"a\"", b"application/soap+xml", Some(Xml)),
+            (b"application/xml-dtd", b"application/xml-dtd", None),
+            (b"text/plain; x=+json", b"text/plain", None),
             (b"application/x-www-form-urlencoded", b"application/x-www-form-urlencoded", Some(Urlencoded)),
             (
                 b" Application/X-WWW-Form-URLEncoded; charset=utf-8",

@@ -148,9 +148,6 @@ pub struct Settings {
     pub response_body_limit_action: ResponseLimitAction,
     /// Media types, lower-case without parameters, whose bodies are inspected; `None` means all.
     pub response_body_types: Option<Vec<String>>,
-    /// Whether a JSON media type alone selects the JSON processor. SecLang leaves that to rules (`ctl`),
-    /// the JSON forms have no such rule.
-    pub json_by_content_type: bool,
     /// `SecParseXmlIntoArgs`.
     pub xml_arguments: XmlArguments,
     /// Most nesting of a JSON body.
@@ -225,7 +222,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             engine: EngineMode::On,
-            request_body_access: false,
+            request_body_access: true,
             request_body_limit: limits::REQUEST_BODY_BYTES,
             request_body_no_files_limit: None,
             request_body_limit_action: LimitAction::ProcessPartial,
@@ -234,7 +231,6 @@ impl Default for Settings {
             response_body_limit: limits::RESPONSE_BODY_BYTES,
             response_body_limit_action: ResponseLimitAction::ProcessPartial,
             response_body_types: None,
-            json_by_content_type: false,
             xml_arguments: XmlArguments::Off,
             json_depth_limit: limits::JSON_DEPTH,
             arguments_limit: None,

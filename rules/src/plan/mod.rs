@@ -81,6 +81,10 @@ pub struct Plan {
     slows_down: bool,
     interrogates: bool,
     wants_server: bool,
+    shows_request_body: bool,
+    /// What `ENV` holds at first: name, value.
+    environment: Vec<(Vec<u8>, Vec<u8>)>,
+    reads_environment: bool,
 }
 
 /// What evaluation needs to know of a rule set.
@@ -199,8 +203,12 @@ impl Plan {
         let wants_server = audits
             || runs_scripts
             || [Variable::ServerAddr, Variable::ServerPort].into_iter().any(|one| slots.look_at(one));
+        let shows_request_body = runs_scripts || slots.look_at(Variable::RequestBody);
         Ok(Self {
             wants_server,
+            shows_request_body,
+            reads_environment: runs_scripts || slots.look_at(Variable::Env),
+            environment: Vec::new(),
             opens_collections,
             slows_down,
             interrogates,
@@ -220,6 +228,27 @@ impl Plan {
             memory: policy.memory,
             risk: policy.risk.clone(),
         })
+    }
+
+    /// Gives rules the host's environment, as `ENV`: names and values. The number of variables for which there is no
+    /// [room](crate::limits::ENVIRONMENT_BYTES). Without rules that look at `ENV` nothing is kept.
+    pub fn set_environment(&mut self, variables: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> usize {
+        self.environment.clear();
+        let (mut taken, mut left_out) = (0usize, 0);
+        for (name, value) in variables.into_iter().filter(|_| self.reads_environment) {
+            let size = name.len().saturating_add(value.len());
+            if taken.saturating_add(size) > crate::limits::ENVIRONMENT_BYTES {
+                left_out += 1;
+            } else {
+                taken += size;
+                self.environment.push((name, value));
+            }
+        }
+        left_out
+    }
+
+    pub(crate) fn environment(&self) -> &[(Vec<u8>, Vec<u8>)] {
+        &self.environment
     }
 
     /// When headers are held back.
@@ -277,6 +306,11 @@ impl Plan {
     #[must_use]
     pub fn wants_server(&self) -> bool {
         self.wants_server
+    }
+
+    /// Whether anything looks at the request body as a whole.
+    pub(crate) fn shows_request_body(&self) -> bool {
+        self.shows_request_body
     }
 
     /// Whether any client can come to be challenged.

@@ -201,11 +201,16 @@ pub(crate) struct RuleSelection(Bits);
 
 impl RuleSelection {
     pub(crate) fn new(rules: &[&model::Rule], selector: &RuleSelector) -> Self {
-        let mut selected = Bits::below(rules.len());
-        for (position, _) in rules.iter().enumerate().filter(|(_, rule)| selector.selects(rule)) {
-            selected.insert(position);
+        Self::of(rules.iter().map(|rule| selector.selects(rule)))
+    }
+
+    /// By what is said of each rule, in order.
+    pub(crate) fn of(selected: impl ExactSizeIterator<Item = bool>) -> Self {
+        let mut positions = Bits::below(selected.len());
+        for (position, _) in selected.enumerate().filter(|(_, selected)| *selected) {
+            positions.insert(position);
         }
-        Self(selected)
+        Self(positions)
     }
 
     pub(crate) fn contains(&self, rule: RuleIndex) -> bool {

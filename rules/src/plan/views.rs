@@ -14,8 +14,6 @@ pub(crate) struct RequestView {
     pub(crate) limit: usize,
     pub(crate) no_files_limit: Option<usize>,
     pub(crate) limit_action: LimitAction,
-    /// A JSON media type alone selects the JSON processor.
-    pub(crate) json_by_type: bool,
     pub(crate) xml_arguments: XmlArguments,
     pub(crate) json_depth: usize,
     pub(crate) arguments: Option<usize>,
@@ -48,7 +46,6 @@ impl Views {
                 limit: settings.request_body_limit,
                 no_files_limit: settings.request_body_no_files_limit,
                 limit_action: settings.request_body_limit_action,
-                json_by_type: settings.json_by_content_type,
                 xml_arguments: settings.xml_arguments,
                 json_depth: settings.json_depth_limit,
                 arguments: settings.arguments_limit,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 use super::condition;
 use super::files::Files;
 use super::forms::{ClientAddressForm, ItemForm, PolicyForm, RuleSetForm};
@@ -15,11 +17,12 @@ use super::values::{ActionName, ByteLimit};
 use crate::diagnostic::{Code, Sources};
 use crate::geo::Database;
 use crate::model::{
-    AuditEngine, ClientAddress, EngineMode, Item, MemorySettings, Origin, Policy, RuleSet, Settings, UnparsableAction,
+    AuditEngine, ClientAddress, EngineMode, Item, MemorySettings, Origin, Policy, RuleSet, Settings,
+    UnparsableAction,
 };
 use crate::operators::AddressSet;
 use crate::risk::SetBy;
-use crate::seclang::{self, Clients, Document, Options};
+use crate::seclang::{self, Clients, Document, ForeignItem, Options, Part};
 
 /// The policy in the model. What is wrong with any part of it is reported; the result then lacks that part.
 pub(super) fn policy(
@@ -42,15 +45,15 @@ pub(super) fn policy(
         Some(risk) => Clients::Watched { rule_blocks: risk.switches.rule_blocks },
         None => Clients::Unwatched,
     };
+    let around = Around { files, clients };
     let mut rule_sets = |reporter: &mut Reporter<'_>| {
         form.rule_sets
             .iter()
             .enumerate()
             .map(|(index, set)| {
                 let path = format!("rule_sets[{index}]");
-                let mut built = rule_set(set, &path, &mut lines, files, reporter);
-                add_seclang(&mut built, set, &path, clients, files, sources, reporter);
-                disable(&mut built, set);
+                let mut built = rule_set(set, &path, &mut lines, &around, sources, reporter);
+                disable(&mut built, set, reporter);
                 built
             })
             .collect::<Vec<_>>()
@@ -111,11 +114,18 @@ fn client_address(form: &ClientAddressForm, otherwise: bool, reporter: &mut Repo
     ClientAddress { header, trusted: AddressSet::parse(entries.join(",").as_bytes()).unwrap_or_default() }
 }
 
+/// What a rule set needs beside its form.
+struct Around<'a> {
+    files: &'a Files,
+    clients: Clients,
+}
+
 fn rule_set(
     form: &RuleSetForm,
     path: &str,
     lines: &mut Lines<'_>,
-    files: &Files,
+    around: &Around<'_>,
+    sources: &mut Sources,
     reporter: &mut Reporter<'_>,
 ) -> RuleSet {
     let name = form.name.as_ref().map(|name| name.value.clone()).unwrap_or_default();
@@ -126,7 +136,7 @@ fn rule_set(
             reporter.push(diagnostic.help("use letters, digits, `_`, `-` and `.`"));
         }
     }
-    let settings = settings(form, files, reporter);
+    let settings = settings(form, around.files, reporter);
     let defaults = defaults(form, reporter);
     let mut items = Vec::new();
     for (index, item) in form.rules.iter().enumerate() {
@@ -137,18 +147,95 @@ fn rule_set(
                         let diagnostic = reporter.at(Code::E0105, mark.span, "the marker has no name");
                         reporter.push(diagnostic.help("name it, and name it in `skip_after`"));
                     }
-                    items.push(Item::Marker(mark.value.clone().into_bytes()));
+                    let item = Item::Marker(mark.value.clone().into_bytes());
+                    items.push(Piece::Item(ForeignItem { item, id: None, skip_after: None }));
                 }
             }
             ItemForm::Rule(rule) => {
                 let line = lines.at(rule.span.start);
                 let origin = Origin { file: format!("{path}.rules[{index}]").into(), line };
-                let built = rule::rule(&rule.value, origin, &defaults, files, reporter);
-                items.extend(built.map(|rule| Item::Rule(Box::new(rule))));
+                let built = rule::rule(&rule.value, origin, &defaults, around.files, reporter);
+                items.extend(built.map(|built| {
+                    Piece::Item(ForeignItem {
+                        item: Item::Rule(Box::new(built)),
+                        id: rule.value.rule_id.map(|id| reporter.label(id.span)),
+                        skip_after: rule.value.skip_after.as_ref().map(|to| reporter.label(to.span)),
+                    })
+                }));
+            }
+            ItemForm::Raw(raw) => {
+                items.extend(
+                    raw.raw.as_ref().map(|raw| Piece::Raw(format!("{path}.rules[{index}].raw"), raw)),
+                );
             }
         }
     }
-    RuleSet { name, settings, items }
+    if form.has_seclang() {
+        let options = Options {
+            assumes_body_access: form.seclang.is_some() && !reporter.is_written(form.process_request_body),
+            defaults: defaults.of_seclang(),
+            clients: around.clients,
+            name,
+            settings,
+        };
+        return with_seclang(form, path, items, options, around.files, sources, reporter);
+    }
+    let items = items.into_iter().filter_map(|piece| match piece {
+        Piece::Item(foreign) => Some(foreign.item),
+        Piece::Raw(..) => None,
+    });
+    RuleSet { name, settings, items: items.collect() }
+}
+
+/// An item of a rule set.
+enum Piece<'a> {
+    Item(ForeignItem),
+    /// SecLang with the name by which it is reported.
+    Raw(String, &'a Spanned<String>),
+}
+
+/// The rule set with its raw SecLang. What the text says about settings wins over the fields of the set.
+fn with_seclang(
+    form: &RuleSetForm,
+    path: &str,
+    pieces: Vec<Piece<'_>>,
+    options: Options,
+    files: &Files,
+    sources: &mut Sources,
+    reporter: &mut Reporter<'_>,
+) -> RuleSet {
+    let raw: Vec<(String, &Spanned<String>)> = pieces
+        .iter()
+        .filter_map(|piece| match piece {
+            Piece::Raw(name, text) => Some((name.clone(), *text)),
+            Piece::Item(_) => None,
+        })
+        .collect();
+    let mut texts = raw.iter().map(|(name, text)| Document { name, text: text.value.as_bytes() });
+    let inline = format!("{path}.seclang");
+    let files_of_set = form.seclang.iter().flat_map(|texts| &texts.value.0).map(|text| {
+        Part::Text(Document { name: text.name.as_deref().unwrap_or(&inline), text: text.text.as_bytes() })
+    });
+    let parts = pieces.into_iter().filter_map(|piece| match piece {
+        Piece::Item(item) => Some(Part::Item(item)),
+        Piece::Raw(..) => texts.next().map(Part::Text),
+    });
+    let parsed = seclang::parse_parts(parts.chain(files_of_set), files, sources, options);
+    let mut places: Vec<Option<Vec<usize>>> = vec![None; raw.len()];
+    for mut diagnostic in parsed.diagnostics {
+        for label in &mut diagnostic.labels {
+            let name = sources.name(label.source);
+            let Some(at) = raw.iter().position(|(raw, _)| raw == name) else { continue };
+            let (Some((_, text)), Some(known)) = (raw.get(at), places.get_mut(at)) else { continue };
+            let written = known.get_or_insert_with(|| {
+                let skipped = if text.value.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+                reporter.offsets(text).split_off(skipped)
+            });
+            *label = reporter.moved(label.clone(), written);
+        }
+        reporter.push(diagnostic);
+    }
+    parsed.rule_set
 }
 
 fn settings(form: &RuleSetForm, files: &Files, reporter: &mut Reporter<'_>) -> Settings {
@@ -164,7 +251,6 @@ fn settings(form: &RuleSetForm, files: &Files, reporter: &mut Reporter<'_>) -> S
         response_body_limit_action: form.response_body_limit_action.value,
         response_body_types: types
             .map(|types| types.value.iter().filter_map(|one| text::media_type(one, reporter)).collect()),
-        json_by_content_type: form.seclang.is_none(),
         audit_engine: if form.audit.value { AuditEngine::On } else { AuditEngine::Off },
         geo_database: form.geo_database.as_ref().and_then(|name| geo_database(name, files, reporter)),
         ..Settings::default()
@@ -202,41 +288,27 @@ fn defaults(form: &RuleSetForm, reporter: &mut Reporter<'_>) -> Defaults {
     }
 }
 
-/// Adds the rules of the set's raw SecLang behind its own. What the text says about settings wins over the
-/// fields of the set.
-fn add_seclang(
-    set: &mut RuleSet,
-    form: &RuleSetForm,
-    path: &str,
-    clients: Clients,
-    files: &Files,
-    sources: &mut Sources,
-    reporter: &mut Reporter<'_>,
-) {
-    let Some(texts) = &form.seclang else { return };
-    let inline = format!("{path}.seclang");
-    let documents: Vec<Document<'_>> = texts
-        .value
-        .0
-        .iter()
-        .map(|text| Document { name: text.name.as_deref().unwrap_or(&inline), text: text.text.as_bytes() })
-        .collect();
-    let options = Options { name: set.name.clone(), settings: set.settings.clone(), clients };
-    let parsed = seclang::parse(&documents, files, sources, options);
-    for diagnostic in parsed.diagnostics {
-        reporter.push(diagnostic);
-    }
-    set.settings = parsed.rule_set.settings;
-    set.items.extend(parsed.rule_set.items);
-}
-
 /// Makes disabled rules match nothing. They stay in their places, because `skip` counts them.
-fn disable(set: &mut RuleSet, form: &RuleSetForm) {
+fn disable(set: &mut RuleSet, form: &RuleSetForm, reporter: &mut Reporter<'_>) {
+    if form.disable_rules.is_empty() {
+        return;
+    }
+    let written = form.rules.iter().filter_map(|item| match item {
+        ItemForm::Rule(rule) => Some(rule.value.rule_id?.value.0),
+        _ => None,
+    });
+    let mut known: FxHashSet<u64> = written.collect();
+    let disabled: FxHashSet<u64> = form.disable_rules.iter().map(|id| id.value.0).collect();
     for item in &mut set.items {
         let Item::Rule(rule) = item else { continue };
-        if form.disable_rules.iter().any(|id| id.value.0 == rule.id) {
+        known.insert(rule.id);
+        if disabled.contains(&rule.id) {
             rule.links = condition::never().into_iter().collect();
         }
+    }
+    for id in form.disable_rules.iter().filter(|id| !known.contains(&id.value.0)) {
+        let message = format!("this rule set has no rule {}", id.value.0);
+        reporter.push(reporter.at(Code::W0213, id.span, message).help("take the id out"));
     }
 }
 

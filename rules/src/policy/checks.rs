@@ -1,9 +1,8 @@
-//! What can only be seen across rules: ids and names that stand twice, skips to nowhere, disabled rules
-//! that do not exist.
+//! What can only be seen across rules: ids and names that stand twice, skips to nowhere.
 
 use std::hash::Hash;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::forms::{ItemForm, PolicyForm, RuleForm, RuleSetForm};
 use super::report::{Reporter, Spanned};
@@ -33,10 +32,9 @@ pub(super) fn check(policy: &PolicyForm, reporter: &mut Reporter<'_>) {
                 reporter.push(reporter.also(diagnostic, first, "first here"));
             }
         }
-        // Raw SecLang may hold what is named here; that is checked when the plan is built.
-        if set.seclang.is_none() {
+        // Where there is raw SecLang, it may hold what is named here: that is checked with it.
+        if !set.has_seclang() {
             check_skips(set, reporter);
-            check_disabled(set, reporter);
         }
     }
 }
@@ -50,7 +48,7 @@ fn first_place<K: Eq + Hash>(places: &mut FxHashMap<K, Span>, key: K, place: Spa
 fn rules(set: &RuleSetForm) -> impl Iterator<Item = (usize, &RuleForm)> {
     set.rules.iter().enumerate().filter_map(|(index, item)| match item {
         ItemForm::Rule(rule) => Some((index, &rule.value)),
-        ItemForm::Marker(_) => None,
+        ItemForm::Marker(_) | ItemForm::Raw(_) => None,
     })
 }
 
@@ -71,6 +69,7 @@ fn check_skips(set: &RuleSetForm, reporter: &mut Reporter<'_>) {
                     targets.insert(id.value.0, (index, phase(&rule.value)));
                 }
             }
+            ItemForm::Raw(_) => {}
         }
     }
     for (index, rule) in rules(set) {
@@ -118,14 +117,6 @@ fn check_skips(set: &RuleSetForm, reporter: &mut Reporter<'_>) {
 fn mark(item: &ItemForm) -> Option<&str> {
     match item {
         ItemForm::Marker(marker) => marker.mark.as_ref().map(|mark| mark.value.as_str()),
-        ItemForm::Rule(_) => None,
-    }
-}
-
-fn check_disabled(set: &RuleSetForm, reporter: &mut Reporter<'_>) {
-    let ids: FxHashSet<RuleId> = rules(set).filter_map(|(_, rule)| Some(rule.rule_id?.value)).collect();
-    for id in set.disable_rules.iter().filter(|id| !ids.contains(&id.value)) {
-        let message = format!("this rule set has no rule {}", id.value.0);
-        reporter.push(reporter.at(Code::W0213, id.span, message).help("take the id out"));
+        ItemForm::Rule(_) | ItemForm::Raw(_) => None,
     }
 }

@@ -89,7 +89,7 @@ form! {
         default response_body_limit_action: ResponseLimitAction = ResponseLimitAction::PassUninspected,
         /// Media types such as `text/html` of the response bodies that are inspected. Default: all. An empty array means none.
         optional response_body_types: Vec<Spanned<String>>,
-        /// What a matching rule does to the exchange when it doesn't say.
+        /// What a matching rule does to the exchange when it doesn't say. With `redirect_url`, `default_phase` and `default_log` it is what `SecDefaultAction` says in raw SecLang, until that has one of its own.
         default default_action: ActionName = ActionName::Pass,
         /// URL of redirects whose rule has none, and of the default action `redirect`: `http://…`, `https://…` or a path. Macros such as `%{REQUEST_URI}` are expanded.
         optional redirect_url: String,
@@ -105,10 +105,17 @@ form! {
         default audit: bool = false,
         /// MaxMind database (`.mmdb`) among the policy's `files` that `geoLookup` looks in. Default: that of `risk.country`.
         optional geo_database: String,
-        /// Rules and markers in the order of evaluation.
+        /// Rules, markers and raw SecLang in the order of evaluation.
         list rules: ItemForm,
-        /// Raw SecLang: one text or several, after `rules` in the order of evaluation.
+        /// Raw SecLang: one text or several, after `rules` in the order of evaluation. Between rules it stands as `{"raw": …}`.
         optional seclang: OneOrMany<SecLangForm>,
+    }
+}
+
+impl RuleSetForm {
+    /// Whether any of its rules are raw SecLang.
+    pub(super) fn has_seclang(&self) -> bool {
+        self.seclang.is_some() || self.rules.iter().any(|item| matches!(item, ItemForm::Raw(_)))
     }
 }
 
@@ -184,29 +191,47 @@ form! {
     }
 }
 
+form! {
+    /// Rules written as SecLang. They may refer to the other rules of the set, and settings that they make hold for all of it.
+    RawForm {
+        /// The SecLang, such as `SecRule ARGS "@rx attack" "id:1,phase:2,deny"`. A chain ends in the text in which it begins.
+        required raw: String,
+    }
+}
+
 /// An item of a rule set.
 #[derive(Debug)]
 pub(super) enum ItemForm {
     Rule(Box<Spanned<RuleForm>>),
     Marker(MarkerForm),
+    Raw(RawForm),
 }
 
 impl Form for ItemForm {
     fn read(value: &Value<'_>, reporter: &mut Reporter<'_>) -> Option<Self> {
         let Kind::Object(members) = &value.kind else {
-            reporter.wrong_type(value, "a rule or marker");
+            reporter.wrong_type(value, "a rule, a marker or raw SecLang");
             return None;
         };
-        let Some(mark) = members.iter().find(|member| member.key == "mark") else {
+        let kinds = ["mark", "raw", "rule_id"];
+        let mut found = members.iter().filter(|member| kinds.contains(&&*member.key));
+        let Some(first) =
+            found.next().filter(|first| first.key != "rule_id" || found.clone().next().is_some())
+        else {
             return Spanned::read(value, reporter).map(|rule| Self::Rule(Box::new(rule)));
         };
-        if members.iter().any(|member| member.key == "rule_id") {
-            let message = "a marker has no other fields";
-            let diagnostic = reporter.at(Code::E0107, mark.key_span, message);
-            reporter.push(diagnostic.help("write the marker and the rule as two items"));
+        if let Some(other) = found.find(|other| other.key != first.key) {
+            let message = "an item is either a rule, or a marker, or raw SecLang";
+            let diagnostic = reporter.at(Code::E0107, other.key_span, message);
+            let diagnostic = reporter.also(diagnostic, first.key_span, "here is the first of them");
+            reporter.push(diagnostic.help("write them as several items"));
             return None;
         }
-        MarkerForm::read(value, reporter).map(Self::Marker)
+        match &*first.key {
+            "raw" => RawForm::read(value, reporter).map(Self::Raw),
+            "mark" => MarkerForm::read(value, reporter).map(Self::Marker),
+            _ => Spanned::read(value, reporter).map(|rule| Self::Rule(Box::new(rule))),
+        }
     }
 }
 

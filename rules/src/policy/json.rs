@@ -354,6 +354,25 @@ pub(super) fn offset_in_string(text: &[u8], span: Span, offset: usize) -> usize 
     span.start + 1 + written
 }
 
+/// Where in a JSON text each byte of a string's value is written, and behind them the closing quote: what
+/// [`offset_in_string`] says, for many offsets.
+pub(super) fn offsets_in_string(text: &[u8], span: Span) -> Vec<usize> {
+    let inside = text.get(span.start + 1..span.end.saturating_sub(1)).unwrap_or_default();
+    let mut rest = std::str::from_utf8(inside).unwrap_or_default();
+    let (mut offsets, mut written) = (Vec::with_capacity(rest.len() + 1), span.start + 1);
+    while let Some(character) = rest.chars().next() {
+        let (character, length) = match character {
+            '\\' => unescape(rest).unwrap_or((character, 1)),
+            _ => (character, character.len_utf8()),
+        };
+        offsets.extend(std::iter::repeat_n(written, character.len_utf8()));
+        written += length;
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    offsets.push(written);
+    offsets
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

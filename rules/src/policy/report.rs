@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use super::json::{self, Kind, Value};
-use crate::diagnostic::{Code, Diagnostic, Level, SourceId, Span};
+use crate::diagnostic::{Code, Diagnostic, Label, Level, SourceId, Span};
 
 /// What was found, in the order in which it was found until [`Reporter::finish`] sorts it.
 pub(super) struct Reporter<'a> {
@@ -28,6 +28,11 @@ impl<'a> Reporter<'a> {
     /// A diagnostic about a place in the JSON text, to be pushed.
     pub(super) fn at(&self, code: Code, span: Span, message: impl Into<String>) -> Diagnostic {
         Diagnostic::new(code, message).at(self.source, span, "")
+    }
+
+    /// A place in the JSON text.
+    pub(super) fn label(&self, span: Span) -> Label {
+        Label { source: self.source, span, text: String::new() }
     }
 
     /// A second place in the JSON text for a diagnostic.
@@ -55,6 +60,24 @@ impl<'a> Reporter<'a> {
             start: json::offset_in_string(self.text, whole.span, bytes.start),
             end: json::offset_in_string(self.text, whole.span, bytes.end),
         }
+    }
+
+    /// Whether a boolean stands in the JSON text; if not, it is a default.
+    pub(super) fn is_written(&self, boolean: Spanned<bool>) -> bool {
+        self.text.get(boolean.span.start).is_some_and(|first| matches!(first, b't' | b'f'))
+    }
+
+    /// Moves places in another text to where that text stands as a string in the JSON text.
+    pub(super) fn moved(&self, mut label: Label, written: &[usize]) -> Label {
+        let place = |offset: usize| written.get(offset).or(written.last()).copied().unwrap_or_default();
+        label.span = Span { start: place(label.span.start), end: place(label.span.end) };
+        label.source = self.source;
+        label
+    }
+
+    /// Where each byte of a string's value is written in the JSON text, and its end.
+    pub(super) fn offsets<T>(&self, string: &Spanned<T>) -> Vec<usize> {
+        json::offsets_in_string(self.text, string.span)
     }
 
     /// Whether anything was reported about the bytes of `span`.

@@ -63,7 +63,6 @@ pub(super) fn rule_set(form: &RiskForm, files: &Files, reporter: &mut Reporter<'
     let settings = Settings {
         request_body_access: rules.iter().any(|rule| rule.phase >= Phase::RequestBody),
         response_body_access: looks_at(Phase::ResponseBody),
-        json_by_content_type: true,
         ..Settings::default()
     };
     let items = rules.into_iter().map(|rule| Item::Rule(Box::new(rule))).collect();
@@ -172,7 +171,7 @@ pub(super) fn check(policy: &PolicyForm, reporter: &mut Reporter<'_>) {
     let marked: Vec<&RuleForm> = items
         .filter_map(|item| match item {
             ItemForm::Rule(rule) => Some(&rule.value),
-            ItemForm::Marker(_) => None,
+            ItemForm::Marker(_) | ItemForm::Raw(_) => None,
         })
         .collect();
     let Some(risk) = &policy.risk else {

@@ -9,6 +9,7 @@ use super::values::{ActionName, StatusCode};
 use crate::diagnostic::{Code, did_you_mean};
 use crate::lua::Script;
 use crate::model::{Action, AllowScope, Link, Metadata, Origin, Phase, Resolution, Rule, Template};
+use crate::seclang;
 
 /// What a rule set says for rules that don't.
 pub(super) struct Defaults {
@@ -19,6 +20,20 @@ pub(super) struct Defaults {
     pub(super) has_redirect_url: bool,
     pub(super) phase: Phase,
     pub(super) log: bool,
+}
+
+impl Defaults {
+    /// The same for SecLang: what its `SecDefaultAction` would say.
+    pub(super) fn of_seclang(&self) -> seclang::Defaults {
+        let resolution = match self.action {
+            ActionName::Redirect => self.redirect_url.clone().map_or(Resolution::Pass, Resolution::Redirect),
+            ActionName::Pass => Resolution::Pass,
+            ActionName::Allow => Resolution::Allow(AllowScope::Transaction),
+            ActionName::Deny => Resolution::Deny,
+            ActionName::Drop => Resolution::Drop,
+        };
+        seclang::Defaults { resolution, phase: self.phase, log: self.log }
+    }
 }
 
 /// A rule in the model. What is wrong with any part of it is reported.

@@ -6,7 +6,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
-use super::forms::{ItemForm, MarkerForm, PolicyForm, RuleForm, SecLangFile, SecLangForm};
+use super::forms::{ItemForm, MarkerForm, PolicyForm, RawForm, RuleForm, SecLangFile, SecLangForm};
 use super::network::{
     ApiForm, ArmrFile, ArmrForm, NetworkRuleForm, NetworkRules, NetworkSeverity, PortNumber, Whole,
 };
@@ -244,8 +244,12 @@ impl JsonSchema for ItemForm {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A rule, or a marker for `skip_after`.",
-            "anyOf": [generator.subschema_for::<RuleForm>(), generator.subschema_for::<MarkerForm>()],
+            "description": "A rule, a marker for `skip_after`, or raw SecLang.",
+            "anyOf": [
+                generator.subschema_for::<RuleForm>(),
+                generator.subschema_for::<MarkerForm>(),
+                generator.subschema_for::<RawForm>(),
+            ],
         })
     }
 }

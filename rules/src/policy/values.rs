@@ -5,7 +5,9 @@ use super::read::{Form, choice};
 use super::report::{Reporter, Spanned};
 use crate::diagnostic::{Code, did_you_mean};
 use crate::limits;
-use crate::model::{Enforcement, LimitAction, OnOverload, Phase, ResponseLimitAction, Severity, UnparsableAction};
+use crate::model::{
+    Enforcement, LimitAction, OnOverload, Phase, ResponseLimitAction, Severity, UnparsableAction,
+};
 
 /// What a rule can do to the exchange, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -141,6 +141,13 @@ pub(super) fn parse(list: &Text, place: Place, out: &mut Vec<Diagnostic>) -> Opt
             actions.chain = (item.name == Name::Chain).then(|| item.whole.label("")).or(actions.chain);
             continue;
         }
+        if place == Place::Default
+            && item.name == Name::Block
+            && items.iter().any(|other| decides(other.name))
+        {
+            // It means the default action, which is the other one.
+            continue;
+        }
         if let Some(group) = counts_once(item.name) {
             match seen.iter_mut().find(|(known, _)| *known == group) {
                 Some((_, earlier)) => {
@@ -194,6 +201,11 @@ fn counts_once(name: Name) -> Option<Name> {
         | Name::Ver => Some(name),
         _ => None,
     }
+}
+
+/// Whether an action is disruptive, and not what others are.
+fn decides(name: Name) -> bool {
+    counts_once(name) == Some(Name::Deny) && name != Name::Block
 }
 
 /// Why an action can't stand where it does.

@@ -8,7 +8,7 @@
 //! - A default action (`SecDefaultAction`) holds for the rules that follow it, in its file and in files
 //!   read later, until another file sets one for the same phase. What it says about the rule as a whole
 //!   holds unless the rule says otherwise; its transformations stand in front of each link's own; what
-//!   it runs is run by the first link. Without any, `log,auditlog,pass` holds in every phase.
+//!   it runs is run by the first link. Without any, the rule set's [`Defaults`] hold in every phase.
 //! - In a chain, `msg`, `logdata`, `tag`, `severity` and the like of a later rule count where the first
 //!   one says nothing (ModSecurity v3); Coraza and ModSecurity v2 refuse some of them.
 //! - Removals and updates act on all rules, whatever the order (ModSecurity v3).
@@ -41,9 +41,9 @@ pub use settings::default_settings;
 pub(crate) use variables::parse_form_targets;
 pub use variables::{TargetError, TargetErrorKind, parse_targets};
 
-use crate::diagnostic::{Diagnostic, Sources};
+use crate::diagnostic::{Diagnostic, Label, Sources};
 use crate::host::Source;
-use crate::model::{RuleSet, Settings};
+use crate::model::{Item, Phase, Resolution, RuleSet, Settings};
 use parser::Parser;
 
 /// A SecLang text, such as a file or an inline part of a policy.
@@ -55,6 +55,44 @@ pub struct Document<'a> {
     pub text: &'a [u8],
 }
 
+/// A part of a rule set.
+#[derive(Debug)]
+pub enum Part<'a> {
+    /// SecLang.
+    Text(Document<'a>),
+    /// A rule or marker that was written otherwise.
+    Item(ForeignItem),
+}
+
+/// A rule or marker that is no SecLang, among SecLang that may refer to it: in skips, removals and updates.
+#[derive(Debug)]
+pub struct ForeignItem {
+    /// What it is.
+    pub item: Item,
+    /// Where a rule has its id.
+    pub id: Option<Label>,
+    /// Where a rule says what it skips to.
+    pub skip_after: Option<Label>,
+}
+
+/// What holds for rules that don't say, where no `SecDefaultAction` holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defaults {
+    /// What a match does, and what `block` means.
+    pub resolution: Resolution,
+    /// When rules run.
+    pub phase: Phase,
+    /// Whether matches are logged.
+    pub log: bool,
+}
+
+impl Default for Defaults {
+    /// `phase:2,log,pass`, as everywhere.
+    fn default() -> Self {
+        Self { resolution: Resolution::Pass, phase: Phase::RequestBody, log: true }
+    }
+}
+
 /// How SecLang is read.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -62,6 +100,11 @@ pub struct Options {
     pub name: String,
     /// What holds where the text says nothing.
     pub settings: Settings,
+    /// Whether nobody has said that request bodies are inspected: other engines would not do it, so texts that count
+    /// on it get a warning (`W0420`).
+    pub assumes_body_access: bool,
+    /// What holds for rules that don't say.
+    pub defaults: Defaults,
     /// What is done with what rules say of clients.
     pub clients: Clients,
 }
@@ -69,7 +112,13 @@ pub struct Options {
 impl Default for Options {
     /// No name and [`default_settings`]; nothing is known of clients.
     fn default() -> Self {
-        Self { name: String::new(), settings: default_settings(), clients: Clients::Unknown }
+        Self {
+            name: String::new(),
+            settings: default_settings(),
+            assumes_body_access: true,
+            defaults: Defaults::default(),
+            clients: Clients::Unknown,
+        }
     }
 }
 
@@ -103,9 +152,22 @@ pub fn parse(
     sources: &mut Sources,
     options: Options,
 ) -> Parsed {
-    let mut parser = Parser::new(source, sources, options.settings, options.clients);
-    for document in documents {
-        parser.file(document.name, document.text);
+    parse_parts(documents.iter().copied().map(Part::Text), source, sources, options)
+}
+
+/// As [`parse`], with rules and markers of other kinds between the texts. Each text ends its last chain.
+pub fn parse_parts<'a>(
+    parts: impl IntoIterator<Item = Part<'a>>,
+    source: &dyn Source,
+    sources: &mut Sources,
+    options: Options,
+) -> Parsed {
+    let mut parser = Parser::new(source, sources, &options);
+    for part in parts {
+        match part {
+            Part::Text(document) => parser.file(document.name, document.text),
+            Part::Item(item) => parser.item(item),
+        }
     }
     let (settings, items, diagnostics) = parser.finish();
     Parsed { rule_set: RuleSet { name: options.name, settings, items }, diagnostics }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::actions::{Actions, Disruptive, Place, parse};
-use super::client::{ClientChecks, Clients};
+use super::client::ClientChecks;
 use super::directive::{By, Check, DIRECTIVES, Role, find};
 use super::lexer::{Lexer, Line};
 use super::operator::Datasets;
@@ -16,12 +16,13 @@ use super::text::Text;
 use super::update::{Change, Update, apply};
 use super::values::{ON_OFF, bad_script, ids, one_of, targets};
 use super::words::Words;
+use super::{ForeignItem, Options};
 use crate::diagnostic::{Code, Diagnostic, Label, Sources, has_errors, suggest};
 use crate::geo::Database;
 use crate::host::{Source, has_wildcards};
 use crate::limits;
 use crate::lua::Script;
-use crate::model::{Action, Item, Phase, RuleSelector, Settings};
+use crate::model::{Action, Item, Phase, Resolution, RuleSelector, Settings, Variable};
 use crate::operators::OperatorCache;
 
 /// A rule or marker in order.
@@ -64,6 +65,14 @@ pub(super) struct Parser<'a> {
     pub(super) client_checks: ClientChecks,
     updates: Vec<Update>,
     defaults: BTreeMap<Phase, DefaultAction>,
+    /// What holds where there is none of these.
+    set_default: Actions,
+    /// The phase of rules that name none.
+    pub(super) default_phase: Phase,
+    /// Whether request bodies are inspected without anybody having said so.
+    assumes_body_access: bool,
+    /// Ids of rules that are no SecLang.
+    foreign: BTreeSet<u64>,
     mime_types_given: bool,
     noted: BTreeSet<&'static str>,
     /// Names of the files being read, outermost first.
@@ -76,17 +85,13 @@ pub(super) struct Parser<'a> {
 type Outcome = Result<(), Diagnostic>;
 
 impl<'a> Parser<'a> {
-    pub(super) fn new(
-        host: &'a dyn Source,
-        sources: &'a mut Sources,
-        settings: Settings,
-        clients: Clients,
-    ) -> Self {
+    pub(super) fn new(host: &'a dyn Source, sources: &'a mut Sources, options: &Options) -> Self {
+        let defaults = &options.defaults;
         Self {
             host,
             sources,
             out: Vec::new(),
-            settings,
+            settings: options.settings.clone(),
             entries: Vec::new(),
             datasets: Datasets::new(),
             operators: OperatorCache::default(),
@@ -94,9 +99,17 @@ impl<'a> Parser<'a> {
             lost: false,
             ids: FxHashMap::default(),
             ignore_errors: false,
-            client_checks: ClientChecks::new(clients),
+            client_checks: ClientChecks::new(options.clients),
             updates: Vec::new(),
             defaults: BTreeMap::new(),
+            set_default: Actions {
+                disruptive: Some(Disruptive::Is(defaults.resolution.clone())),
+                log: Some(defaults.log),
+                ..Actions::default()
+            },
+            default_phase: defaults.phase,
+            assumes_body_access: options.assumes_body_access,
+            foreign: BTreeSet::new(),
             mime_types_given: false,
             noted: BTreeSet::new(),
             open: Vec::new(),
@@ -124,6 +137,23 @@ impl<'a> Parser<'a> {
         }
         self.break_chain(None);
         self.open.pop();
+    }
+
+    /// Takes a rule or marker over that is no SecLang.
+    pub(super) fn item(&mut self, foreign: ForeignItem) {
+        let ForeignItem { item, id, skip_after } = foreign;
+        let rule = match item {
+            Item::Marker(name) => return self.entries.push(Entry::Marker(name)),
+            Item::Rule(rule) => rule,
+        };
+        if let Some(label) = id {
+            // Two of them with one id are reported where they come from.
+            if self.foreign.insert(rule.id) {
+                self.register(rule.id, &label);
+            }
+        }
+        let default = self.default_resolution();
+        self.entries.push(Entry::Rule(Draft { rule, default, skip_after, at: None }));
     }
 
     fn line(&mut self, file: &File, line: &Line) {
@@ -174,8 +204,11 @@ impl<'a> Parser<'a> {
                 self.mime_types_given = true;
                 self.settings.response_body_types = Some(Vec::new());
             }),
-            Role::Set(set) => one(&name, &arguments)
-                .and_then(|value| set(&mut self.settings, &value, directive.name, &mut self.out)),
+            Role::Set(set) => {
+                self.assumes_body_access &= directive.name != settings::BODY_ACCESS;
+                one(&name, &arguments)
+                    .and_then(|value| set(&mut self.settings, &value, directive.name, &mut self.out))
+            }
             Role::Inert(check, reason) => {
                 let checked = match check {
                     Check::Any => Ok(()),
@@ -223,8 +256,16 @@ impl<'a> Parser<'a> {
     }
 
     /// The default action that holds here for rules of a phase.
-    pub(super) fn default_of(&self, phase: Phase) -> Option<&Actions> {
-        self.defaults.get(&phase).map(|default| &default.actions)
+    pub(super) fn default_of(&self, phase: Phase) -> &Actions {
+        self.defaults.get(&phase).map_or(&self.set_default, |default| &default.actions)
+    }
+
+    /// What rules do that don't say, where no default action holds.
+    fn default_resolution(&self) -> Resolution {
+        match &self.set_default.disruptive {
+            Some(Disruptive::Is(resolution)) => resolution.clone(),
+            _ => Resolution::Pass,
+        }
     }
 
     fn default_action(&mut self, file: &File, name: &Text, arguments: &Text) -> Outcome {
@@ -239,10 +280,12 @@ impl<'a> Parser<'a> {
             return Err(error.help("add `pass`, `deny`, `drop`, `allow` or `redirect:URL`"));
         }
         let phase = actions.phase.take().unwrap_or_else(|| {
-            let message = "the default action has no phase: it is taken for phase 2";
-            let help = "add `phase:2`; ModSecurity v3 takes it for phase 1";
+            let phase = self.default_phase;
+            let message =
+                format!("the default action has no phase: it is taken for phase {}", phase.number());
+            let help = format!("add `phase:{}`; ModSecurity v3 takes it for phase 1", phase.number());
             self.out.push(list.report(Code::W0410, message).help(help));
-            Phase::RequestBody
+            phase
         });
         super::rule::report_late(&actions.timed, phase, &mut self.out);
         let at = name.label("");
@@ -415,11 +458,34 @@ impl<'a> Parser<'a> {
     pub(super) fn finish(mut self) -> (Settings, Vec<Item>, Vec<Diagnostic>) {
         apply(&mut self.entries, std::mem::take(&mut self.updates), &mut self.out);
         self.check_skips();
+        self.check_body_access();
         let items = self.entries.into_iter().map(|entry| match entry {
             Entry::Rule(draft) => Item::Rule(draft.rule),
             Entry::Marker(name) => Item::Marker(name),
         });
         (self.settings, items.collect(), self.out)
+    }
+
+    /// Warns once where rules look at request bodies, and nobody has said that these are inspected.
+    fn check_body_access(&mut self) {
+        if !self.assumes_body_access || !self.settings.request_body_access {
+            return;
+        }
+        let counts_on_it = |entry: &&Entry| match entry {
+            Entry::Rule(draft) if !self.foreign.contains(&draft.rule.id) => {
+                let conditions = draft.rule.links.iter().filter_map(|link| link.condition.as_ref());
+                conditions.flat_map(|condition| &condition.targets).any(|target| is_of_body(target.variable))
+            }
+            _ => false,
+        };
+        let Some(Entry::Rule(draft)) = self.entries.iter().find(counts_on_it) else { return };
+        let message = "this rule looks at request bodies and `SecRequestBodyAccess` is not set: they are inspected \
+                       here, and not in ModSecurity";
+        let help = "add `SecRequestBodyAccess On`, or `Off` if bodies are to pass uninspected";
+        let mut warning =
+            Diagnostic::new(Code::W0420, message).rule(Some(draft.rule.id).filter(|id| *id > 0)).help(help);
+        warning.labels.extend(draft.at.clone());
+        self.out.push(warning);
     }
 
     /// Warns of skips to what does not come later: SecLang engines then skip the rest of the phase.
@@ -452,6 +518,26 @@ impl<'a> Parser<'a> {
             self.out.push(warning);
         }
     }
+}
+
+/// Whether a variable is about the request body alone.
+fn is_of_body(variable: Variable) -> bool {
+    matches!(
+        variable,
+        Variable::ArgsPost
+            | Variable::ArgsPostNames
+            | Variable::Files
+            | Variable::FilesNames
+            | Variable::FilesSizes
+            | Variable::FilesCombinedSize
+            | Variable::FilesTmpContent
+            | Variable::MultipartFilename
+            | Variable::MultipartName
+            | Variable::MultipartPartHeaders
+            | Variable::ReqbodyError
+            | Variable::RequestBody
+            | Variable::Xml
+    )
 }
 
 fn named(by: By, text: &Text) -> RuleSelector {

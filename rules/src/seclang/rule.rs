@@ -13,9 +13,6 @@ use crate::diagnostic::{Code, Diagnostic, Label, Level, has_errors};
 use crate::lua::Script;
 use crate::model::{Condition, Link, Origin, Phase, Resolution, Rule};
 
-/// Rules without a phase run in this one (Coraza; ModSecurity's manual).
-const DEFAULT_PHASE: Phase = Phase::RequestBody;
-
 /// A finished rule with what updates need to know.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -24,6 +21,8 @@ pub(super) struct Draft {
     pub(super) default: Resolution,
     /// Where its `skipAfter` stands.
     pub(super) skip_after: Option<Label>,
+    /// Where the rule itself stands.
+    pub(super) at: Option<Label>,
 }
 
 /// A rule that says `chain`, and what followed so far.
@@ -34,6 +33,8 @@ pub(super) struct Chain {
     phase: Phase,
     links: Vec<Link>,
     origin: Origin,
+    /// Its first directive.
+    at: Label,
     /// The last `chain` action.
     open: Label,
     /// Whether a part of it has errors, so that all of it is left out.
@@ -212,7 +213,7 @@ impl Parser<'_> {
             None => {}
         }
         let open = actions.chain.take();
-        let phase = actions.phase.unwrap_or(DEFAULT_PHASE);
+        let phase = actions.phase.unwrap_or(self.default_phase);
         let link = self.link(phase, piece.condition, piece.script, &mut actions);
         let chain = Chain {
             id: id.map(|(id, _)| id),
@@ -220,6 +221,7 @@ impl Parser<'_> {
             phase,
             links: vec![link],
             origin: Origin { file: Arc::clone(&file.name), line: line.number },
+            at: name.label(""),
             open: name.label(""),
             failed: false,
         };
@@ -240,7 +242,7 @@ impl Parser<'_> {
     }
 
     /// Remembers an id; one that is taken is an error.
-    fn register(&mut self, id: u64, label: &Label) {
+    pub(super) fn register(&mut self, id: u64, label: &Label) {
         let Some(earlier) = self.ids.get(&id) else {
             self.ids.insert(id, label.clone());
             return;
@@ -258,9 +260,8 @@ impl Parser<'_> {
         script: Option<Script>,
         actions: &mut Actions,
     ) -> Link {
-        let base = self.default_of(phase).map(|actions| actions.steps.list.as_slice());
         let condition = condition.map(|condition| Condition {
-            transformations: actions.steps.after(base.unwrap_or_default()),
+            transformations: actions.steps.after(&self.default_of(phase).steps.list),
             multi_match: actions.multi_match,
             namespaces: std::mem::take(&mut actions.namespaces),
             ..condition
@@ -271,10 +272,9 @@ impl Parser<'_> {
     /// Merges a whole rule with the default action of its phase. What the default action runs, it runs
     /// in the first link, before the link's own actions.
     fn complete(&mut self, chain: Chain) {
-        let Chain { id, starter, phase, mut links, origin, .. } = chain;
+        let Chain { id, starter, phase, mut links, origin, at, .. } = chain;
         report_late(&starter.timed, phase, &mut self.out);
-        let built_in = Actions::default();
-        let base = self.default_of(phase).unwrap_or(&built_in);
+        let base = self.default_of(phase);
         let default = match &base.disruptive {
             Some(Disruptive::Is(resolution)) => resolution.clone(),
             _ => Resolution::Pass,
@@ -307,7 +307,12 @@ impl Parser<'_> {
             risk: merged.client.mark(),
         };
         fit_status(&mut rule);
-        self.entries.push(Entry::Rule(Draft { rule: Box::new(rule), default, skip_after: skip_label }));
+        self.entries.push(Entry::Rule(Draft {
+            rule: Box::new(rule),
+            default,
+            skip_after: skip_label,
+            at: Some(at),
+        }));
     }
 
     /// Ends a chain that waits for its next rule: `end` stands where that should be.

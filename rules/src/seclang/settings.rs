@@ -17,7 +17,10 @@ const CODE: Code = Code::E0304;
 type Notes = Vec<Diagnostic>;
 type Done = Result<(), Diagnostic>;
 
-/// The settings of SecLang that says nothing: rules are enforced, bodies are not read. The request body
+/// The directive that says whether request bodies are inspected.
+pub(super) const BODY_ACCESS: &str = "SecRequestBodyAccess";
+
+/// The settings of SecLang that says nothing: rules are enforced, request bodies are inspected. The request body
 /// limit is [`limits::REQUEST_BODY_BYTES`] where Coraza has 128 MiB, because Envoy holds no more than
 /// its buffer limit; a longer body is refused (`SecRequestBodyLimitAction Reject`, as everywhere).
 /// Of responses the first [`limits::RESPONSE_BODY_BYTES`] of `text/plain` and `text/html` are judged

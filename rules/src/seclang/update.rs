@@ -1,6 +1,6 @@
 //! Removals and updates of rules. They are applied when everything is read, so that it makes no
 //! difference whether they stand before or after the rules they are about (ModSecurity v3). Updates come
-//! before removals. An update of a chain changes its first link.
+//! before removals. An update of a chain changes its first link; variables that it excludes are excluded in all.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::rule::{Draft, fit_status, report_late};
 use super::text::Text;
 use super::values;
 use crate::diagnostic::{Code, Diagnostic};
-use crate::model::{Phase, RuleSelector, Target};
+use crate::model::{Phase, RuleSelector, Target, TargetMode};
 
 /// A removal or update.
 #[derive(Debug)]
@@ -148,16 +148,20 @@ fn shorten_skips(entries: &mut [Entry], removed: &[bool]) {
     }
 }
 
+/// Adds targets to the first link of a rule. Exclusions reach all its links, as those of `ctl` do.
 fn add_targets(draft: &mut Draft, targets: &[Target], at: &Text, out: &mut Vec<Diagnostic>) {
-    match draft.rule.links.first_mut().and_then(|link| link.condition.as_mut()) {
-        Some(condition) => {
-            values::check_prefixes(at, targets, &condition.namespaces, out);
-            condition.targets.extend_from_slice(targets);
-        }
-        None => {
-            let message = format!("rule {} is a SecAction and has no variables", draft.rule.id);
-            out.push(at.report(Code::W0409, message).rule(Some(draft.rule.id)));
-        }
+    let mut reached = false;
+    for (number, link) in draft.rule.links.iter_mut().enumerate() {
+        let Some(condition) = &mut link.condition else { continue };
+        let fits = |target: &&Target| number == 0 || target.mode == TargetMode::Exclude;
+        let fitting: Vec<Target> = targets.iter().filter(fits).cloned().collect();
+        values::check_prefixes(at, &fitting, &condition.namespaces, out);
+        reached |= !fitting.is_empty();
+        condition.targets.extend(fitting);
+    }
+    if !reached {
+        let message = format!("rule {} is a SecAction and has no variables", draft.rule.id);
+        out.push(at.report(Code::W0409, message).rule(Some(draft.rule.id)));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Scenarios: a policy, exchanges, and what must come of them. Every file of `rules/tests/scenarios` is one.
 //! The engine's own tests run them, and `filter/tests/module` runs them through the module.
 //!
-//! A file holds `{"lua"?, "policy": …, "cases": [{"name", "request", "response"?, "expect"}]}`, or an array of such
+//! A file holds `{"lua"?, "environment"?, "policy": …, "cases": [{"name", "request", "response"?, "expect"}]}`, or an array of such
 //! objects, each with a `name`. Of an expectation
 //! only what is given is checked: `action`, `status`, `location`, `phase`, `rule_id`, `matched` (ids in
 //! order), `logged` (ids in order), `tx` (some of its keys), `log` (texts that some log line holds), `scripts`
@@ -34,6 +34,9 @@ pub(crate) struct Scenario {
     /// Whether its policy has scripts: builds without Lua leave it out, and say so.
     #[serde(default)]
     pub(crate) lua: bool,
+    /// The host's environment, as `ENV` shows it.
+    #[serde(default)]
+    pub(crate) environment: BTreeMap<String, String>,
     #[serde(default)]
     pub(crate) policy: Value,
     /// Lines of SecLang, in place of a policy.
@@ -167,6 +170,11 @@ impl Case {
         }
         serde_json::from_value(exchange).map_err(|problem| problem.to_string())
     }
+}
+
+/// The environment for an engine.
+pub(crate) fn environment(variables: &BTreeMap<String, String>) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
+    variables.iter().map(|(name, value)| (name.clone().into_bytes(), value.clone().into_bytes()))
 }
 
 /// What came of an exchange, as far as it is known.

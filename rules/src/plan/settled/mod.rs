@@ -18,8 +18,8 @@
 //!
 //! `ctl` can take rules away while a transaction runs. A rule that may have been taken away does not make what is
 //! behind its jump dead, except for rules that every such `ctl` takes away as well: `ruleRemoveByTag=OWASP_CRS` takes
-//! the rules above the paranoia level away together with the one that jumps over them. `ctl:ruleEngine=Off` ends the
-//! transaction's rules altogether, so nothing that is known of later ones depends on it.
+//! the rules above the paranoia level away together with the one that jumps over them. `ctl:ruleEngine=Off` takes all
+//! rules of its own set away, which matters only to other sets: where there are none, nothing depends on it.
 
 mod state;
 mod survey;
@@ -192,18 +192,15 @@ impl Flow<'_, '_> {
         let removed = matches!(&state.reach, Reach::After(needed) if needed.iter().all(takes));
         let set = self.policy.rule_sets.get(placed.set as usize);
         let is_off = set.is_some_and(|set| set.settings.engine == EngineMode::Off);
-        if removed || is_off && !self.survey.can_switch_on {
+        // What is off stays off: only its own rules could switch it on.
+        if removed || is_off {
             self.decide(number, Fate::Dead);
             return Some(state);
         }
         let removals: Vec<usize> = state.removals.iter().copied().filter(takes).collect();
         let mut arguments = Vec::new();
-        let stays = removals.is_empty() && !is_off;
-        let (mut outcome, writes) = self.effects(number, rule, &mut state, stays, &mut arguments);
-        if is_off && outcome == Outcome::Always {
-            // It runs where its set was switched on.
-            outcome = Outcome::Maybe;
-        }
+        let stays = removals.is_empty();
+        let (outcome, writes) = self.effects(number, rule, &mut state, stays, &mut arguments);
         let assured = outcome == Outcome::Always && self.is_silent(rule) && survey::only_sets_variables(rule);
         self.decide(number, Fate::Live(Live { arguments, assured }));
         if outcome == Outcome::Never {
@@ -269,7 +266,11 @@ impl Flow<'_, '_> {
         let mut writes = Some(Writes::new());
         let mut removal = self.survey.first_removal.get(number).copied().unwrap_or_default();
         for link in &rule.links {
-            arguments.push(argument(self.survey, state, link));
+            arguments.push(argument(self.survey, state, link).filter(|text| {
+                let mut after = state.clone();
+                link.actions.iter().for_each(|action| after.act(self.survey, action));
+                argument(self.survey, &after, link).as_ref() == Some(text)
+            }));
             match (link_holds(self.survey, state, link), outcome) {
                 (Some(false), _) => return (Outcome::Never, writes),
                 (None, _) => outcome = Outcome::Maybe,
@@ -292,7 +293,7 @@ impl Flow<'_, '_> {
                         }
                         continue;
                     }
-                    Action::Ctl(Ctl::RemoveRules(_)) => {
+                    Action::Ctl(ctl) if self.survey.removes(ctl) => {
                         state.removals.push(removal);
                         removal += 1;
                     }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use super::survey::Survey;
 use crate::limits;
-use crate::model::{Change, Condition, Part, Selector, SetVar, TargetMode, Template, Variable};
+use crate::model::{
+    Action, Change, Condition, Part, Selector, SetVar, Store, TargetMode, Template, Variable,
+};
 use crate::operators::leading_integer;
 
 /// A key of `TX` as written, and what it holds then; `None` takes it away.
@@ -136,6 +138,15 @@ impl State {
         let argument = self.text(survey, condition.operator.argument())?;
         let argument = condition.operator.argument().as_literal().unwrap_or(&argument);
         Some(condition.operator.matches(value, argument, None) != condition.negated)
+    }
+
+    /// Makes what an action writes to `TX` unknown, unless it writes what is there already.
+    pub(super) fn act(&mut self, survey: &Survey, action: &Action) {
+        if let Action::SetVar(setvar) = action
+            && setvar.collection == Store::Tx
+        {
+            self.set_variable(survey, setvar, false);
+        }
     }
 
     /// Sets a key of `TX` as `setvar` does; `sure` when that is certain to happen. What is written, when that is the

@@ -17,8 +17,8 @@ pub(super) struct Survey {
     pub(super) removals: Vec<RuleSelection>,
     /// The first removal of each rule.
     pub(super) first_removal: Vec<usize>,
-    /// Rule sets that are off can be switched on.
-    pub(super) can_switch_on: bool,
+    /// There are several rule sets.
+    several_sets: bool,
     /// A rule can look at what another one matched.
     pub(super) looks_back: bool,
 }
@@ -98,10 +98,12 @@ impl Survey {
             keys: FxHashMap::default(),
             removals: Vec::new(),
             first_removal: Vec::with_capacity(all.len()),
-            can_switch_on: false,
+            several_sets: placed
+                .first()
+                .is_some_and(|first| placed.iter().any(|other| other.set != first.set)),
             looks_back: super::look_back(placed),
         };
-        for rule in &all {
+        for (rule, set) in placed.iter().map(|placed| (placed.rule, placed.set)) {
             survey.first_removal.push(survey.removals.len());
             for condition in conditions(rule) {
                 let named = condition.targets.iter().filter(|target| target.variable == Variable::Tx);
@@ -123,12 +125,24 @@ impl Survey {
                     Action::Ctl(Ctl::RemoveRules(selector)) => {
                         survey.removals.push(RuleSelection::new(&all, selector));
                     }
-                    Action::Ctl(Ctl::RuleEngine(mode)) => survey.can_switch_on |= *mode != EngineMode::Off,
+                    Action::Ctl(Ctl::RuleEngine(EngineMode::Off)) if survey.several_sets => {
+                        let own = placed.iter().map(|other| other.set == set);
+                        survey.removals.push(RuleSelection::of(own));
+                    }
                     _ => {}
                 }
             }
         }
         survey
+    }
+
+    /// Whether `ctl` takes rules away; each that does is among the removals.
+    pub(super) fn removes(&self, ctl: &Ctl) -> bool {
+        match ctl {
+            Ctl::RemoveRules(_) => true,
+            Ctl::RuleEngine(EngineMode::Off) => self.several_sets,
+            _ => false,
+        }
     }
 
     fn note(&mut self, key: &[u8]) {
