@@ -217,6 +217,13 @@ impl Transaction {
         self.state.take_client_counts()
     }
 
+    /// Whether the client has an address that proxies have, and no trusted hop said so: all clients behind such a proxy
+    /// would be one client.
+    #[must_use]
+    pub fn doubts_client(&self) -> bool {
+        self.state.doubts_client()
+    }
+
     /// The lines about the client since the last call: one JSON object each, MatchEvent or BlockEvent. They
     /// are made when the transaction ends.
     pub fn take_client_lines(&mut self) -> Vec<Vec<u8>> {
@@ -307,6 +314,9 @@ impl Transaction {
         if phase == Phase::RequestHeaders {
             self.begun = true;
             self.state.meet_client(&self.plan);
+        }
+        if phase <= Phase::RequestBody {
+            self.state.meet_rates(&self.plan, phase);
         }
         self.state.run_phase(&self.plan, phase);
         self.state.write_collections(&self.plan);
