@@ -145,6 +145,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             }
             for (name, loaded) in &checked {
                 writeln!(out, "{name}: {}", summary(loaded))?;
+                if let Some(text) = clients(loaded) {
+                    writeln!(out, "{name}: {text}")?;
+                }
             }
         }
     }
@@ -166,6 +169,21 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<(String, Vec<u8>)> {
     }
     let text = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
     Ok((path.display().to_string(), text))
+}
+
+/// By what address clients are known, for policies to which that matters.
+fn clients(loaded: &Loaded) -> Option<String> {
+    let policy = loaded.policy.as_ref()?;
+    policy.risk.as_ref()?;
+    let source = &policy.client_address;
+    let who = match &source.header {
+        Some(header) if !source.trusted.is_empty() => {
+            format!("clients are whom the trusted hops name in `{header}`, and all other peers")
+        }
+        _ => "clients are the peers of connections: behind a proxy all would be one, unless `client_address` names it"
+            .to_owned(),
+    };
+    Some(format!("{who}; without `use_remote_address: true` in Envoy they choose their addresses themselves"))
 }
 
 /// `valid, 2 rule sets with 31 rules, 1 warning`, or `refused, 3 errors, 1 warning`.

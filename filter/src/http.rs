@@ -501,6 +501,9 @@ impl Exchange {
         self.transaction.finish(now);
         self.report();
         if self.shared.store.is_some() {
+            if self.transaction.doubts_client() {
+                client::warn_of_proxy(&self.shared);
+            }
             client::report(&mut self.transaction, self.shared.store.as_deref(), &self.shared.metrics);
         }
         if let Some(record) = self.transaction.take_audit_record() {

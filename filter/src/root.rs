@@ -4,7 +4,8 @@
 //! `envoy.filters.network.wasm`. Nothing says beforehand which one a root context is for; when a context
 //! is made, a stream of HTTP has a protocol already and a new connection has none.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::hash::{DefaultHasher, Hasher as _};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -48,6 +49,10 @@ pub(crate) struct Shared {
     pub(crate) parked: Parked,
     /// What challenges are signed with where the policy names nothing.
     pub(crate) interrogation_key: SharedKey,
+    /// Tells policies apart: the hash of the text.
+    pub(crate) policy_number: u64,
+    /// Whether this worker has said, or heard, that clients may be known by the address of a proxy.
+    pub(crate) warned: Cell<bool>,
 }
 
 /// The root context.
@@ -72,6 +77,13 @@ fn compile(text: &Arc<[u8]>) -> (Option<(Plan, NetworkPolicy)>, Vec<Diagnostic>,
 /// What Envoy's `environment_variables` of the plugin's VM say.
 fn environment() -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
     std::env::vars_os().map(|(name, value)| (name.into_encoded_bytes(), value.into_encoded_bytes()))
+}
+
+/// A number that tells a policy from others. All workers find the same one.
+fn number_of(policy: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(policy);
+    hasher.finish()
 }
 
 /// Where the workers keep the seed of their store.
@@ -152,6 +164,8 @@ impl RootContext for Root {
             store,
             parked,
             interrogation_key: SharedKey::default(),
+            policy_number: number_of(&text),
+            warned: Cell::new(false),
         }));
         true
     }

@@ -62,7 +62,7 @@ pub struct Bootstrap {
     /// `per_connection_buffer_limit_bytes`, where it shall differ.
     pub buffer_limit: Option<u32>,
     /// Let requests pass that Envoy refuses or changes unless told otherwise: HTTP/1.0, methods it doesn't know,
-    /// chunks that come with a length.
+    /// chunks that come with a length, paths in all their spellings.
     pub lenient: bool,
     /// Where the access log goes, read by [`crate::access_records`].
     pub access_log: PathBuf,
@@ -103,6 +103,9 @@ impl Bootstrap {
             set(root, &options, "allow_chunked_length", json!(true))?;
             set(root, &options, "allow_custom_methods", json!(true))?;
             set(root, MANAGER, "skip_xff_append", json!(true))?;
+            set(root, MANAGER, "normalize_path", json!(false))?;
+            set(root, MANAGER, "merge_slashes", json!(false))?;
+            set(root, MANAGER, "path_with_escaped_slashes_action", json!("KEEP_UNCHANGED"))?;
             // Says what Envoy made of the protocol; filters don't see it.
             let protocol = json!([{ "header": { "key": "x-downstream-protocol", "value": "%PROTOCOL%" } }]);
             set(root, &format!("{MANAGER}/route_config"), "request_headers_to_add", protocol)?;

@@ -330,6 +330,9 @@ pub const COLLECTION_BYTES: usize = STORE_BUCKET_BYTES / 2 - 64;
 /// is forgotten.
 pub const CLIENT_WINDOWS: usize = 16;
 
+/// Seconds between two records about requests of one client during a block; each says how many requests there were.
+pub const BLOCK_RECORD_SECONDS: u32 = 60;
+
 /// Bytes of a header, cookie or user agent that take part in a client's identity; what follows does not.
 pub const IDENTITY_BYTES: usize = 1_024;
 

@@ -11,6 +11,7 @@
 #[path = "support/clients.rs"]
 mod scenarios;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
@@ -28,7 +29,27 @@ fn main() {
     let trials = scenarios::load()
         .into_iter()
         .map(|scenario| Trial::test(scenario.name.clone(), move || run(&scenario).map_err(Into::into)));
-    libtest_mimic::run(&arguments, trials.collect()).exit();
+    let recipes = Trial::test("the documented recipes are those that are tested", || Ok(recipes()?));
+    libtest_mimic::run(&arguments, trials.chain([recipes]).collect()).exit();
+}
+
+/// The rules of `docs/risk.md`, "Recipes", in order, are those of the scenarios that play them.
+fn recipes() -> Result<(), String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(folder.join("../docs/risk.md")).expect("docs/risk.md");
+    let (_, rest) = text.split_once("\n## Recipes\n").ok_or("no recipes")?;
+    let (section, _) = rest.split_once("\n## ").ok_or("no end")?;
+    let blocks = section.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let documented: Vec<Value> = blocks
+        .map(|block| serde_json::from_str(block).expect("JSON"))
+        .map(|block: Value| if block.is_array() { block } else { json!([block]) })
+        .collect();
+    let tested: Vec<Value> = ["recipe-admin", "recipe-login", "recipe-virtual-patch"]
+        .into_iter()
+        .filter_map(|name| scenarios::load().into_iter().find(|scenario| scenario.name == name))
+        .map(|scenario| scenario.policy["risk"]["rules"].clone())
+        .collect();
+    if documented == tested { Ok(()) } else { Err(format!("{documented:#?}\n{tested:#?}")) }
 }
 
 /// A policy's plans for requests and connections.

@@ -12,6 +12,7 @@
 //! | `/grpc/…` | an empty gRPC answer, `grpc-status: 0` in the trailers |
 //! | `/reflect` | the answer that the JSON body describes: `status`, `headers`, `body` or `encodedBody` |
 //! | `/report` | a 24 KB page that ends in a Java stack trace: a backend that leaks |
+//! | `/login` | 200 for a body with `pw=right`, else 401 |
 //! | `/debug` | a response with an `x-debug-token` field: another leak |
 //! | else | 200, a short text |
 
@@ -58,6 +59,8 @@ pub(super) fn after_body(seen: &Seen) -> Answer {
         ("grpc", _) => grpc(),
         ("reflect", _) => reflect(&seen.body),
         ("report", _) => whole(200, "text/html", filler(REPORT_BYTES, STACK_TRACE)),
+        ("login", _) if holds(&seen.body, b"pw=right") => text(200, "Welcome.\n"),
+        ("login", _) => text(401, "Wrong password.\n"),
         ("debug", _) => {
             let mut answer = text(200, "Here is your page.\n");
             answer.headers_mut().extend(field_map([("x-debug-token", b"4f1d2c".as_slice())]));
@@ -65,6 +68,10 @@ pub(super) fn after_body(seen: &Seen) -> Answer {
         }
         _ => text(200, "Hello from the upstream.\n"),
     }
+}
+
+fn holds(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
 }
 
 /// The value of a query parameter, with `+` and nothing else decoded.

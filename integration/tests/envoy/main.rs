@@ -33,6 +33,7 @@ mod network_support;
 mod operations;
 mod phases;
 mod protocols;
+mod recipes;
 mod resolutions;
 mod risk;
 mod risk_load;
@@ -212,6 +213,12 @@ const TESTS: &[Test] = tests! {
         each_switch_is_its_own,
         a_client_is_what_the_policy_says,
         rules_block_tarpit_and_interrogate,
+    }
+    Module recipes {
+        the_administration_is_for_the_company,
+        wrong_passwords_are_limited,
+        an_account_is_guarded_from_many_clients,
+        a_page_is_patched_virtually,
     }
     Module risk_rules {
         seclang_rules_say_something_of_the_client,

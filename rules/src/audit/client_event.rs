@@ -22,8 +22,17 @@ pub(crate) struct ClientMatch {
     /// Whether it refused the exchange.
     pub(crate) blocking: bool,
     pub(crate) beta: bool,
+    /// Whether the client had passed the challenge that the rule asks for: it neither adds to the score nor acts.
+    pub(crate) passed: bool,
     /// A rate rule that stayed below its limit: not worth a record.
     pub(crate) below: bool,
+}
+
+impl ClientMatch {
+    /// Whether anything can come of it.
+    pub(crate) const fn counts(&self) -> bool {
+        !(self.beta || self.passed || self.below)
+    }
 }
 
 /// What both kinds of records say of the exchange.
@@ -48,7 +57,10 @@ pub(crate) struct ExchangeFacts {
     pub(crate) response_length: Option<i64>,
     pub(crate) upstream_milliseconds: Option<u64>,
     pub(crate) tls_fingerprint: Vec<u8>,
+    /// What the client is known by since it passed a challenge.
     pub(crate) cookie: Option<Vec<u8>>,
+    /// What its browser said of itself then, as a hash.
+    pub(crate) js_fingerprint: Option<[u8; 8]>,
 }
 
 /// Matches of rules that say something of the client, or a request that came during a block.
@@ -59,13 +71,31 @@ pub(crate) struct MatchEvent<'a> {
     pub(crate) post_block: bool,
 }
 
-/// A refused exchange.
+/// A refused exchange, or one that would be refused if the switch were on.
 #[derive(Clone, Debug)]
 pub(crate) struct BlockEvent<'a> {
     pub(crate) facts: &'a ExchangeFacts,
     pub(crate) level: &'static str,
     pub(crate) reason: &'static str,
     pub(crate) rule_id: u64,
+    pub(crate) term: Term,
+    /// Whether it was carried out.
+    pub(crate) enforced: bool,
+    /// Whether the client was blocked when the request came.
+    pub(crate) post_block: bool,
+    /// Requests that the record stands for.
+    pub(crate) count: u32,
+}
+
+/// How long a client is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Term {
+    /// Second since 1970 at which it ends; `None` when it is about one exchange, or for good.
+    pub(crate) end: Option<u64>,
+    /// Which block it is, from 1.
+    pub(crate) number: Option<u8>,
+    /// It is for good.
+    pub(crate) permanent: bool,
 }
 
 /// A line of a match; fields in the order of their names.
@@ -75,10 +105,10 @@ struct MatchLine<'a> {
     client: &'a str,
     content_length: Option<i64>,
     content_type: Option<Cow<'a, str>>,
-    cookie: Option<Cow<'a, str>>,
+    cookie: Option<String>,
     dst_host: Cow<'a, str>,
     ip: Cow<'a, str>,
-    js_fingerprint: (),
+    js_fingerprint: Option<String>,
     matches: Vec<OneMatch<'a>>,
     message: String,
     msg_type: &'static str,
@@ -102,6 +132,7 @@ struct OneMatch<'a> {
     action: &'static str,
     beta: bool,
     blocking: bool,
+    challenge_passed: bool,
     classification: &'static str,
     contrib_score: f64,
     description: Cow<'a, str>,
@@ -116,13 +147,19 @@ struct OneMatch<'a> {
 struct BlockLine<'a> {
     args: Option<Cow<'a, str>>,
     client: &'a str,
-    cookie: Option<Cow<'a, str>>,
+    cookie: Option<String>,
+    count: u32,
     dst_host: Cow<'a, str>,
+    end: Option<String>,
+    enforced: bool,
     ip: Cow<'a, str>,
-    js_fingerprint: (),
+    js_fingerprint: Option<String>,
     level: &'static str,
     message: String,
     msg_type: &'static str,
+    number: Option<u8>,
+    permanent: bool,
+    postblock_event: bool,
     random_id: (),
     reason: &'static str,
     request_id: Cow<'a, str>,
@@ -140,6 +177,12 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
 
 fn text_or_null(bytes: &[u8]) -> Option<Cow<'_, str>> {
     (!bytes.is_empty()).then(|| text(bytes))
+}
+
+/// Bytes as hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// RFC 3339 in UTC, to the millisecond.
@@ -175,6 +218,7 @@ impl MatchEvent<'_> {
             action: one.action.name(),
             beta: one.beta,
             blocking: one.blocking,
+            challenge_passed: one.passed,
             classification: one.classification.name(),
             contrib_score: rounded(one.contribution),
             description: text(&one.description),
@@ -188,10 +232,10 @@ impl MatchEvent<'_> {
             client: &facts.client,
             content_length: facts.content_length,
             content_type: text_or_null(&facts.content_type),
-            cookie: facts.cookie.as_deref().map(text),
+            cookie: facts.cookie.as_deref().map(hex),
             dst_host: text(&facts.host),
             ip: text(&facts.ip),
-            js_fingerprint: (),
+            js_fingerprint: facts.js_fingerprint.map(|bytes| hex(&bytes)),
             matches: matches.collect(),
             message: facts.message(),
             msg_type: "MatchEvent",
@@ -218,13 +262,19 @@ impl BlockEvent<'_> {
         line(&BlockLine {
             args: text_or_null(&facts.args),
             client: &facts.client,
-            cookie: facts.cookie.as_deref().map(text),
+            cookie: facts.cookie.as_deref().map(hex),
+            count: self.count,
             dst_host: text(&facts.host),
+            end: self.term.end.map(|second| timestamp(second.saturating_mul(1_000_000_000))),
+            enforced: self.enforced,
             ip: text(&facts.ip),
-            js_fingerprint: (),
+            js_fingerprint: facts.js_fingerprint.map(|bytes| hex(&bytes)),
             level: self.level,
             message: facts.message(),
             msg_type: "BlockEvent",
+            number: self.term.number,
+            permanent: self.term.permanent,
+            postblock_event: self.post_block,
             random_id: (),
             reason: self.reason,
             request_id: text(&facts.request_id),

@@ -8,7 +8,7 @@ mod parts;
 mod record;
 mod secrets;
 
-pub(crate) use client_event::{BlockEvent, ClientMatch, ExchangeFacts, MatchEvent};
+pub(crate) use client_event::{BlockEvent, ClientMatch, ExchangeFacts, MatchEvent, Term};
 pub(crate) use error_line::{ErrorLine, LineVerdict, MatchedValue, escape};
 pub(crate) use parts::{Parts, PartsEdit};
 pub use record::AuditRecord;

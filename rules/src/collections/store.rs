@@ -45,6 +45,8 @@ pub enum Kind {
     Client = 1,
     /// A persistent collection.
     Collection = 2,
+    /// The window of a rate that is not counted by client.
+    Rate = 3,
 }
 
 impl Kind {
@@ -52,6 +54,7 @@ impl Kind {
         match byte {
             1 => Some(Self::Client),
             2 => Some(Self::Collection),
+            3 => Some(Self::Rate),
             _ => None,
         }
     }

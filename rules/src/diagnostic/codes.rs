@@ -179,6 +179,8 @@ codes! {
     W0802 Warning "no risk part",
     /// Limits exclude each other, so that one of them is never reached.
     W0803 Warning "out of reach",
+    /// Whoever connects is trusted in something that only proxies should be.
+    W0811 Warning "everyone is trusted",
     /// A directive has no effect in a filter.
     N0501 Note "directive without effect",
     /// A body limit is above what Envoy holds unless told otherwise.

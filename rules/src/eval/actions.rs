@@ -131,7 +131,8 @@ impl State {
             CtlPlan::ResponseBodyAccess(on) => control.response_body_access = Some(*on),
             CtlPlan::ResponseBodyLimit(bytes) => control.response_body_limit = Some(*bytes),
             CtlPlan::RuleEngine(mode) => {
-                if let Some(place) = control.modes.get_mut(set as usize) {
+                // For want of memory the rest may go uninspected, whatever rules want.
+                if let Some(place) = control.modes.get_mut(set as usize).filter(|_| !self.is_overloaded) {
                     *place = *mode;
                 }
             }

@@ -29,13 +29,37 @@ pub(super) fn known(
     ClientState::default()
 }
 
+/// What holds for a client before any rule is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Admission {
+    /// How it stands.
+    pub(super) standing: Standing,
+    /// Why it is refused.
+    pub(super) refusal: Option<Refusal>,
+    /// Why it would be refused, if the switch were on.
+    pub(super) spared: Option<Refusal>,
+}
+
+impl Admission {
+    fn new(standing: Standing) -> Self {
+        Self { standing, refusal: None, spared: None }
+    }
+
+    /// With a refusal, which is carried out or not. The first one counts.
+    fn refused(mut self, why: Option<Refusal>, carried_out: bool) -> Self {
+        let place = if carried_out { &mut self.refusal } else { &mut self.spared };
+        *place = place.or(why);
+        self
+    }
+}
+
 /// How a client stands, and why it is refused if it is.
 pub(super) fn judge(
     settings: &RiskSettings,
     state: &ClientState,
     address: Option<IpAddr>,
     now: UnixNanos,
-) -> (Standing, Option<Refusal>) {
+) -> Admission {
     let switches = settings.switches;
     let standing = state.standing(now.0 / 1_000_000);
     let by_score = match standing {
@@ -43,16 +67,19 @@ pub(super) fn judge(
         Standing::BlockedForGood => Some(Refusal::BlockedForGood),
         _ => None,
     };
-    let by_score = by_score.filter(|_| switches.risk_blocks);
-    let listed = address.and_then(|address| settings.lists.find(address, now.0 / 1_000_000_000));
-    let by_list = |refusal| switches.lists.then_some(refusal);
-    match listed {
-        Some(Listed::Allow(_)) => (Standing::AllowListed, None),
-        Some(Listed::Deny(_)) => (Standing::DenyListed, by_list(Refusal::DenyListed)),
+    let second = now.0 / 1_000_000_000;
+    let listed = address.and_then(|address| settings.lists.find(address, second));
+    let by_list = |standing, why| Admission::new(standing).refused(Some(why), switches.lists);
+    let admission = match listed {
+        Some(Listed::Allow(_)) => return Admission::new(Standing::AllowListed),
+        Some(Listed::Deny(_)) => return by_list(Standing::DenyListed, Refusal::DenyListed),
         // A block by score that is for good outweighs one by list, which ends.
         Some(Listed::Block(_)) if standing != Standing::BlockedForGood => {
-            (Standing::Blocked, by_list(Refusal::BlockListed).or(by_score))
+            by_list(Standing::Blocked, Refusal::BlockListed)
         }
-        _ => (standing, by_score),
-    }
+        _ => Admission::new(standing),
+    };
+    let spared = !switches.risk_blocks && u64::from(state.spared_until) > second;
+    let admission = admission.refused(by_score, switches.risk_blocks);
+    admission.refused(spared.then_some(Refusal::Blocked), false)
 }

@@ -102,6 +102,8 @@ pub(crate) struct Data {
     pub(crate) path_args: Vec<Element>,
     pub(crate) env: Vec<Element>,
     pub(crate) geo: Vec<Element>,
+    /// Readings of the path, where a rule looks at them.
+    pub(crate) paths: Vec<Element>,
     /// What depends on how a rule set sees bodies; one per view of the plan.
     pub(crate) views: Vec<ViewData>,
 }
@@ -178,7 +180,7 @@ impl Data {
         }
     }
 
-    fn lists(&mut self) -> [&mut Vec<Element>; 7] {
+    fn lists(&mut self) -> [&mut Vec<Element>; 8] {
         [
             &mut self.query_args,
             &mut self.request_headers.fields,
@@ -187,6 +189,7 @@ impl Data {
             &mut self.path_args,
             &mut self.env,
             &mut self.geo,
+            &mut self.paths,
         ]
     }
 
@@ -266,6 +269,7 @@ impl Data {
             Variable::FilesTmpContent => (&seen.files_contents, &[], false),
             Variable::FilesTmpNames => (&[], &[], false),
             Variable::Geo => (&self.geo, &[], false),
+            Variable::RequestPaths => (&self.paths, &[], false),
             Variable::MultipartFilename => (&seen.part_filenames, &[], false),
             Variable::MultipartName => (&seen.part_names, &[], false),
             Variable::MultipartPartHeaders => (&seen.part_headers, &[], false),

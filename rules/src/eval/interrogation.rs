@@ -35,11 +35,11 @@ impl Client {
         }
     }
 
-    /// The identity in the cookie of a client that passed a challenge.
-    pub(super) fn passed_before(&self, cookies: &[u8], now: UnixNanos) -> Option<[u8; ENTROPY_BYTES]> {
+    /// Who a client is that has passed a challenge, by its cookie.
+    pub(super) fn passed_before(&self, cookies: &[u8], now: UnixNanos) -> Option<challenge::Identity> {
         let settings = self.challenge();
         let value = challenge::find_cookie(&settings, cookies)?;
-        challenge::check_cookie(&settings, &self.binding, value, second(now)).ok().map(|identity| identity.id)
+        challenge::check_cookie(&settings, &self.binding, value, second(now)).ok()
     }
 
     /// Takes an answer to a challenge.

@@ -273,6 +273,13 @@ impl Transaction {
         self.state.take_client_counts()
     }
 
+    /// Whether the client has an address that proxies have, and no trusted hop said so: all clients behind such a proxy
+    /// would be one client.
+    #[must_use]
+    pub fn doubts_client(&self) -> bool {
+        self.state.doubts_client()
+    }
+
     /// The lines about the client since the last call: one JSON object each, MatchEvent or BlockEvent. They
     /// are made when the transaction ends.
     pub fn take_client_lines(&mut self) -> Vec<Vec<u8>> {
@@ -315,7 +322,7 @@ impl Transaction {
 
     /// Takes a piece of the request body in.
     pub fn request_body(&mut self, chunk: &[u8]) -> BodyDemand {
-        let demand = self.state.request_demand(&self.plan).filter(|_| self.state.overload.is_none());
+        let demand = self.state.request_demand(&self.plan).filter(|_| !self.state.is_overloaded);
         self.request.take(chunk, demand)
     }
 
@@ -363,7 +370,7 @@ impl Transaction {
     /// Takes a piece of the response body in.
     pub fn response_body(&mut self, chunk: &[u8]) -> BodyDemand {
         self.woken();
-        let demand = self.state.response_demand(&self.plan).filter(|_| self.state.overload.is_none());
+        let demand = self.state.response_demand(&self.plan).filter(|_| !self.state.is_overloaded);
         self.response.take(chunk, demand)
     }
 
@@ -405,6 +412,9 @@ impl Transaction {
                 self.state.overload(&self.plan, phase, "the exchange");
             }
             self.state.meet_client(&self.plan);
+        }
+        if phase <= Phase::RequestBody {
+            self.state.meet_rates(&self.plan, phase);
         }
         self.state.run_phase(&self.plan, phase);
         if self.state.values.is_exhausted() {

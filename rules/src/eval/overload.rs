@@ -20,26 +20,21 @@ impl State {
 
     /// Takes down that the exchange does not fit, and does what the policy says. The first time counts.
     pub(crate) fn overload(&mut self, plan: &Plan, phase: Phase, what: &str) {
-        if self.overload.is_some() {
+        if std::mem::replace(&mut self.is_overloaded, true) {
             return;
-        }
-        let enforced = plan.sets().iter().any(|set| self.mode(set) == EngineMode::On);
-        let action = plan.memory().on_overload;
-        let refused = action == OnOverload::Refuse && enforced && phase != Phase::Logging;
-        self.overload =
-            Some(if action == OnOverload::Refuse && !enforced { OnOverload::Pass } else { action });
-        if refused {
-            let disruption = Disruption::Deny { status: 503 };
-            self.interrupt(Interruption { rule_id: 0, phase, disruption });
         }
         let (left, limit) = (self.budget.left(), plan.memory().worker_bytes);
         let reason = format!("{what} does not fit: {left} of {limit} bytes are left to the worker");
-        self.gaps.meet(
-            0,
-            Gap::Memory,
-            reason,
-            if refused { GapAction::Refused(503) } else { GapAction::Pass },
-        );
+        let action = plan.memory().on_overload;
+        let enforced = self.control.modes.contains(&EngineMode::On);
+        if action == OnOverload::Refuse && enforced && phase != Phase::Logging {
+            let disruption = Disruption::Deny { status: 503 };
+            self.interrupt(Interruption { rule_id: 0, phase, disruption });
+            return self.gaps.meet(0, Gap::Memory, reason, GapAction::Refused(503));
+        }
+        let most = if action == OnOverload::Detect { EngineMode::DetectionOnly } else { EngineMode::Off };
+        self.control.modes.iter_mut().for_each(|mode| *mode = most.min(*mode));
+        self.gaps.meet(0, Gap::Memory, reason, GapAction::Pass);
     }
 
     /// Takes down that a text with macros was cut for a rule of this set.

@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{ClientCounts, Refusal, UnixNanos, admission};
-use crate::audit::{BlockEvent, ClientMatch, ExchangeFacts, MatchEvent};
+use crate::audit::{BlockEvent, ClientMatch, ExchangeFacts, MatchEvent, Term};
 use crate::collections::{Key, Kind, Store, Update};
 use crate::model::ClientAddress;
 use crate::net::{Action, Clients, Operation, RiskAdded, Rule};
 use crate::plan::Plan;
-use crate::risk::{ClientState, Event, Identity, RiskAction, RiskSettings};
+use crate::risk::{ClientState, Event, Identity, Listed, RiskAction, RiskSettings};
 
 /// The risk of clients as network rules see it.
 ///
@@ -62,10 +62,23 @@ impl Clients for Peers {
         } else {
             ClientState::default()
         };
-        let (_, refusal) = admission::judge(settings, &state, Some(client), now);
-        let refusal = refusal?;
+        let refusal = admission::judge(settings, &state, Some(client), now).refusal?;
         let facts = self.facts(client, &state, now);
-        let event = BlockEvent { facts: &facts, level: refusal.level(), reason: refusal.name(), rule_id: 0 };
+        let second = now.0 / 1_000_000_000;
+        let term = match refusal {
+            Refusal::DenyListed | Refusal::BlockListed => Term::listed(settings.lists.find(client, second)),
+            _ => Term::of_block(refusal, &state, second),
+        };
+        let event = BlockEvent {
+            facts: &facts,
+            level: refusal.level(),
+            reason: refusal.name(),
+            rule_id: 0,
+            term,
+            enforced: true,
+            post_block: true,
+            count: 1,
+        };
         Some((refusal, event.line()))
     }
 
@@ -87,12 +100,17 @@ impl Clients for Peers {
         let key = self.key(client);
         // A reset comes before what is new.
         admission::known(&self.store, &self.settings, key, Some(client), now);
+        let listed = self.settings.lists.find(client, u64::from(second));
+        let allowed = matches!(listed, Some(Listed::Allow(_)));
         let action = RiskAction::Track;
         let event = Event::Match { rule: 0, risk: mark.risk, state: mark.state, action, rate: None };
         let mut after = None;
         let update = self.store.update(key, Kind::Client, second, |payload| {
             let mut state = payload.map(ClientState::read).unwrap_or_default();
-            let consequence = state.take(&self.settings, &event, millisecond);
+            let consequence = match allowed {
+                true => state.take_allowed(&self.settings, &event, millisecond),
+                false => state.take(&self.settings, &event, millisecond),
+            };
             let entry = state.entry(&self.settings);
             after = Some((state, consequence));
             Some(entry)
@@ -119,6 +137,7 @@ impl Clients for Peers {
             action,
             blocking: false,
             beta: false,
+            passed: false,
             below: false,
         };
         let record = MatchEvent { facts: &facts, matches: vec![&found], post_block: false }.line();

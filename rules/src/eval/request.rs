@@ -1,6 +1,6 @@
 //! The request as it comes in: head, trailers, body.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::body::{Intake, element};
 use super::gap::{Gap, GapAction};
@@ -9,9 +9,18 @@ use super::rest::WHOLE_REQUEST;
 use super::state::State;
 use super::values::Value;
 use super::{Connection, Disruption, Field, Interruption, RequestHead};
+use crate::http::path::Readings;
 use crate::http::{arguments, authorization, content_type, cookies, forwarded, host, uri};
-use crate::model::{LimitAction, Phase, Variable};
+use crate::model::{LimitAction, PATH_ALSO, PATH_MEANT, Phase, Variable};
 use crate::plan::{Plan, RequestView};
+
+/// The address of a connection's peer. Whoever connects to a local socket is on this machine.
+fn peer_address(text: &[u8]) -> Option<IpAddr> {
+    if matches!(text, [b'/' | b'@', ..]) {
+        return Some(Ipv4Addr::LOCALHOST.into());
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
 
 impl State {
     pub(crate) fn begin(&mut self, connection: &Connection<'_>, unique_id: &[u8]) {
@@ -60,11 +69,25 @@ impl State {
         });
         self.data.set(Variable::RequestFilename, path);
         self.data.set(Variable::PathInfo, path);
+        if plan.reads_paths() {
+            self.take_readings(parts.path);
+        }
         let text = self.values.get(path);
         let (start, end) = (text.len() - uri::basename(text).len(), text.len());
         let name = self.values.add_part(path, start..end);
         self.data.set(Variable::RequestBasename, name);
         self.take_query(plan, parts.query);
+    }
+
+    /// Keeps what the path can mean.
+    fn take_readings(&mut self, path: &[u8]) {
+        let Readings { meant, also } = Readings::new(path);
+        let named = [(PATH_MEANT, meant), (PATH_ALSO, also)];
+        for (name, path) in named.iter().flat_map(|(name, paths)| paths.iter().map(move |path| (name, path)))
+        {
+            let reading = element(&mut self.values, name, path);
+            self.data.paths.push(reading);
+        }
     }
 
     /// The query belongs to all rule sets: it is split as far as any of them wants, and each of them says whether that
@@ -114,9 +137,7 @@ impl State {
             return;
         }
         let peer = self.data.view(0).map(|view| view.scalars.get(Variable::RemoteAddr));
-        let peer =
-            peer.and_then(|peer| std::str::from_utf8(self.values.get(peer)).ok()?.parse::<IpAddr>().ok());
-        let Some(peer) = peer else { return };
+        let Some(peer) = peer.and_then(|peer| peer_address(self.values.get(peer))) else { return };
         self.from_trusted_hop = source.trusted.contains(peer);
         let Some(header) = &source.header else { return };
         let style = if header == "forwarded" { forwarded::Style::Forwarded } else { forwarded::Style::List };

@@ -18,9 +18,7 @@ use crate::budget::Budget;
 use crate::copy::append;
 use crate::http::time::CivilTime;
 use crate::lua::Account;
-use crate::model::{
-    AllowScope, AuditEngine, EngineMode, OnOverload, Phase, Secret, Store, Variable, XmlArguments,
-};
+use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Secret, Store, Variable, XmlArguments};
 use crate::plan::{Bits, Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, has, put};
 
 /// Everything a transaction changes while it runs. Its memory goes from one transaction to the next.
@@ -80,8 +78,8 @@ pub(crate) struct State {
     pub(crate) made_bytes: usize,
     /// What its memory is taken from.
     pub(crate) budget: Budget,
-    /// What became of the exchange when there was no memory for it.
-    pub(crate) overload: Option<OnOverload>,
+    /// There was no memory for the exchange, or for a part of it.
+    pub(crate) is_overloaded: bool,
     /// What is left of its values while it rests.
     pub(crate) resting: Option<Resting>,
     /// The status that the client got in place of the upstream's response, if the host says so; 0 for no answer.
@@ -207,7 +205,7 @@ impl State {
             from_trusted_hop,
             made_bytes,
             budget,
-            overload,
+            is_overloaded,
             resting,
             client_got,
         } = self;
@@ -234,7 +232,7 @@ impl State {
         *persistent = Persistent::default();
         *client = None;
         (*budget, *made_bytes) = (Budget::default(), 0);
-        (*overload, *resting) = (None, None);
+        (*is_overloaded, *resting) = (false, None);
     }
 
     /// Shows each value that the transaction refers to. What is [worked with](super::rest) is left out; each field is
@@ -274,7 +272,7 @@ impl State {
             from_trusted_hop: _,
             made_bytes: _,
             budget: _,
-            overload: _,
+            is_overloaded: _,
             resting: _,
             client_got: _,
         } = self;

@@ -10,6 +10,7 @@ pub mod cookies;
 pub mod escape;
 pub mod forwarded;
 pub mod host;
+pub mod path;
 pub mod percent;
 pub mod time;
 pub mod uri;

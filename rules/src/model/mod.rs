@@ -8,9 +8,10 @@ mod target;
 mod template;
 mod variable;
 
-pub use risk::{RiskMark, Tree};
+pub use risk::{RateScope, RiskMark, Tree};
 pub use rule::*;
 pub use rule_set::*;
 pub use target::{Selector, Target, TargetMode};
 pub use template::{Part, Template, UnknownMacro};
+pub(crate) use variable::{PATH_ALSO, PATH_MEANT};
 pub use variable::{Shape, Variable};

@@ -1,7 +1,7 @@
 //! What a rule says of the client.
 
-use super::Link;
-use crate::risk::{Classification, KillChain, Rate, RiskAction};
+use super::{Link, Phase, Target};
+use crate::risk::{Classification, KillChain, Rate, RateAction, RiskAction};
 
 /// What a match of a rule says of the client.
 #[derive(Clone, Debug)]
@@ -18,6 +18,10 @@ pub struct RiskMark {
     pub beta: bool,
     /// For a rate rule: how many matches are still fine.
     pub rate: Option<Rate>,
+    /// What it does for the rest of its window, when there are more.
+    pub rate_action: Option<RateAction>,
+    /// What its matches are counted by; `None` for the client.
+    pub scope: Option<RateScope>,
     /// Short label for reports.
     pub tag_name: String,
     /// The condition of a risk rule, beside the rule's links.
@@ -34,10 +38,27 @@ impl Default for RiskMark {
             action: RiskAction::Track,
             beta: false,
             rate: None,
+            rate_action: None,
+            scope: None,
             tag_name: String::new(),
             tree: None,
         }
     }
+}
+
+/// What the matches of a rule with a rate are counted by: together, where there are several.
+#[derive(Clone, Debug)]
+pub struct RateScope {
+    /// The phase from which on all of it is known: 1 or 2.
+    pub phase: Phase,
+    /// The client.
+    pub client: bool,
+    /// The host of the request.
+    pub site: bool,
+    /// The path of the request.
+    pub path: bool,
+    /// The first of these that the request has says which account it is about. Empty when accounts don't take part.
+    pub account: Vec<Target>,
 }
 
 /// A condition of groups.

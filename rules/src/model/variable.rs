@@ -11,6 +11,12 @@ pub enum Shape {
     Collection,
 }
 
+/// Name of the elements of [`Variable::RequestPaths`] that servers take the path for.
+pub(crate) const PATH_MEANT: &[u8] = b"MEANT";
+
+/// Name of its other elements.
+pub(crate) const PATH_ALSO: &[u8] = b"ALSO";
+
 macro_rules! variables {
     ($( $(#[$doc:meta])* $variant:ident $name:literal $shape:ident, )+) => {
         /// A SecLang variable. The documentation of each says what it holds.
@@ -179,6 +185,9 @@ variables! {
     RequestLine "REQUEST_LINE" Scalar,
     /// Method.
     RequestMethod "REQUEST_METHOD" Scalar,
+    /// The path in all its readings: under `MEANT` what servers take it for (decoded once and twice, slashes joined, dots
+    /// resolved, parameters cut off), under `ALSO` further spellings of it.
+    RequestPaths "REQUEST_PATHS" Collection,
     /// `HTTP/1.1`, `HTTP/2`, …
     RequestProtocol "REQUEST_PROTOCOL" Scalar,
     /// Target without scheme, authority and fragment, as sent.

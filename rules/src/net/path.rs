@@ -1,7 +1,7 @@
 //! Which paths of requests an API restriction means.
 
-use crate::http::percent::{self, Plus};
-use crate::transforms::Transformation;
+use crate::http::path::Readings;
+use crate::http::uri::Target;
 
 /// The requests that a rule is restricted to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,13 +20,12 @@ pub struct PathPattern {
     open_end: bool,
 }
 
-/// The path of a request in the forms in which it is compared.
+/// The path of a request with all its readings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestPath {
     /// As it was sent, without the query.
     sent: Vec<u8>,
-    /// Decoded once and without `.`, `..` and repeated slashes, when that is something else.
-    plain: Option<Vec<u8>>,
+    readings: Readings,
 }
 
 impl PathPattern {
@@ -73,18 +72,11 @@ impl std::fmt::Display for PathPattern {
 }
 
 impl RequestPath {
-    /// The path of a request target: what stands before `?` or `#`.
+    /// The path of a request target.
     #[must_use]
     pub fn new(target: &[u8]) -> Self {
-        let end = target.iter().position(|byte| matches!(byte, b'?' | b'#')).unwrap_or(target.len());
-        let sent = target.get(..end).unwrap_or_default().to_vec();
-        let mut decoded = Vec::with_capacity(sent.len());
-        percent::decode(&sent, Plus::Literal, &mut decoded);
-        let mut normalised = Vec::new();
-        if Transformation::NormalizePathWin.apply(&decoded, &mut normalised) {
-            decoded = normalised;
-        }
-        Self { plain: (decoded != sent).then_some(decoded), sent }
+        let sent = Target::parse(target).path;
+        Self { sent: sent.to_vec(), readings: Readings::new(sent) }
     }
 
     /// The path as it was sent.
@@ -95,14 +87,14 @@ impl RequestPath {
 }
 
 impl Api {
-    /// Whether the rule covers requests for this path. A path counts as it was sent and as it is meant
-    /// (decoded, dots resolved), so that another spelling is no way around.
+    /// Whether the rule covers requests for this path. It counts as it was sent and in all its readings
+    /// ([`Readings`]), so that another spelling is no way around.
     #[must_use]
     pub fn covers(&self, path: &RequestPath) -> bool {
         match self {
             Self::Any => true,
             Self::Paths(patterns) => patterns.iter().any(|pattern| {
-                pattern.fits(&path.sent) || path.plain.as_ref().is_some_and(|plain| pattern.fits(plain))
+                pattern.fits(&path.sent) || path.readings.all().any(|reading| pattern.fits(reading))
             }),
         }
     }
@@ -121,7 +113,8 @@ mod tests {
         for (pattern, target, expected) in [
             ("/a", "/a", true),
             ("/a", "/a?b=/c", true),
-            ("/a", "/a/", false),
+            ("/a", "/a/", true),
+            ("/a", "/a/b", false),
             ("/a", "/A", false),
             ("/v2/*", "/v2/", true),
             ("/v2/*", "/v2/users/1", true),
@@ -129,6 +122,7 @@ mod tests {
             ("*/login", "/admin/login", true),
             ("*/login", "/login?next=/", true),
             ("*/login", "/login/x", false),
+            ("*/login", "/login/", true),
             ("*/cars*", "/api/cars/7", true),
             ("*/cars*", "/api/car", false),
             ("*", "/", true),
@@ -140,6 +134,16 @@ mod tests {
             ("/public", "/admin/../public", true),
             ("/admin/*", "/public/%2e%2e/admin/", true),
             ("/admin/*", "/public", false),
+            ("/admin/*", "/%2561dmin/x", true),
+            ("/admin/*", "/x%2f..%2Fadmin/x", true),
+            ("/admin/*", "/x\\..\\admin\\x", true),
+            ("/admin/*", "/x/..;a=b/admin/x", true),
+            ("/admin", "/admin;a=b", true),
+            ("/admin", "/admin/.", true),
+            ("/admin", "/admin.", true),
+            ("/admin/*", "http://h.example/admin/x", true),
+            ("/admin/*", "/x?/admin/x", false),
+            ("/admin/*", "/x#/admin/x", false),
         ] {
             assert_eq!(covers(pattern, target), expected, "{pattern} {target}");
         }

@@ -1,8 +1,10 @@
 //! What rules say of clients, compiled: condition trees over the engine's own conditions.
 
 use super::rules::{Compiler, LinkPlan};
-use crate::model::{RiskMark, Tree};
-use crate::risk::{Classification, KillChain, Rate, RiskAction};
+use super::views::ViewId;
+use super::{RulePlan, SetPlan};
+use crate::model::{RateScope, RiskMark, Tree};
+use crate::risk::{Classification, KillChain, Rate, RateAction, RiskAction};
 
 /// A rule's say on the client.
 #[derive(Debug)]
@@ -13,6 +15,9 @@ pub(crate) struct MarkPlan {
     pub(crate) action: RiskAction,
     pub(crate) beta: bool,
     pub(crate) rate: Option<Rate>,
+    /// Whether its rate acts for the rest of its window.
+    pub(crate) rate_action: Option<RateAction>,
+    pub(crate) scope: Option<RateScope>,
     pub(crate) tag_name: Box<str>,
     /// The conditions that the tree is made of. They are not the rule's links: those must all match.
     pub(crate) leaves: Box<[LinkPlan]>,
@@ -28,6 +33,29 @@ pub(crate) enum TreePlan {
     Not(Box<[TreePlan]>),
 }
 
+/// A rule with a rate whose matches are not counted by the client alone.
+#[derive(Debug)]
+pub(crate) struct ScopedRate {
+    pub(crate) rule: u64,
+    pub(crate) rate: Rate,
+    pub(crate) action: Option<RateAction>,
+    pub(crate) scope: RateScope,
+    pub(crate) view: ViewId,
+}
+
+impl ScopedRate {
+    /// The rates of the rules, in their order.
+    pub(super) fn all(rules: &[Option<RulePlan>], sets: &[SetPlan]) -> Vec<Self> {
+        let scoped = |rule: &RulePlan| {
+            let mark = rule.risk.as_deref()?;
+            let (rate, scope) = (mark.rate?, mark.scope.clone()?);
+            let view = sets.get(rule.set as usize)?.view;
+            Some(Self { rule: rule.id, rate, action: mark.rate_action, scope, view })
+        };
+        rules.iter().flatten().filter_map(scoped).collect()
+    }
+}
+
 impl Compiler<'_> {
     pub(super) fn mark(&mut self, mark: &RiskMark) -> MarkPlan {
         let mut leaves = Vec::new();
@@ -39,6 +67,8 @@ impl Compiler<'_> {
             action: mark.action,
             beta: mark.beta,
             rate: mark.rate,
+            rate_action: mark.rate_action,
+            scope: mark.scope.clone(),
             tag_name: mark.tag_name.as_str().into(),
             leaves: leaves.into(),
             tree,

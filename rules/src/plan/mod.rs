@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 pub(crate) use audit::AuditPlan;
 pub(crate) use bits::{Bits, has, put, take};
-pub(crate) use client::{MarkPlan, TreePlan};
+pub(crate) use client::{MarkPlan, ScopedRate, TreePlan};
 pub(crate) use constants::{Constant, Constants};
 pub(crate) use features::Features;
 pub(crate) use phase::PhasePlan;
@@ -49,7 +49,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::geo::Database;
 use crate::model::{self, ClientAddress, Enforcement, Item, MemorySettings, Phase, Policy, Variable};
 use crate::operators::OperatorName;
-use crate::risk::{GeoSource, RiskAction, RiskSettings};
+use crate::risk::{GeoSource, RateAction, RiskAction, RiskSettings};
 use jumps::{Jumps, Positions};
 use pipeline::{PipelineId, Pipelines};
 use prefilter::PrefilterBuilder;
@@ -85,6 +85,8 @@ pub struct Plan {
     /// What `ENV` holds at first: name, value.
     environment: Vec<(Vec<u8>, Vec<u8>)>,
     reads_environment: bool,
+    reads_paths: bool,
+    scoped_rates: Vec<ScopedRate>,
 }
 
 /// What evaluation needs to know of a rule set.
@@ -193,7 +195,9 @@ impl Plan {
             risk.tarpit.threshold.is_some()
                 || rules.iter().flatten().any(|rule| rule.risk.as_deref().is_some_and(slowing))
         });
-        let challenging = |mark: &MarkPlan| mark.action == RiskAction::Interrogate;
+        let challenging = |mark: &MarkPlan| {
+            mark.action == RiskAction::Interrogate || mark.rate_action == Some(RateAction::Interrogate)
+        };
         let interrogates = policy.risk.as_ref().is_some_and(|risk| {
             risk.interrogate.threshold.is_some()
                 || rules.iter().flatten().any(|rule| rule.risk.as_deref().is_some_and(challenging))
@@ -204,11 +208,15 @@ impl Plan {
             || runs_scripts
             || [Variable::ServerAddr, Variable::ServerPort].into_iter().any(|one| slots.look_at(one));
         let shows_request_body = runs_scripts || slots.look_at(Variable::RequestBody);
+        let scoped_rates = ScopedRate::all(&rules, &sets);
+        let reads_paths = runs_scripts || slots.look_at(Variable::RequestPaths);
         Ok(Self {
             wants_server,
             shows_request_body,
             reads_environment: runs_scripts || slots.look_at(Variable::Env),
             environment: Vec::new(),
+            reads_paths,
+            scoped_rates,
             opens_collections,
             slows_down,
             interrogates,
@@ -311,6 +319,16 @@ impl Plan {
     /// Whether anything looks at the request body as a whole.
     pub(crate) fn shows_request_body(&self) -> bool {
         self.shows_request_body
+    }
+
+    /// The rates that are not counted by client.
+    pub(crate) fn scoped_rates(&self) -> &[ScopedRate] {
+        &self.scoped_rates
+    }
+
+    /// Whether anything looks at the readings of the path.
+    pub(crate) fn reads_paths(&self) -> bool {
+        self.reads_paths
     }
 
     /// Whether any client can come to be challenged.

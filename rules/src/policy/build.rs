@@ -1,5 +1,6 @@
 //! The policy and its rule sets: from their forms to the model.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
@@ -90,7 +91,14 @@ fn client_address(form: &ClientAddressForm, otherwise: bool, reporter: &mut Repo
     let mut entries = Vec::new();
     for hop in &form.trusted_hops {
         match AddressSet::parse(hop.value.as_bytes()) {
-            Ok(_) => entries.push(hop.value.as_str()),
+            Ok(hops) => {
+                entries.push(hop.value.as_str());
+                if is_everyone(&hops) {
+                    let message = "everyone is believed: clients choose their addresses themselves";
+                    let help = "name the proxies in front of this one, and nobody else";
+                    reporter.push(reporter.at(Code::W0811, hop.span, message).help(help));
+                }
+            }
             Err(error) => {
                 let span = reporter.within(hop, error.span.clone());
                 let help = "write addresses and networks as `192.0.2.1`, `192.0.2.0/24` or `2001:db8::/32`";
@@ -112,6 +120,13 @@ fn client_address(form: &ClientAddressForm, otherwise: bool, reporter: &mut Repo
         _ => {}
     }
     ClientAddress { header, trusted: AddressSet::parse(entries.join(",").as_bytes()).unwrap_or_default() }
+}
+
+/// Whether a set has addresses that only the network of all of them has together.
+fn is_everyone(hops: &AddressSet) -> bool {
+    let has = |address: [u8; 4]| hops.contains(Ipv4Addr::from(address).into());
+    let has_six = |first: u16| hops.contains(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, 1).into());
+    (has([8, 8, 8, 8]) && has([203, 0, 113, 1])) || (has_six(0x2001) && has_six(0xfd00))
 }
 
 /// What a rule set needs beside its form.

@@ -18,6 +18,7 @@ mod report;
 mod risk_build;
 mod risk_condition;
 mod risk_forms;
+mod risk_rate;
 mod risk_rule;
 #[cfg(feature = "schema")]
 mod risk_schema;

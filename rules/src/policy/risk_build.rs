@@ -5,7 +5,7 @@ use super::report::{Reporter, Spanned};
 use super::risk_forms::{
     CountryForm, EntityForm, InterrogateForm, ListEntryForm, ListsForm, RiskForm, ScoreForm, TarpitForm,
 };
-use super::text;
+use super::{risk_rate, text};
 use crate::challenge;
 use crate::collections::StoreSettings;
 use crate::diagnostic::Code;
@@ -57,6 +57,7 @@ pub(super) fn settings(
         country: risk.country.as_ref().map(|form| country(form, files, hops, reporter)).unwrap_or_default(),
         store: store(risk, reporter),
         longest_window: windows.map(|seconds| seconds.value.0).max().unwrap_or(0),
+        limits: risk.rules.iter().filter_map(|rule| risk_rate::client_limit(&rule.value)).collect(),
     }
 }
 

@@ -8,7 +8,7 @@ use super::risk_values::{Attribute, Comparison, Direction};
 use super::text;
 use crate::diagnostic::Code;
 use crate::limits;
-use crate::model::{Condition, Link, Phase, Selector, Target, TargetMode, Tree, Variable};
+use crate::model::{Condition, Link, PATH_MEANT, Phase, Selector, Target, TargetMode, Tree, Variable};
 use crate::operators::{Operator, OperatorError, OperatorName};
 use crate::transforms::Transformation;
 
@@ -19,6 +19,8 @@ pub(super) struct Reading<'a> {
     pub(super) countries: bool,
     /// The earliest phase in which all is known that was looked at.
     pub(super) phase: Phase,
+    /// Whether what is read stands within an odd number of groups `not`.
+    pub(super) denied: bool,
 }
 
 impl Reading<'_> {
@@ -31,7 +33,12 @@ impl Reading<'_> {
         match form {
             ConditionForm::And(parts) => self.group(parts, depth, reporter).map(Tree::And),
             ConditionForm::Or(parts) => self.group(parts, depth, reporter).map(Tree::Or),
-            ConditionForm::Not(parts) => self.group(parts, depth, reporter).map(Tree::Not),
+            ConditionForm::Not(parts) => {
+                self.denied = !self.denied;
+                let parts = self.group(parts, depth, reporter);
+                self.denied = !self.denied;
+                parts.map(Tree::Not)
+            }
             ConditionForm::Match(form) => {
                 let link = condition::link(form, self.files, reporter)?;
                 self.see(&link);
@@ -92,9 +99,15 @@ impl Reading<'_> {
             .iter()
             .map(|value| {
                 let value = Spanned { value: value.value.0.clone(), span: value.span };
-                let link = leaf(attribute, &form.value, targets.clone(), &value, self.files, reporter)?;
+                let mut link = leaf(attribute, &form.value, targets.clone(), &value, self.files, reporter)?;
                 self.see(&link);
-                Some(Tree::Leaf(Box::new(link)))
+                if attribute != Attribute::Uri || !self.denied {
+                    return Some(Tree::Leaf(Box::new(link)));
+                }
+                // A path has several readings, and a rule has to hold for each: what spares a path from it has to
+                // be true of all of them.
+                link.condition.iter_mut().for_each(|condition| condition.negated = true);
+                Some(Tree::Not(vec![Tree::Leaf(Box::new(link))]))
             })
             .collect();
         let mut leaves: Vec<Tree> = leaves.into_iter().collect::<Option<_>>()?;
@@ -116,8 +129,8 @@ impl Reading<'_> {
         };
         misplaced(criterion.name.as_ref(), attribute == Attribute::NamedArgument, "name");
         misplaced(criterion.field.as_ref(), attribute == Attribute::Header, "field");
-        let keyed = |variable, key: &str| {
-            let selector = Selector::Key(key.as_bytes().to_vec());
+        let keyed = |variable, key: &[u8]| {
+            let selector = Selector::Key(key.to_vec());
             vec![Target { variable, selector, mode: TargetMode::Inspect }]
         };
         let missing = |name: &str, reporter: &mut Reporter<'_>| {
@@ -133,10 +146,11 @@ impl Reading<'_> {
                     reporter.push(reporter.at(Code::E0709, form.span, message).help(help));
                     return None;
                 }
-                keyed(Variable::Geo, "COUNTRY_CODE")
+                keyed(Variable::Geo, b"COUNTRY_CODE")
             }
             Attribute::Hostname => vec![Target::all(Variable::ServerName)],
-            Attribute::Uri => vec![Target::all(Variable::RequestFilename)],
+            Attribute::Uri if self.denied => keyed(Variable::RequestPaths, PATH_MEANT),
+            Attribute::Uri => vec![Target::all(Variable::RequestPaths)],
             Attribute::Arguments => {
                 vec![Target::all(Variable::QueryString), Target::all(Variable::RequestBody)]
             }
@@ -145,7 +159,7 @@ impl Reading<'_> {
                     missing("name", reporter);
                     return None;
                 };
-                keyed(Variable::Args, &name.value)
+                keyed(Variable::Args, name.value.as_bytes())
             }
             Attribute::Method => vec![Target::all(Variable::RequestMethod)],
             Attribute::Header => {
@@ -155,8 +169,8 @@ impl Reading<'_> {
                 };
                 let name = text::header_name(field, reporter)?;
                 match criterion.direction.value {
-                    Direction::Request => keyed(Variable::RequestHeaders, &name),
-                    Direction::Response => keyed(Variable::ResponseHeaders, &name),
+                    Direction::Request => keyed(Variable::RequestHeaders, name.as_bytes()),
+                    Direction::Response => keyed(Variable::ResponseHeaders, name.as_bytes()),
                 }
             }
             Attribute::ResponseCode => vec![Target::all(Variable::ResponseStatus)],
@@ -227,7 +241,7 @@ fn leaf(
 }
 
 /// The phase from which on a variable is known.
-fn known_from(variable: Variable) -> Phase {
+pub(super) fn known_from(variable: Variable) -> Phase {
     let name = variable.name();
     match variable {
         Variable::ResponseBody | Variable::ResponseContentLength | Variable::OutboundDataError => {

@@ -6,14 +6,14 @@ use super::read::{Form, OneOrMany, form};
 use super::report::{Reporter, Spanned};
 use super::risk_values::{
     ActionOnClient, Attribute, BlockNumber, BytesPerSecond, ClassificationName, Comparison, CookieSeconds,
-    DifficultyBits, Direction, Factor, HeldBytes, Ipv4Bits, Ipv6Bits, Matches, Mebibytes, Milliseconds,
+    DifficultyBits, Direction, Factor, HeldBytes, Ipv4Bits, Ipv6Bits, Matches, Mebibytes, Milliseconds, Per,
     RiskNumber, Score, Seconds, StateName, Streams, WindowSeconds,
 };
 use super::values::{ByteLimit, PhaseName, RuleId, SeverityName, Text};
 use crate::diagnostic::Code;
 use crate::limits;
 use crate::model::{LimitAction, ResponseLimitAction};
-use crate::risk::{Fallback, RiskAction, SetBy};
+use crate::risk::{Fallback, RateAction, RiskAction, SetBy};
 
 form! {
     /// Risk per client. What is not given has its default, also in the parts that are left out.
@@ -275,12 +275,18 @@ form! {
 }
 
 form! {
-    /// More than so many matches of one client in so many seconds.
+    /// More than so many matches in so many seconds.
     RateForm {
         /// Matches that are still fine.
         required count: Matches,
-        /// Seconds. Matches are counted for at least as long, and for at most an eighth more.
+        /// Seconds of the window. Matches are counted for at least as long, and for at most an eighth more.
         required seconds: Seconds,
+        /// What happens to what the matches are counted by, once there are more, for the rest of the window: before the upstream sees the request. Default: nothing but what the rule's own `action` does about each match.
+        optional action: RateAction,
+        /// What the matches are counted by: of several, by all of them together. Default: `client`; with `account` given, `account`.
+        optional per: OneOrMany<Spanned<Per>>,
+        /// Variables that say which account a request is about, such as `ARGS:user` or `REQUEST_HEADERS:x-user`: the first one that a request has. Accounts are compared without regard to case and to blanks around them. A request without an account is not counted.
+        optional account: OneOrMany<Spanned<String>>,
     }
 }
 

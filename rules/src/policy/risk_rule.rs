@@ -7,6 +7,7 @@ use super::forms::{ItemForm, PolicyForm, RuleForm};
 use super::report::{Reporter, Spanned};
 use super::risk_condition::Reading;
 use super::risk_forms::{RiskForm, RiskRuleForm};
+use super::risk_rate;
 use super::text;
 use super::values::{ByteLimit, RuleId};
 use crate::diagnostic::{Code, Span};
@@ -15,7 +16,7 @@ use crate::model::{
     Item, LimitAction, Metadata, Origin, Phase, Resolution, ResponseLimitAction, RiskMark, Rule, RuleSet,
     Settings, UnparsableAction, Variable,
 };
-use crate::risk::{Classification, Rate, RiskAction};
+use crate::risk::{Classification, RiskAction};
 use crate::seclang::parse_form_targets;
 
 /// The name of the rule set that risk rules make.
@@ -108,12 +109,12 @@ fn rule(
     files: &Files,
     reporter: &mut Reporter<'_>,
 ) -> Option<Rule> {
-    let mut reading = Reading { files, countries, phase: Phase::RequestHeaders };
+    let mut reading = Reading { files, countries, phase: Phase::RequestHeaders, denied: false };
     let tree = form.condition.as_ref().and_then(|condition| reading.tree(&condition.value, 0, reporter));
     let message = form.description.as_ref().and_then(|text| text::one_line(text, reporter));
-    let rate = form.rate.as_ref().and_then(|rate| {
-        Some(Rate { count: rate.value.count?.value.0, seconds: rate.value.seconds?.value.0 })
-    });
+    let rate = form.rate.as_ref().and_then(|rate| risk_rate::rate(&rate.value));
+    let scope = form.rate.as_ref().and_then(|rate| risk_rate::scope(rate, reporter));
+    reading.phase = reading.phase.max(scope.as_ref().map_or(reading.phase, |scope| scope.phase));
     let phase = form.phase.map_or(reading.phase, |phase| phase.value.0);
     if let Some(written) = form.phase.filter(|_| phase < reading.phase) {
         let message = format!(
@@ -131,6 +132,8 @@ fn rule(
         action: form.action.value,
         beta: form.beta.value,
         rate,
+        rate_action: form.rate.as_ref().and_then(|rate| rate.value.action).map(|action| action.value),
+        scope,
         tag_name: form.tag_name.as_ref().map(|name| name.value.clone()).unwrap_or_default(),
         tree: Some(tree?),
     };

@@ -5,7 +5,7 @@ use super::read::{Form, choice};
 use super::report::Reporter;
 use crate::diagnostic::{Code, did_you_mean};
 use crate::limits;
-use crate::risk::{Classification, Fallback, KillChain, RiskAction, SetBy};
+use crate::risk::{Classification, Fallback, KillChain, RateAction, RiskAction, SetBy};
 
 /// Declares a whole number with a range.
 macro_rules! whole {
@@ -168,6 +168,33 @@ choice! { "ActionOnClient", RiskAction {
     "tarpit" => RiskAction::Tarpit,
     /// It is scored, and has to pass a challenge.
     "interrogate" => RiskAction::Interrogate,
+}}
+
+choice! { "RateAction", RateAction {
+    /// Requests are refused, if `risk.switches.rule_blocks` is on.
+    "block" => RateAction::Block,
+    /// Clients have to pass a challenge, unless they have.
+    "interrogate" => RateAction::Interrogate,
+}}
+
+/// What matches are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Per {
+    Client,
+    Site,
+    Path,
+    Account,
+}
+
+choice! { "Per", Per {
+    /// The client.
+    "client" => Per::Client,
+    /// The host of the request.
+    "site" => Per::Site,
+    /// The path of the request.
+    "path" => Per::Path,
+    /// The account that the request is about, as `account` says.
+    "account" => Per::Account,
 }}
 
 choice! { "SetBy", SetBy {

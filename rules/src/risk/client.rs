@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::rate::{Rate, Window};
+use super::rate::{ClientLimit, Rate, RateAction, Window};
 use super::settings::{RiskSettings, ScoreSettings, Tarpit};
 use super::vocabulary::{KillChain, RiskAction, Standing};
 use crate::limits;
@@ -34,6 +34,14 @@ pub struct ClientState {
     pub challenged_until: u32,
     /// Matches so far.
     pub matches: u32,
+    /// Second until which it would be blocked, if scores were to block.
+    pub spared_until: u32,
+    /// Second of the last record about a request during a block; 0 for none.
+    pub noted_at: u32,
+    /// The number of the reason that it said.
+    pub noted_why: u8,
+    /// Requests during a block since then.
+    pub unnoted: u32,
     /// Rate windows, the one that moved last at the end.
     pub windows: SmallVec<[Window; 2]>,
 }
@@ -62,6 +70,8 @@ pub enum Event {
     Set(u8),
     /// Its answer is slowed down.
     Slowed,
+    /// Its request came during a block, or one that is not carried out; the number tells reasons apart.
+    Refused(u8),
 }
 
 /// A block that began.
@@ -80,6 +90,12 @@ pub struct Consequence {
     pub refuse: bool,
     /// A block began.
     pub block: Option<Block>,
+    /// A block would have begun, if scores were to block.
+    pub spared: Option<Block>,
+    /// What the rate of the rule, which is passed, does for the rest of its window.
+    pub limit: Option<RateAction>,
+    /// Requests during a block that are to be recorded now: this one and those since the last record.
+    pub noted: Option<u32>,
     /// A rate rule stayed below its limit: its match counted, and nothing else.
     pub below: bool,
     /// What was added to the score.
@@ -89,6 +105,20 @@ pub struct Consequence {
 /// Seconds of a millisecond.
 fn seconds(now: u64) -> u32 {
     u32::try_from(now / 1_000).unwrap_or(u32::MAX)
+}
+
+/// When a block with this number that begins at `second` ends.
+fn end_of_block(settings: &RiskSettings, number: u8, second: u32) -> u32 {
+    let block = &settings.block;
+    let for_good = block.permanent_after > 0 && number >= block.permanent_after;
+    if for_good { u32::MAX } else { second.saturating_add(block.seconds) }
+}
+
+impl RiskSettings {
+    /// What the rate of a rule does to the client, if it does anything.
+    fn limit(&self, rule: u64) -> Option<&ClientLimit> {
+        self.limits.iter().find(|limit| limit.rule == rule)
+    }
 }
 
 impl ScoreSettings {
@@ -132,6 +162,16 @@ impl ClientState {
 
     /// Takes an event in.
     pub fn take(&mut self, settings: &RiskSettings, event: &Event, now: u64) -> Consequence {
+        self.take_in(settings, event, now, false)
+    }
+
+    /// Takes an event of a client in that is on the allow list: it is scored, and neither blocked nor slowed down nor
+    /// challenged for it.
+    pub fn take_allowed(&mut self, settings: &RiskSettings, event: &Event, now: u64) -> Consequence {
+        self.take_in(settings, event, now, true)
+    }
+
+    fn take_in(&mut self, settings: &RiskSettings, event: &Event, now: u64, allowed: bool) -> Consequence {
         let mut consequence = Consequence::default();
         let score = self.score_at(&settings.score, now);
         let (added, serious) = match *event {
@@ -143,7 +183,10 @@ impl ClientState {
                     consequence.below = true;
                     return consequence;
                 }
-                self.act(settings, action, now);
+                if !allowed {
+                    self.act(settings, action, now);
+                }
+                consequence.limit = passed.and_then(|_| settings.limit(rule)).map(|limit| limit.action);
                 consequence.refuse = action == RiskAction::Block;
                 self.note_stage(settings, state, now);
                 // A rate rule is scored once per window; it acts on each match past its limit.
@@ -164,6 +207,10 @@ impl ClientState {
                 self.slowed = self.slowed.saturating_add(1);
                 return consequence;
             }
+            Event::Refused(why) => {
+                consequence.noted = self.note(why, now);
+                return consequence;
+            }
         };
         let before = if matches!(event, Event::Set(_)) { 0.0 } else { score };
         self.set_score(before + (100.0 - before) * added / 100.0, now);
@@ -171,8 +218,26 @@ impl ClientState {
         if serious {
             self.serious_at = seconds(now).max(1);
         }
-        consequence.block = self.step_up(settings, now);
+        if !allowed && self.deserves_block(settings, now) {
+            if settings.switches.risk_blocks {
+                consequence.block = Some(self.step_up(settings, now));
+            } else {
+                consequence.spared = self.spare(settings, now);
+            }
+        }
         consequence
+    }
+
+    /// Counts a request during a block. How many there were, if that is to be recorded now.
+    fn note(&mut self, why: u8, now: u64) -> Option<u32> {
+        let second = seconds(now).max(1);
+        self.unnoted = self.unnoted.saturating_add(1);
+        let passed = second.saturating_sub(self.noted_at);
+        if self.noted_at > 0 && self.noted_why == why && passed < limits::BLOCK_RECORD_SECONDS {
+            return None;
+        }
+        (self.noted_at, self.noted_why) = (second, why);
+        Some(std::mem::take(&mut self.unnoted))
     }
 
     fn set_score(&mut self, score: f32, now: u64) {
@@ -203,27 +268,56 @@ impl ClientState {
         }
     }
 
-    /// Begins a block when the score says so. While it is blocked nothing changes: requests do not prolong a
-    /// block.
-    fn step_up(&mut self, settings: &RiskSettings, now: u64) -> Option<Block> {
-        let block = &settings.block;
+    /// Whether the score says that a block begins. While it is blocked nothing changes: requests do not prolong a block.
+    fn deserves_block(&self, settings: &RiskSettings, now: u64) -> bool {
+        let live =
+            self.serious_at > 0 && self.serious_at.saturating_add(settings.score.live_window) > seconds(now);
+        live && self.score >= settings.block.threshold && self.standing(now) == Standing::Watched
+    }
+
+    /// Begins a block.
+    fn step_up(&mut self, settings: &RiskSettings, now: u64) -> Block {
         let second = seconds(now);
-        let live = self.serious_at > 0 && self.serious_at.saturating_add(settings.score.live_window) > second;
-        if !settings.switches.risk_blocks
-            || self.score < block.threshold
-            || !live
-            || self.standing(now) != Standing::Watched
-        {
+        self.blocks = self.next_block(settings, second);
+        self.blocked_at = second;
+        self.blocked_until = end_of_block(settings, self.blocks, second);
+        (self.spared_until, self.noted_at, self.unnoted) = (0, 0, 0);
+        Block { number: self.blocks, until: self.blocked_until }
+    }
+
+    /// The block that would begin; `None` while one would last.
+    fn spare(&mut self, settings: &RiskSettings, now: u64) -> Option<Block> {
+        let second = seconds(now);
+        if self.spared_until > second {
             return None;
         }
-        if self.blocked_until.saturating_add(block.forget_after) <= second {
-            self.blocks = 0;
-        }
-        self.blocks = self.blocks.saturating_add(1);
-        self.blocked_at = second;
-        let for_good = block.permanent_after > 0 && self.blocks >= block.permanent_after;
-        self.blocked_until = if for_good { u32::MAX } else { second.saturating_add(block.seconds) };
-        Some(Block { number: self.blocks, until: self.blocked_until })
+        let number = self.next_block(settings, second);
+        let until = end_of_block(settings, number, second);
+        // Nothing is for good that is not carried out.
+        self.spared_until = second.saturating_add(settings.block.seconds);
+        (self.noted_at, self.unnoted) = (0, 0);
+        Some(Block { number, until })
+    }
+
+    /// Which block the next one is.
+    fn next_block(&self, settings: &RiskSettings, second: u32) -> u8 {
+        let forgotten = self.blocked_until.saturating_add(settings.block.forget_after) <= second;
+        let before = if forgotten { 0 } else { self.blocks };
+        before.saturating_add(1)
+    }
+
+    /// The rule whose rate this client has passed at `now`, what it does, and until when, in milliseconds.
+    #[must_use]
+    pub fn limited(&self, settings: &RiskSettings, now: u64) -> Option<(ClientLimit, u64)> {
+        let over = |window: &Window| {
+            let limit = settings.limit(window.rule)?;
+            Some((*limit, window.over_until(limit.rate, now)?))
+        };
+        let mut over = self.windows.iter().filter_map(over);
+        let first = over.next()?;
+        // A block outweighs a challenge, and a longer one a shorter one.
+        let weight = |(limit, until): &(ClientLimit, u64)| (limit.action == RateAction::Block, *until);
+        Some(over.fold(first, |most, one| if weight(&one) > weight(&most) { one } else { most }))
     }
 
     fn window(&mut self, rule: u64) -> &mut Window {
@@ -283,6 +377,9 @@ impl ClientState {
         let windows = if self.windows.is_empty() { 0 } else { seconds(self.at).saturating_add(window) };
         let stage =
             if self.stage == 0 { 0 } else { self.stage_at.saturating_add(settings.score.live_window) };
-        fades.max(blocks).max(windows).max(stage).max(self.slowed_until).max(self.challenged_until)
+        let noted =
+            if self.noted_at == 0 { 0 } else { self.noted_at.saturating_add(limits::BLOCK_RECORD_SECONDS) };
+        let until = fades.max(blocks).max(windows).max(stage).max(noted);
+        until.max(self.slowed_until).max(self.challenged_until).max(self.spared_until)
     }
 }

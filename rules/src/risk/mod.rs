@@ -30,7 +30,7 @@ mod vocabulary;
 pub use client::{Block, ClientState, Consequence, Event};
 pub use entity::{ClientFacts, Identity};
 pub use lists::{ListEntry, Listed, Lists};
-pub use rate::{Rate, Window};
+pub use rate::{ClientLimit, Rate, RateAction, Window};
 pub use settings::{
     BlockSettings, EntitySettings, Fallback, GeoSource, InterrogateSettings, ListSettings, Reset,
     RiskSettings, ScoreSettings, SetBy, Switches, Tarpit, TarpitSettings,

@@ -9,6 +9,26 @@ pub struct Rate {
     pub seconds: u32,
 }
 
+/// What a rule with a rate does about clients once there were more matches, for the rest of the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RateAction {
+    /// Their requests are refused.
+    Block,
+    /// They have to pass a challenge.
+    Interrogate,
+}
+
+/// A rule with a rate that acts, counted by client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientLimit {
+    /// The rule.
+    pub rule: u64,
+    /// Its rate.
+    pub rate: Rate,
+    /// What it does.
+    pub action: RateAction,
+}
+
 /// How many parts a window is counted in.
 const PARTS: usize = 8;
 
@@ -29,17 +49,23 @@ pub struct Window {
     pub scored: u64,
 }
 
+impl Rate {
+    /// Milliseconds of a part of the window.
+    fn part(self) -> u64 {
+        (u64::from(self.seconds.max(1)) * 1_000 / PARTS as u64).max(1)
+    }
+}
+
 impl Window {
     /// Counts a match at `now` (milliseconds since 1970). `None` while the limit holds; `Some(true)` when it
     /// is passed and was not scored within the window before.
     pub fn count(&mut self, rate: Rate, now: u64) -> Option<bool> {
         let length = u64::from(rate.seconds.max(1)) * 1_000;
-        self.move_to(now / (length / PARTS as u64).max(1));
+        self.move_to(now / rate.part());
         if let Some(current) = self.counts.first_mut() {
             *current = current.saturating_add(1);
         }
-        let total: u32 = self.counts.iter().map(|&count| u32::from(count)).sum();
-        if total <= u32::from(rate.count) {
+        if self.total() <= u32::from(rate.count) {
             return None;
         }
         let due = self.scored == 0 || now.saturating_sub(self.scored) >= length;
@@ -47,6 +73,32 @@ impl Window {
             self.scored = now.max(1);
         }
         Some(due)
+    }
+
+    /// Until when (milliseconds since 1970) there are more matches in the window than the rate allows; `None` when there
+    /// are not at `now`.
+    #[must_use]
+    pub fn over_until(&self, rate: Rate, now: u64) -> Option<u64> {
+        let mut window = *self;
+        window.move_to(now / rate.part());
+        let mut left = window.total();
+        let most = u32::from(rate.count);
+        if left <= most {
+            return None;
+        }
+        // The oldest part goes first, when the window has moved on by as many parts as there are.
+        for (age, &count) in window.counts.iter().enumerate().rev() {
+            left = left.saturating_sub(u32::from(count));
+            if left <= most {
+                let gone = window.part.saturating_add((PARTS + 1).saturating_sub(age) as u64);
+                return Some(gone.saturating_mul(rate.part()));
+            }
+        }
+        None
+    }
+
+    fn total(&self) -> u32 {
+        self.counts.iter().map(|&count| u32::from(count)).sum()
     }
 
     fn move_to(&mut self, part: u64) {
@@ -74,6 +126,20 @@ mod tests {
         assert_eq!(found, [None, None, None, Some(true), Some(false), Some(false)]);
         // Long after, nothing is left.
         assert_eq!(window.count(rate, 1_060_000), None);
+    }
+
+    #[test]
+    fn the_limit_is_passed_until_enough_matches_are_old() {
+        let rate = Rate { count: 2, seconds: 8 };
+        let mut window = Window::default();
+        for at in [100_000, 101_000, 102_000, 102_500] {
+            window.count(rate, at);
+        }
+        // The first two have to go: the second does nine parts after it came.
+        assert_eq!(window.over_until(rate, 103_000), Some(110_000));
+        assert_eq!(window.over_until(rate, 109_999), Some(110_000));
+        assert_eq!(window.over_until(rate, 110_000), None);
+        assert_eq!(Window::default().over_until(rate, 103_000), None);
     }
 
     #[test]

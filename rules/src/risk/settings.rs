@@ -1,6 +1,7 @@
 //! What a policy says about risk. Times are in seconds unless said otherwise.
 
 use super::lists::ListEntry;
+use super::rate::ClientLimit;
 use super::vocabulary::KillChain;
 use crate::challenge;
 use crate::collections::StoreSettings;
@@ -30,6 +31,8 @@ pub struct RiskSettings {
     pub store: StoreSettings,
     /// Seconds of the longest window of a rate rule.
     pub longest_window: u32,
+    /// Rules with a rate that acts on the client for the rest of its window, by rule.
+    pub limits: Vec<ClientLimit>,
 }
 
 /// What makes a client.

@@ -37,6 +37,9 @@ pub(crate) struct Step {
     pub(crate) from: String,
     #[serde(default = "path")]
     pub(crate) uri: String,
+    /// The request's `Host`.
+    #[serde(default = "host")]
+    pub(crate) host: String,
     pub(crate) method: Option<String>,
     #[serde(default)]
     pub(crate) headers: Vec<(String, String)>,
@@ -87,6 +90,10 @@ fn path() -> String {
     "/".to_owned()
 }
 
+fn host() -> String {
+    "example.com".to_owned()
+}
+
 /// Reads all files, by name.
 pub(crate) fn load() -> Vec<Scenario> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules/tests/clients");
@@ -110,7 +117,7 @@ fn read(file: &Path) -> Scenario {
 impl Step {
     /// The exchange, as recorded ones are written.
     pub(crate) fn exchange(&self) -> Value {
-        let mut headers = vec![("Host".to_owned(), "example.com".to_owned())];
+        let mut headers = vec![("Host".to_owned(), self.host.clone())];
         headers.extend(self.headers.clone());
         let method = self.method.as_deref().unwrap_or(if self.body.is_some() { "POST" } else { "GET" });
         let body = self.body.clone().unwrap_or_default();
