@@ -27,14 +27,15 @@ impl State {
         for item in &items {
             let value = self.transformed(plan, first, item.value);
             if self.holds(first, value, None) {
-                last = Some(value);
+                last = Some((*item, value));
                 nothing &= !self.relays(plan, (first, second), relay, value);
             }
         }
         self.items = items;
-        if let Some(value) = last.filter(|_| nothing) {
+        if let Some((item, value)) = last.filter(|_| nothing) {
             let captures = self.captured(first, value);
-            self.store_captures(value, &captures, true);
+            let source = self.masking.is_some().then(|| self.source_of(&item));
+            self.store_captures(value, &captures, true, source.as_ref());
         }
         nothing
     }
