@@ -48,6 +48,27 @@ impl State {
         }
     }
 
+    /// Where the exchange ended, or was let through, before rules came to run that mask something: takes down what they
+    /// name.
+    fn keep_secrets_left(&mut self, plan: &Plan) {
+        let ended = self.decision.interruption.as_ref().map(|end| end.phase);
+        let allowed = self.decision.allowed_by.map(|(_, phase)| phase);
+        let (Some(from), true) = (ended.into_iter().chain(allowed).min(), self.masking.is_some()) else {
+            return;
+        };
+        for mask in plan.masks_from(from) {
+            if mask.secret != Secret::Matched {
+                self.keep_secret(&mask.secret);
+            }
+            let Some(masking) = &mut self.masking else { return };
+            for (variable, key) in &mask.targets {
+                if let Some(place) = place(*variable, key) {
+                    masking.masks.add(&place, b"");
+                }
+            }
+        }
+    }
+
     /// Notes where a match comes from: it stood in `item`, and was tested as `value`.
     pub(crate) fn note_matched(&mut self, item: &Item, value: Value) -> Source {
         let source = self.source_of(item);
@@ -251,6 +272,7 @@ impl State {
 
     /// Does something with what writes texts without what is masked.
     pub(crate) fn with_masker<T>(&mut self, plan: &Plan, act: impl FnOnce(&mut Self, &Masker<'_>) -> T) -> T {
+        self.keep_secrets_left(plan);
         let masks =
             self.masking.as_mut().map(|masking| std::mem::take(&mut masking.masks)).unwrap_or_default();
         let result = if masks.is_empty() {

@@ -26,7 +26,7 @@ mod views;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(crate) use audit::AuditPlan;
+pub(crate) use audit::{AuditPlan, MaskPlan};
 pub(crate) use bits::{Bits, has, put, take};
 pub(crate) use client::{MarkPlan, TreePlan};
 pub(crate) use constants::{Constant, Constants};
@@ -72,8 +72,7 @@ pub struct Plan {
     slots: Slots,
     views: Views,
     audits: bool,
-    /// The last phase in which a rule masks something.
-    masks_until: Option<Phase>,
+    masks: Vec<MaskPlan>,
     risk: Option<Arc<RiskSettings>>,
     /// Whether a rule opens a persistent collection.
     opens_collections: bool,
@@ -179,11 +178,7 @@ impl Plan {
             PhasePlan::new(all.filter(|(_, rule)| rule.phase == phase), &sets, &sights, &views)
         });
         let actions = || rules.iter().flatten().flat_map(|rule| &rule.links).flat_map(|link| &link.actions);
-        let masking = |rule: &&RulePlan| {
-            let mut actions = rule.links.iter().flat_map(|link| &link.actions);
-            actions.any(|one| matches!(one, ActionPlan::Sanitise(_)))
-        };
-        let masks_until = rules.iter().flatten().filter(masking).map(|rule| rule.phase).max();
+        let masks = audit::masks(rules.iter().flatten());
         let opens_collections = actions().any(|one| matches!(one, ActionPlan::InitCollection { .. }));
         let slowing = |mark: &MarkPlan| mark.action == RiskAction::Tarpit;
         let slows_down = policy.risk.as_ref().is_some_and(|risk| {
@@ -216,7 +211,7 @@ impl Plan {
             slots,
             views,
             audits,
-            masks_until,
+            masks,
             risk: policy.risk.clone(),
         })
     }
@@ -249,12 +244,17 @@ impl Plan {
     /// when they are written: the target, header fields, and the beginning of the body
     /// ([`limits::AUDIT_BODY_BYTES`](crate::limits::AUDIT_BODY_BYTES)) are kept until then.
     pub(crate) fn masks(&self) -> bool {
-        self.masks_until.is_some()
+        !self.masks.is_empty()
     }
 
     /// The last phase in which a rule masks something, if any does.
     pub(crate) fn masks_until(&self) -> Option<Phase> {
-        self.masks_until
+        self.masks.iter().map(|mask| mask.phase).max()
+    }
+
+    /// What rules of this phase and later ones mask, up to the last one, which always runs.
+    pub(crate) fn masks_from(&self, phase: Phase) -> impl Iterator<Item = &MaskPlan> {
+        self.masks.iter().filter(move |mask| mask.phase >= phase && mask.phase < Phase::Logging)
     }
 
     /// How large the store is that the policy needs: for clients, or for persistent collections. `None` when
