@@ -4,7 +4,6 @@ use super::data::Element;
 use super::state::State;
 use super::store::Address;
 use super::values::Value;
-use crate::audit::Source;
 use crate::collections::Change;
 use crate::model::{Store, Variable};
 use crate::operators::{Capture, Captures, leading_integer};
@@ -141,21 +140,13 @@ impl State {
     }
 
     /// Stores what an operator captured in `value`: path parameters in `ARGS_PATH`, and, when the rule
-    /// captures, the rest in `TX:0` to `TX:9`, of which places that it did not fill are emptied. `source` is where the
-    /// value comes from, if that matters.
-    pub(crate) fn store_captures(
-        &mut self,
-        value: Value,
-        captures: &Captures,
-        numbered: bool,
-        source: Option<&Source>,
-    ) {
+    /// captures, the rest in `TX:0` to `TX:9`, of which places that it did not fill are emptied. They come from where
+    /// the last match does.
+    pub(crate) fn store_captures(&mut self, value: Value, captures: &Captures, numbered: bool) {
         for (name, range) in captures.named() {
             let (key, value) = (self.values.add(name.as_bytes()), self.values.add_part(value, range));
             let parameter = Element::new(&mut self.values, key, value);
-            if let Some(source) = source {
-                self.note_origin(Variable::ArgsPath, key, source.places.clone(), false);
-            }
+            self.note_captured(Variable::ArgsPath, key);
             self.data.path_args.retain(|known| known.key != parameter.key);
             self.data.path_args.push(parameter);
         }
@@ -166,9 +157,7 @@ impl State {
                 Capture::Part(range) => self.values.add_part(value, range.clone()),
                 Capture::Text(text) => self.values.add(text),
             });
-            if let Some(source) = source {
-                self.note_origin(Variable::Tx, key.into(), source.places.clone(), false);
-            }
+            self.note_captured(Variable::Tx, key.into());
             let Some(tx) = self.stores.get_mut(Store::Tx as usize) else { return };
             match text {
                 Some(text) => tx.set(slot, key.into(), text),

@@ -19,12 +19,14 @@ use crate::plan::{Plan, Text, TextPart, variable_of};
 /// What a transaction of a policy that masks something keeps.
 #[derive(Debug, Default)]
 pub(crate) struct Masking {
-    pub(crate) masks: Masks,
+    masks: Masks,
     /// Where the elements come from that rules wrote.
     origins: FxHashMap<(Variable, Box<[u8]>), Vec<Place>>,
     /// The last match: where its value came from, and the value before transformations.
     matched: Source,
     raw: Option<Value>,
+    /// Where the first match of the current rule came from, before transformations.
+    pub(crate) first: Source,
     /// Matches that are not written yet, because a rule to come may mask something in them.
     noted: Vec<Noted>,
     /// What scripts said, as it may be shown.
@@ -69,19 +71,30 @@ impl State {
         }
     }
 
-    /// Notes where a match comes from: it stood in `item`, and was tested as `value`.
-    pub(crate) fn note_matched(&mut self, item: &Item, value: Value) -> Source {
+    /// Notes where a match comes from: it stood in `item`, and was tested as `value`. `first` says that it is its
+    /// rule's first one.
+    pub(crate) fn note_matched(&mut self, item: &Item, value: Value, first: bool) {
         let source = self.source_of(item);
         let exact = source.exact && item.value == value;
-        if let Some(masking) = &mut self.masking {
-            masking.matched = Source { exact, ..source.clone() };
-            masking.raw = Some(item.value);
+        let Some(masking) = &mut self.masking else { return };
+        if first {
+            masking.first = source.clone();
         }
-        source
+        masking.matched = Source { exact, ..source };
+        masking.raw = Some(item.value);
+    }
+
+    /// Notes that an element was captured in the last match.
+    #[inline]
+    pub(crate) fn note_captured(&mut self, variable: Variable, key: Value) {
+        if let Some(masking) = &self.masking {
+            let places = masking.matched.places.clone();
+            self.note_origin(variable, key, places, false);
+        }
     }
 
     /// Where the value of an item comes from.
-    pub(crate) fn source_of(&self, item: &Item) -> Source {
+    fn source_of(&self, item: &Item) -> Source {
         if item.count {
             return Source::default();
         }
@@ -235,15 +248,14 @@ impl State {
 
     /// After a phase: writes the matches that no rule to come can mask anything in.
     pub(crate) fn write_matches(&mut self, plan: &Plan, phase: Phase) {
-        let last = plan.masks_until();
-        let settled = last.is_none_or(|last| {
+        let Some(masking) = &mut self.masking else { return };
+        let settled = plan.masks_until().is_none_or(|last| {
             // After an end nothing but the last phase comes.
             phase >= last || (self.decision.interruption.is_some() && last < Phase::Logging)
         });
         if !settled && phase != Phase::Logging {
             return;
         }
-        let Some(masking) = &mut self.masking else { return };
         let noted = std::mem::take(&mut masking.noted);
         let mut scripts = std::mem::take(&mut self.scripts.events);
         if noted.is_empty() && scripts.is_empty() {

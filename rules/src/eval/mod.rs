@@ -312,7 +312,9 @@ impl Transaction {
         self.state.run_phase(&self.plan, phase);
         self.state.write_collections(&self.plan);
         self.state.judge_client(&self.plan, phase);
-        self.state.write_matches(&self.plan, phase);
+        if self.state.masking.is_some() {
+            self.state.write_matches(&self.plan, phase);
+        }
         self.state.decision.interruption.clone().map_or(Verdict::Continue, Verdict::Interrupt)
     }
 

@@ -34,8 +34,10 @@ impl State {
         self.items = items;
         if let Some((item, value)) = last.filter(|_| nothing) {
             let captures = self.captured(first, value);
-            let source = self.masking.is_some().then(|| self.source_of(&item));
-            self.store_captures(value, &captures, true, source.as_ref());
+            if self.masking.is_some() {
+                self.note_matched(&item, value, false);
+            }
+            self.store_captures(value, &captures, true);
         }
         nothing
     }

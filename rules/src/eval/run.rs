@@ -20,8 +20,6 @@ struct Progress {
     items: Vec<Item>,
     /// Link and untransformed value of the first match, for the log line.
     first: Option<(usize, Item)>,
-    /// Where that came from, if the policy masks something.
-    source: Source,
     /// Message and data of a rule without chain, as they were at the first match.
     texts: Option<(Traced, Traced)>,
     /// What the script that decided returned: the message of a rule that has none.
@@ -368,21 +366,20 @@ impl State {
         if found == condition.negated {
             return false;
         }
-        let source = self.masking.is_some().then(|| self.note_matched(&item, value));
+        if self.masking.is_some() {
+            self.note_matched(&item, value, progress.first.is_none());
+        }
         if found && (link.capture || path) && !operator.needs_transaction() {
             let captures = operator.captures(self.values.get(value), self.argument(operator, argument));
             if !captures.is_empty() {
-                self.store_captures(value, &captures, link.capture, source.as_ref());
+                self.store_captures(value, &captures, link.capture);
             }
         }
         let seen = Item { value, ..item };
         self.matched.last = Some(seen);
         self.matched.all.push(seen);
         progress.items.push(seen);
-        if progress.first.is_none() {
-            progress.first = Some((position, item));
-            progress.source = source.unwrap_or_default();
-        }
+        progress.first.get_or_insert((position, item));
         self.run_actions(plan, rule, &link.actions);
         self.keep_texts(plan, rule, progress);
         true
@@ -468,15 +465,16 @@ impl State {
         let variables = progress.items.iter().map(|item| self.traced_name(item)).collect();
         let wants_line = rule.log || (rule.audit && self.auditing);
         let found = progress.first.filter(|_| wants_line).map(|(link, item)| {
+            let name = self.traced_name(&item);
+            let source = self.masking.as_mut().map(|masking| std::mem::take(&mut masking.first));
             let value = self.values.get(item.value);
             let shown = value.get(..MatchedValue::SHOWN).unwrap_or(value).to_vec();
-            let value_length = value.len();
-            FirstMatch {
-                link,
-                name: self.traced_name(&item),
-                value: Traced::of(shown, std::mem::take(&mut progress.source)),
-                length: value_length,
-            }
+            let length = value.len();
+            let value = match source {
+                Some(source) => Traced::of(shown, source),
+                None => Traced::from(shown),
+            };
+            FirstMatch { link, name, value, length }
         });
         self.note_match(plan, Noted { rule: index, disrupted, message, data, tags, variables, found });
     }
