@@ -242,7 +242,7 @@ impl State {
     pub(crate) fn note_match(&mut self, plan: &Plan, noted: Noted) {
         match &mut self.masking {
             Some(masking) => masking.noted.push(noted),
-            None => self.write_match(plan, noted, &Masker::new(&Masks::default(), &Sent::default())),
+            None => self.write_match(plan, &noted, &Masker::new(&Masks::default(), &Sent::default())),
         }
     }
 
@@ -262,7 +262,7 @@ impl State {
             return;
         }
         self.with_masker(plan, |state, masker| {
-            for one in noted {
+            for one in &noted {
                 state.write_match(plan, one, masker);
             }
             for event in scripts.iter_mut().filter(|_| masker.hides_anything()) {

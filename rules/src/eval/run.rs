@@ -480,7 +480,7 @@ impl State {
     }
 
     /// Writes a match: the line for the error log, what the audit record says of it, and the record.
-    pub(crate) fn write_match(&mut self, plan: &Plan, noted: Noted, masker: &Masker<'_>) {
+    pub(crate) fn write_match(&mut self, plan: &Plan, noted: &Noted, masker: &Masker<'_>) {
         let Some(rule) = plan.rule(noted.rule) else { return };
         let [message, data] = [&noted.message, &noted.data].map(|text| masker.traced(text));
         let tags: Vec<Vec<u8>> = noted.tags.iter().map(|tag| masker.traced(tag)).collect();

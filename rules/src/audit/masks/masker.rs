@@ -324,7 +324,7 @@ impl<'m> Masker<'m> {
                 let (name, value) =
                     (line.get(..colon).unwrap_or_default(), line.get(colon + 2..).unwrap_or_default());
                 self.header(Named::RequestHeader, name, value, &mut |range, text| {
-                    moved(colon + 2, range, text)
+                    moved(colon + 2, range, text);
                 });
             }
             at += end + 1;
