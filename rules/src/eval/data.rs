@@ -114,6 +114,8 @@ pub(crate) struct ViewData {
     pub(crate) scalars: Scalars,
     /// How much of the kept request body may be seen.
     pub(crate) body_length: usize,
+    /// How many bytes of `RESPONSE_BODY` were let go of: what no rule looks at any more.
+    pub(crate) answer_omitted: usize,
     pub(crate) body_args: Vec<Element>,
     /// Original names of uploaded files by form field.
     pub(crate) files: Vec<Element>,
@@ -133,10 +135,14 @@ impl ViewData {
         self.xml.iter().all(Vec::is_empty)
     }
 
-    /// Forgets the parts of a body and their headers, but for the fields.
-    pub(crate) fn clear_parts(&mut self) {
-        let [_, parts @ ..] = self.lists();
+    /// Forgets the parts of a body and their headers, but for the fields, and the names and sizes of files if they are
+    /// `recorded`.
+    pub(crate) fn clear_parts(&mut self, recorded: bool) {
+        let [_, files, sizes, parts @ ..] = self.lists();
         parts.into_iter().for_each(|list| *list = Vec::new());
+        if !recorded {
+            (*files, *sizes) = (Vec::new(), Vec::new());
+        }
     }
 
     /// What an XPath expression selects.
@@ -200,7 +206,7 @@ impl Data {
         for view in &mut self.views {
             view.lists().into_iter().for_each(Vec::clear);
             view.xml.clear();
-            view.body_length = 0;
+            (view.body_length, view.answer_omitted) = (0, 0);
         }
     }
 

@@ -12,6 +12,7 @@ mod gate;
 mod index;
 mod interrogation;
 mod lookup;
+mod masking;
 mod memory;
 mod overload;
 mod parse;
@@ -423,6 +424,9 @@ impl Transaction {
         self.state.settle_gaps(&self.plan, phase);
         self.state.write_collections(&self.plan);
         self.state.judge_client(&self.plan, phase);
+        if self.state.masking.is_some() {
+            self.state.write_matches(&self.plan, phase);
+        }
         self.state.decision.interruption.clone().map_or(Verdict::Continue, Verdict::Interrupt)
     }
 
@@ -438,7 +442,8 @@ impl Transaction {
     }
 
     /// The rule matches since the last call, in order: of rules that log, or of all after
-    /// [`Transaction::record_all`].
+    /// [`Transaction::record_all`]. Where the policy masks something, they come once no rule that is still to run can
+    /// mask anything in them.
     pub fn take_matches(&mut self) -> Vec<MatchRecord> {
         std::mem::take(&mut self.state.matches)
     }
@@ -463,7 +468,7 @@ impl Transaction {
 
     /// What scripts said since the last call, and which of them were stopped, in order.
     pub fn take_script_events(&mut self) -> Vec<ScriptEvent> {
-        std::mem::take(&mut self.state.scripts.events)
+        self.state.take_script_events()
     }
 
     /// What `TX` holds, in order of insertion: name, value. Without [`Transaction::record_all`], keys are left out that

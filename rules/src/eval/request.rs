@@ -184,7 +184,7 @@ impl State {
                 self.parse_body(plan, index, seen, over);
             }
         }
-        if self.auditing || plan.looks_after(Phase::RequestHeaders, WHOLE_REQUEST) {
+        if self.auditing || self.masking.is_some() || plan.looks_after(Phase::RequestHeaders, WHOLE_REQUEST) {
             self.request_body = body.into_kept();
         }
     }

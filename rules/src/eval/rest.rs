@@ -15,6 +15,7 @@ use rustc_hash::FxHashMap;
 
 use super::state::State;
 use super::values::Value;
+use crate::limits;
 use crate::model::{Phase, Variable};
 use crate::plan::Plan;
 
@@ -98,16 +99,18 @@ impl State {
             return;
         }
         let unread = |variables| !plan.looks_after(phase, variables);
-        // A record shows bodies as they came, and arguments in place of a body of parts.
-        let (arguments, parts) = (unread(BODY_ARGUMENTS) && !self.auditing, unread(PARTS) && !self.auditing);
-        let (xml, body) = (unread(&[Variable::Xml]), unread(&[Variable::RequestBody]));
-        let response = phase >= Phase::ResponseBody && unread(&[Variable::ResponseBody]) && !self.auditing;
+        // Records show the beginning of a body, and the names of files. What is masked is looked for in the former.
+        let recorded = self.auditing || self.masking.is_some();
+        let (arguments, parts, xml) = (unread(BODY_ARGUMENTS), unread(PARTS), unread(&[Variable::Xml]));
+        let (body, response) = (unread(&[Variable::RequestBody]), unread(&[Variable::ResponseBody]));
         for view in &mut self.data.views {
-            if arguments {
+            // In place of a body of parts a record may show its fields.
+            let is_multipart = self.values.get(view.scalars.get(Variable::ReqbodyProcessor)) == b"MULTIPART";
+            if arguments && !(recorded && is_multipart) {
                 view.body_args = Vec::new();
             }
             if parts {
-                view.clear_parts();
+                view.clear_parts(recorded);
             }
             if xml {
                 view.xml = Vec::new();
@@ -115,12 +118,19 @@ impl State {
             if body {
                 view.scalars.set(Variable::RequestBody, Value::EMPTY);
             }
-            if response {
-                view.scalars.set(Variable::ResponseBody, Value::EMPTY);
+            if response && phase >= Phase::ResponseBody {
+                let shown = view.scalars.get(Variable::ResponseBody);
+                let length = self.values.get(shown).len();
+                let kept = if recorded { limits::AUDIT_BODY_BYTES.min(length) } else { 0 };
+                let shown = if recorded { self.values.add_part(shown, 0..kept) } else { Value::EMPTY };
+                view.scalars.set(Variable::ResponseBody, shown);
+                view.answer_omitted += length - kept;
             }
         }
-        if unread(WHOLE_REQUEST) && !self.auditing {
-            self.request_body = Vec::new();
+        if unread(WHOLE_REQUEST) {
+            // One more than is shown says that there is more.
+            self.request_body.truncate(if recorded { limits::AUDIT_BODY_BYTES + 1 } else { 0 });
+            self.request_body.shrink_to_fit();
         }
         if unread(&[Variable::MatchedVar, Variable::MatchedVars, Variable::MatchedVarsNames]) {
             self.matched.all = Vec::new();

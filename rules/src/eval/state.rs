@@ -8,6 +8,7 @@ use super::data::{Data, Element};
 use super::gap::Gaps;
 use super::gate::Horizon;
 use super::lookup::Item;
+use super::masking::Masking;
 use super::persistent::Persistent;
 use super::rest::Resting;
 use super::store::VarStore;
@@ -18,7 +19,7 @@ use crate::budget::Budget;
 use crate::copy::append;
 use crate::http::time::CivilTime;
 use crate::lua::Account;
-use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Secret, Store, Variable, XmlArguments};
+use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Store, Variable, XmlArguments};
 use crate::plan::{Bits, Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, has, put};
 
 /// Everything a transaction changes while it runs. Its memory goes from one transaction to the next.
@@ -49,11 +50,8 @@ pub(crate) struct State {
     pub(crate) audit_messages: Vec<AuditMessage>,
     /// How many more there were.
     pub(crate) audit_messages_omitted: usize,
-    /// What the audit log masks: by name, and values as they were sent.
-    pub(crate) secret_names: Vec<Secret>,
-    pub(crate) secret_values: Vec<Value>,
-    /// The last match before transformations.
-    pub(crate) matched_raw: Option<Value>,
+    /// What records must not show; `None` when the policy masks nothing.
+    pub(crate) masking: Option<Box<Masking>>,
     /// What scripts have left and what they said.
     pub(crate) scripts: Account,
     /// What the current phase knows of sights.
@@ -164,6 +162,7 @@ impl State {
         }
         self.auditing = plan.audits();
         self.control.modes.extend(plan.sets().iter().map(|set| set.engine));
+        self.masking = plan.masks().then(Box::default);
         (self.started, self.now) = (now, now);
     }
 
@@ -188,9 +187,7 @@ impl State {
             audited_sets,
             audit_messages,
             audit_messages_omitted,
-            secret_names,
-            secret_values,
-            matched_raw,
+            masking,
             scripts,
             // The first phase clears it.
             horizon: _,
@@ -212,7 +209,7 @@ impl State {
         values.settle();
         data.clear();
         stores.iter_mut().for_each(VarStore::clear);
-        (*last, *current, *matched_raw, *client_got) = (None, None, None, None);
+        (*last, *current, *masking, *client_got) = (None, None, None, None);
         (*record_all, *auditing, *from_trusted_hop, *horizon_holds) = (false, false, false, false);
         (*started, *now, *audit_messages_omitted) = (UnixNanos(0), UnixNanos(0), 0);
         all.clear();
@@ -223,8 +220,6 @@ impl State {
         matches.clear();
         audited_sets.clear();
         audit_messages.clear();
-        secret_names.clear();
-        secret_values.clear();
         *scripts = Account::default();
         items.clear();
         found.clear();
@@ -242,8 +237,7 @@ impl State {
             data,
             stores,
             matched: Matched { last, all },
-            secret_values,
-            matched_raw,
+            masking,
             values: _,
             horizon: _,
             items: _,
@@ -264,7 +258,6 @@ impl State {
             audited_sets: _,
             audit_messages: _,
             audit_messages_omitted: _,
-            secret_names: _,
             scripts: _,
             horizon_holds: _,
             persistent: _,
@@ -282,7 +275,7 @@ impl State {
             item.key.iter_mut().for_each(&mut *show);
             show(&mut item.value);
         });
-        secret_values.iter_mut().chain(matched_raw).for_each(show);
+        masking.iter_mut().for_each(|masking| masking.each_value(show));
     }
 
     /// How much memory is kept for the next transaction, in bytes: of what can be large.

@@ -1,5 +1,7 @@
 //! Expansion of macros.
 
+use std::ops::Range;
+
 use super::state::State;
 use super::values::Value;
 use crate::copy::append;
@@ -17,8 +19,20 @@ impl State {
         out
     }
 
-    /// Rules can put texts together over and over: what is too long is cut, which is reported.
     fn expand_to(&mut self, plan: &Plan, text: &Text, set: u32, out: &mut Vec<u8>) {
+        self.expand_pieces(plan, text, set, out, |_, _, _| ());
+    }
+
+    /// Writes a text with its macros replaced, and shows where in `out` the value of each macro is. Rules can put texts
+    /// together over and over: what is too long is cut, which is reported.
+    pub(super) fn expand_pieces(
+        &mut self,
+        plan: &Plan,
+        text: &Text,
+        set: u32,
+        out: &mut Vec<u8>,
+        mut show: impl FnMut(&Self, &TextPart, Range<usize>),
+    ) {
         let most = limits::MADE_TEXT_BYTES.min(limits::MADE_BYTES - self.made_bytes);
         for part in &text.parts {
             let value = match part {
@@ -30,9 +44,12 @@ impl State {
                 (_, Some(value)) => self.values.get(value),
                 (_, None) => continue,
             };
-            let room = most - out.len();
+            let (start, room, length) = (out.len(), most - out.len(), piece.len());
             append(out, piece.get(..room).unwrap_or(piece));
-            if piece.len() > room {
+            if value.is_some() {
+                show(self, part, start..out.len());
+            }
+            if length > room {
                 self.made_bytes += out.len();
                 return self.note_cut_text(plan, set);
             }
@@ -53,7 +70,7 @@ impl State {
         }
     }
 
-    fn macro_value(&mut self, plan: &Plan, part: &TextPart, set: u32) -> Option<Value> {
+    pub(crate) fn macro_value(&mut self, plan: &Plan, part: &TextPart, set: u32) -> Option<Value> {
         match part {
             TextPart::Literal(_) => None,
             TextPart::Stored(store, key) => {
