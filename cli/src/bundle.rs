@@ -8,15 +8,17 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use portcullis_rules::diagnostic::Level;
 use portcullis_rules::model::{Item, Policy, RuleSet};
 use portcullis_rules::plan::Plan;
 use portcullis_rules::policy;
 use portcullis_rules::seclang::without_comments;
 use serde_json::{Map, Value, json};
 
+use crate::output::{Output, say};
 use crate::policy::Rules;
 use crate::render::plural;
-use crate::source::{Recorder, expand};
+use crate::source::{Recorder, expand, read_seclang};
 
 /// Make one policy of SecLang files, data files and a policy
 ///
@@ -26,7 +28,8 @@ use crate::source::{Recorder, expand};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  portcullis bundle --seclang crs-setup.conf --seclang 'rules/*.conf' --name crs -o policy.json
+  portcullis bundle --seclang @recommended-conf --seclang crs-setup.conf --seclang 'rules/*.conf' --name crs \
+    -o policy.json
   portcullis bundle --policy base.json --seclang 'rules/*.conf' --enforcement strict -o policy.json
   portcullis bundle --minify --seclang main.conf -o - | jq '.files | keys'
   portcullis bundle --policy base.json --file countries.mmdb=GeoLite2-Country.mmdb -o policy.json
@@ -69,15 +72,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     ensure!(!nothing, "there is nothing to bundle; give --seclang, or --policy with --file");
     let recorder = Recorder::default();
     let loaded = arguments.rules.load_from(&recorder, &arguments.name)?;
-    crate::policy::report(&loaded.diagnostics, &loaded.sources);
+    crate::policy::report_from(Level::Note, &loaded.diagnostics, &loaded.sources);
     let Some(direct) = loaded.policy else { return Ok(ExitCode::FAILURE) };
 
     let documents = expand(&arguments.rules.seclang)?;
     let mut files = recorder.into_files();
-    let texts = documents.iter().map(|name| {
-        let text = std::fs::read(name).with_context(|| format!("can't read {name}"))?;
-        Ok((name.clone(), text))
-    });
+    let texts = documents.iter().map(|name| Ok((name.clone(), read_seclang(name)?)));
     let mut texts: Vec<(String, Vec<u8>)> = texts.collect::<anyhow::Result<_>>()?;
     let included = included(&direct, &files);
     for (name, contents) in crate::policy::data_files(&arguments.rules.file)? {
@@ -104,11 +104,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let Some(rules) = checked(&text, &shown, &direct)? else { return Ok(ExitCode::FAILURE) };
     if arguments.output == Path::new("-") {
-        std::io::stdout().lock().write_all(&text)?;
+        Output::new().write_all(&text)?;
     } else {
         std::fs::write(&arguments.output, &text).with_context(|| format!("can't write {shown}"))?;
     }
-    eprintln!(
+    say!(
         "{shown}: {} in {}; {}, {}; {} bytes",
         plural(rules, "rule"),
         plural(bundle.get("rule_sets").and_then(Value::as_array).map_or(0, Vec::len), "rule set"),

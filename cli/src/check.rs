@@ -12,6 +12,7 @@ use portcullis_rules::policy::{self, Loaded};
 use portcullis_rules::seclang::modsecurity_style;
 
 use crate::import_armr;
+use crate::output::Output;
 use crate::policy::{self as given, SECLANG};
 use crate::render::{self, plural};
 use crate::source::{self, Disk};
@@ -40,7 +41,8 @@ pub(crate) struct Arguments {
     #[arg(required_unless_present = "seclang", value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// A SecLang file, whatever its name; may be given more than once, and with wildcards
+    /// A SecLang file, whatever its name; may be given more than once, and with wildcards. `@recommended-conf` is no
+    /// file: settings that belong in front of the Core Rule Set
     #[arg(long, value_name = "FILE")]
     seclang: Vec<PathBuf>,
 
@@ -112,7 +114,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             loaded.policy = None;
         }
     }
-    let mut out = std::io::stdout().lock();
+    let mut out = Output::new();
     match arguments.format {
         Format::Json => {
             let reports: Vec<_> =
@@ -134,7 +136,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 Colour::Always => true,
                 Colour::Never => false,
                 Colour::Auto => {
-                    std::io::IsTerminal::is_terminal(&out)
+                    std::io::IsTerminal::is_terminal(&std::io::stdout())
                         && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
                 }
             };

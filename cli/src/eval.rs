@@ -1,11 +1,9 @@
 //! `portcullis eval`: judges recorded exchanges.
 
-use std::io::{BufRead, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use portcullis_rules::audit::{AuditRecord, MatchRecord};
@@ -17,6 +15,7 @@ use portcullis_rules::plan::Plan;
 use portcullis_rules::risk::{Standing, Tarpit};
 use serde_json::{Map, Value, json};
 
+use crate::lines;
 use crate::policy::Rules;
 
 /// Judge recorded exchanges, and print one verdict per line
@@ -27,17 +26,23 @@ use crate::policy::Rules;
   portcullis eval --policy policy.json < exchanges.jsonl
   portcullis eval --seclang crs-setup.conf --seclang 'rules/*.conf' < exchanges.jsonl
   portcullis eval --policy policy.json --audit < exchanges.jsonl
-  echo '{"id":"1","request":{"method":"GET","uri":"/?q=1","headers":[["Host","a"]]}}' \
+  echo '{"id":"1","request":{"method":"GET","uri":"/?q=1","headers":{"Host":"a"}}}' \
     | portcullis eval --policy policy.json | jq .outcome
+  echo '{"request":{"method":"POST","uri":"/","headers":{"Content-Type":"application/json"},"body":"{\"a\":1}"}}' \
+    | portcullis eval --policy policy.json --all | jq -c '.matched[] | [.rule_id, .message]'
 
 An exchange: {"id", "time", "interrogation", "client": {"address", "port"}, "server": {"address", "port"},
-  "request": {"method", "uri", "protocol", "headers": [[name, value], …], "body" | "body_base64"},
+  "request": {"method", "uri", "protocol", "headers", "body" | "body_base64"},
   "response": {"status", "protocol", "headers", "body" | "body_base64"}}
-The response is optional, as is the time (seconds since 1970, or RFC 3339): clients are known from one line to
-the next, so that hours can be played. A value that isn't UTF-8 is given as {"base64": "…"}.
+Only the request with its method and uri has to be there. Headers are {"name": "value" or ["value", …], …} or
+[["name", "value"], …]. A body gets a Content-Length, unless there is one or a Transfer-Encoding. A value that isn't
+UTF-8 is given as {"base64": "…"}. The time is seconds since 1970, or RFC 3339: clients are known from one line to
+the next, so that hours can be played.
 
 A verdict: {"id", "outcome": {"action": "pass|allow|deny|redirect|drop", "status", "location", "phase",
-  "rule_id"}, "gaps": ["limit.arguments", …] (what was not inspected), "matched": [{"rule_id", "phase", "message", "data", "severity", "tags", "variables"}], "tx": {…}}
+  "rule_id"}, "gaps": ["limit.arguments", …] (what was not inspected), "matched": [{"rule_id", "phase", "message",
+  "data", "severity", "tags", "variables"}], "tx": {…}}
+  `matched` has the matches that are logged; with --all those of rules with `nolog`, too
   and, when the policy has a risk part, "client": {"key", "risk", "status", "action", "blocks", "blocked_until",
   "delay_ms"} and "events" (its MatchEvent and BlockEvent records)
 
@@ -56,6 +61,9 @@ pub(crate) struct Arguments {
     /// A variable of `ENV`, as Envoy's `environment_variables` give them; may be given more than once
     #[arg(long, value_name = "NAME=VALUE")]
     env: Vec<String>,
+    /// List the matches of all rules, also of those that don't log, such as rules that only set variables
+    #[arg(long, conflicts_with = "audit")]
+    all: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -84,36 +92,24 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let store = plan
         .store_settings()
         .map(|settings| Arc::new(Store::new(Arc::new(MemoryValues::default()), &settings)));
-    let (stdin, mut stdout) = (std::io::stdin().lock(), std::io::stdout().lock());
-    let mut complete = ExitCode::SUCCESS;
-    for (number, line) in stdin.lines().enumerate() {
-        let line = line.with_context(|| format!("line {} of the standard input", number + 1))?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        match judge(&plan, store.as_ref(), &line) {
-            Ok((_, record)) if arguments.audit => {
-                if let Some(record) = record {
-                    stdout.write_all(&record.render())?;
-                    writeln!(stdout)?;
-                }
-            }
-            Ok((verdict, _)) => writeln!(stdout, "{verdict}")?,
-            Err(problem) => {
-                eprintln!("line {}: {problem:#}", number + 1);
-                complete = ExitCode::FAILURE;
-            }
-        }
-    }
-    Ok(complete)
+    lines::judge_all(|line| {
+        let (verdict, record) = judge(&plan, store.as_ref(), line, arguments.all)?;
+        Ok(if arguments.audit {
+            record.map(|record| record.render())
+        } else {
+            Some(verdict.to_string().into())
+        })
+    })
 }
 
 fn judge(
     plan: &Arc<Plan>,
     store: Option<&Arc<Store>>,
-    line: &str,
+    line: &Value,
+    all: bool,
 ) -> anyhow::Result<(Value, Option<AuditRecord>)> {
-    let exchange: Exchange = serde_json::from_str(line).context("not an exchange")?;
+    let mut exchange = Exchange::read(line)?;
+    exchange.request.add_content_length();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = exchange.time(UnixNanos(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)));
     let mut transaction =
@@ -124,7 +120,9 @@ fn judge(
     transaction.record_all();
     let outcome = exchange.run(&mut transaction, now);
     let slowed = transaction.slow_down(now);
-    let matched: Vec<Value> = transaction.take_matches().iter().map(matched).collect();
+    let matches = transaction.take_matches();
+    let shown = matches.iter().filter(|record| all || record.log_line.is_some());
+    let matched: Vec<Value> = shown.map(matched).collect();
     let tx: Map<String, Value> = transaction
         .tx()
         .into_iter()

@@ -11,6 +11,7 @@ use portcullis_rules::policy::{Files, Loaded};
 use serde_json::json;
 
 use crate::check::read;
+use crate::output::Output;
 use crate::render;
 
 /// Turn ARMR text into the network part of a policy
@@ -52,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let loaded = load(&bytes, &name);
     let rules = loaded.policy.as_ref().map(|policy| policy.network.rules.as_slice()).unwrap_or_default();
     let policy = json!({ "network": { "rules": to_json(rules) } });
-    let mut out = std::io::stdout().lock();
+    let mut out = Output::new();
     match arguments.format {
         Format::Policy => {
             crate::policy::report(&loaded.diagnostics, &loaded.sources);

@@ -1,5 +1,4 @@
 //! The portcullis command line: checks policies with the very engine that runs in Envoy.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its user")]
 
 mod bundle;
 mod check;
@@ -7,7 +6,9 @@ mod coverage;
 mod eval;
 mod ftw;
 mod import_armr;
+mod lines;
 mod network;
+mod output;
 mod policy;
 mod reference;
 mod render;
@@ -21,7 +22,21 @@ use clap::{Parser, Subcommand};
 
 /// Web application firewall for Envoy: checks and tests policies with the engine of the module.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(
+    name = "portcullis",
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  portcullis check policy.json
+        what is wrong with a policy, and what to do about it
+  portcullis bundle --seclang 'rules/*.conf' -o policy.json
+        files of SecLang, and what they refer to, as one policy
+  portcullis eval --policy policy.json < exchanges.jsonl
+        what the policy does to recorded exchanges
+
+portcullis COMMAND --help has examples of each command, and what its exit statuses mean."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -51,12 +66,7 @@ fn main() -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments),
     };
     result.unwrap_or_else(|error| {
-        // Whoever reads the output has seen enough, as in `portcullis schema | head -1`.
-        if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
-        {
-            return ExitCode::SUCCESS;
-        }
-        eprintln!("portcullis: {error:#}");
+        output::say!("portcullis: {error:#}");
         ExitCode::from(2)
     })
 }

@@ -1,6 +1,5 @@
 //! `portcullis network`: says which network rule governs connections.
 
-use std::io::{BufRead, Write};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,13 +7,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail, ensure};
 use portcullis_rules::eval::UnixNanos;
+use portcullis_rules::exchange::fields::{Fields, Unreadable, integer, text};
 use portcullis_rules::net::{
     Device, End, Event, Judgement, Level, NetworkPlan, Operation, RequestFacts, RequestPath, Selected,
 };
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::import_armr;
+use crate::{import_armr, lines};
 
 /// Say which network rule governs connections, and what happens to them
 ///
@@ -54,25 +53,39 @@ pub(crate) struct Arguments {
 }
 
 /// A line of the input.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Connection {
-    #[serde(default)]
     id: Value,
     kind: String,
     address: Option<String>,
-    #[serde(default)]
     port: u16,
-    host: Option<Names>,
+    host: Vec<String>,
     path: Option<String>,
     method: Option<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Names {
-    One(String),
-    Several(Vec<String>),
+impl Connection {
+    fn read(line: &Value) -> Result<Self, Unreadable> {
+        let known = ["id", "kind", "address", "port", "host", "path", "method"];
+        let fields = Fields::new(line, "a connection", &known)?;
+        Ok(Self {
+            id: fields.get("id").cloned().unwrap_or_default(),
+            kind: fields.required("kind", text)?,
+            address: fields.optional("address", text)?,
+            port: fields.optional("port", integer)?.unwrap_or_default(),
+            host: fields.optional("host", names)?.unwrap_or_default(),
+            path: fields.optional("path", text)?,
+            method: fields.optional("method", text)?,
+        })
+    }
+}
+
+/// One name or several.
+fn names(value: &Value) -> Result<Vec<String>, Unreadable> {
+    match value {
+        Value::String(name) => Ok(vec![name.clone()]),
+        Value::Array(names) => names.iter().map(text).collect(),
+        _ => Err(Unreadable::expected("a name, or an array of names", value)),
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
@@ -87,26 +100,11 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     crate::policy::report(&loaded.diagnostics, &loaded.sources);
     let Some(policy) = loaded.policy else { return Ok(ExitCode::FAILURE) };
     let plan = NetworkPlan::new(policy.network);
-    let (stdin, mut stdout) = (std::io::stdin().lock(), std::io::stdout().lock());
-    let mut complete = ExitCode::SUCCESS;
-    for (number, line) in stdin.lines().enumerate() {
-        let line = line.with_context(|| format!("line {} of the standard input", number + 1))?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        match judge(&plan, &line) {
-            Ok(decision) => writeln!(stdout, "{decision}")?,
-            Err(problem) => {
-                eprintln!("line {}: {problem:#}", number + 1);
-                complete = ExitCode::FAILURE;
-            }
-        }
-    }
-    Ok(complete)
+    lines::judge_all(|line| Ok(Some(judge(&plan, line)?.to_string().into())))
 }
 
-fn judge(plan: &NetworkPlan, line: &str) -> anyhow::Result<Value> {
-    let connection: Connection = serde_json::from_str(line).context("not a connection")?;
+fn judge(plan: &NetworkPlan, line: &Value) -> anyhow::Result<Value> {
+    let connection = Connection::read(line)?;
     let kinds = Operation::ALL.map(Operation::name);
     let operation = Operation::ALL.into_iter().find(|operation| operation.name() == connection.kind);
     let operation = operation
@@ -116,12 +114,7 @@ fn judge(plan: &NetworkPlan, line: &str) -> anyhow::Result<Value> {
         None => None,
     };
     ensure!(connection.path.is_some() || connection.method.is_none(), "a request has a path");
-    let names: &[String] = match &connection.host {
-        Some(Names::One(name)) => std::slice::from_ref(name),
-        Some(Names::Several(names)) => names,
-        None => &[],
-    };
-    let names: Vec<&[u8]> = names.iter().map(String::as_bytes).collect();
+    let names: Vec<&[u8]> = connection.host.iter().map(String::as_bytes).collect();
     let end = End { address, port: connection.port, names: &names };
     let judgement = match &connection.path {
         Some(path) => plan.request(operation, &end, &RequestPath::new(path.as_bytes())),

@@ -10,6 +10,7 @@ use portcullis_rules::model::Policy;
 use portcullis_rules::policy::{self, Loaded};
 use portcullis_rules::seclang::{self, Document};
 
+use crate::output::say;
 use crate::render;
 use crate::source::{self, Disk};
 
@@ -20,8 +21,8 @@ pub(crate) struct Rules {
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
 
-    /// A SecLang file, judged by after the policy's rule sets; may be given more than once, and with
-    /// wildcards
+    /// A SecLang file, judged by after the policy's rule sets; may be given more than once, and with wildcards.
+    /// `@recommended-conf` is no file: settings that belong in front of the Core Rule Set
     #[arg(long, value_name = "FILE")]
     pub(crate) seclang: Vec<PathBuf>,
 
@@ -95,10 +96,8 @@ pub(crate) fn add_seclang(
         return Ok(());
     }
     let names = source::expand(names)?;
-    let texts: Vec<Vec<u8>> = names
-        .iter()
-        .map(|name| std::fs::read(Path::new(name)).with_context(|| format!("can't read {name}")))
-        .collect::<anyhow::Result<_>>()?;
+    let texts: Vec<Vec<u8>> =
+        names.iter().map(|name| source::read_seclang(name)).collect::<anyhow::Result<_>>()?;
     let documents: Vec<Document<'_>> =
         names.iter().zip(&texts).map(|(name, text)| Document { name, text }).collect();
     let options = seclang::Options { name: name.to_owned(), ..seclang::Options::default() };
@@ -115,8 +114,13 @@ pub(crate) fn add_seclang(
 
 /// Prints errors and warnings on the standard error.
 pub(crate) fn report(diagnostics: &[Diagnostic], sources: &Sources) {
+    report_from(Level::Warning, diagnostics, sources);
+}
+
+/// Prints on the standard error what is as bad as `level` or worse.
+pub(crate) fn report_from(level: Level, diagnostics: &[Diagnostic], sources: &Sources) {
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.code.level() != Level::Note) {
-        eprintln!("{}\n", render::human(diagnostic, sources, colours));
+    for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.code.level() <= level) {
+        say!("{}\n", render::human(diagnostic, sources, colours));
     }
 }

@@ -1,19 +1,28 @@
 //! `portcullis risk simulate`: what a client's score does over a list of events.
 
 use std::fmt::Write as _;
-use std::io::{BufRead, Write as _};
+use std::io::{BufRead as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use portcullis_rules::diagnostic::did_you_mean;
 use portcullis_rules::eval::UnixNanos;
-use portcullis_rules::exchange::Moment;
+use portcullis_rules::exchange::fields::{Fields, integer, text};
+use portcullis_rules::exchange::{Moment, moment};
 use portcullis_rules::risk::{Event, KillChain, Point, RiskAction, RiskSettings, Standing, Switches, curve};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Risk per client
+use crate::lines;
+use crate::output::{Output, say};
+
+/// Try out what the score of a client leads to
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  portcullis risk simulate --policy policy.json < events.jsonl
+
+portcullis risk simulate --help says what events are.")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -67,17 +76,6 @@ enum Format {
     Svg,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    time: Moment,
-    risk: Option<u8>,
-    state: Option<String>,
-    action: Option<String>,
-    add: Option<u8>,
-    subtract: Option<u8>,
-}
-
 /// Most points of a curve.
 const POINTS: usize = 100_000;
 
@@ -97,21 +95,20 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
     };
     let mut events = Vec::new();
-    for (number, line) in std::io::stdin().lock().lines().enumerate() {
-        let line = line.with_context(|| format!("line {} of the standard input", number + 1))?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        match event(&line) {
-            Ok(event) => events.push(event),
+    for (number, line) in std::io::stdin().lock().split(b'\n').enumerate() {
+        let line = line.context("can't read the standard input")?;
+        match lines::object(&line).and_then(|object| object.as_ref().map(event).transpose()) {
+            Ok(event) => events.extend(event),
             Err(problem) => {
-                eprintln!("line {}: {problem:#}", number + 1);
+                say!("line {}: {problem:#}", number + 1);
                 return Ok(ExitCode::FAILURE);
             }
         }
     }
     if events.is_empty() || !events.is_sorted_by_key(|(at, _)| *at) {
-        eprintln!("events are needed, in the order of their times");
+        say!(
+            "events are needed, in the order of their times; `portcullis risk simulate --help` has examples"
+        );
         return Ok(ExitCode::FAILURE);
     }
     let end = events.last().map_or(0, |(at, _)| *at) + (simulate.hours.max(0.0) * 3_600_000.0) as u64;
@@ -121,20 +118,22 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Format::Json => format!("{:#}\n", json!(points.iter().map(as_json).collect::<Vec<_>>())),
         Format::Svg => svg(&points, settings.block.threshold),
     };
-    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Output::new().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
 const ALL: Switches = Switches { rule_blocks: true, risk_blocks: true, lists: true };
 
-fn event(line: &str) -> anyhow::Result<(u64, Event)> {
-    let line: Line = serde_json::from_str(line).context("not an event")?;
-    let Moment(UnixNanos(nanoseconds)) = line.time;
-    let event = match (line.risk, line.add, line.subtract) {
+fn event(line: &Value) -> anyhow::Result<(u64, Event)> {
+    let fields = Fields::new(line, "an event", &["time", "risk", "state", "action", "add", "subtract"])?;
+    let Moment(UnixNanos(nanoseconds)) = fields.required("time", moment)?;
+    let points = |name| fields.optional(name, integer::<u8>);
+    let event = match (points("risk")?, points("add")?, points("subtract")?) {
         (Some(risk), None, None) => {
             anyhow::ensure!(risk <= 100, "a risk is 0 to 100");
-            let state = line.state.as_deref().map(state).transpose()?;
-            let action = line.action.as_deref().map(action).transpose()?.unwrap_or(RiskAction::Track);
+            let state = fields.optional("state", text)?.map(|name| state(&name)).transpose()?;
+            let action = fields.optional("action", text)?.map(|name| action(&name)).transpose()?;
+            let action = action.unwrap_or(RiskAction::Track);
             Event::Match { rule: 0, risk, state, action, rate: None }
         }
         (None, Some(by), None) => Event::Add(by),
@@ -145,12 +144,23 @@ fn event(line: &str) -> anyhow::Result<(u64, Event)> {
 }
 
 fn state(name: &str) -> anyhow::Result<KillChain> {
-    KillChain::from_name(name).with_context(|| format!("no state is named `{name}`"))
+    KillChain::from_name(name).with_context(|| {
+        let names: Vec<&str> = KillChain::ALL.iter().map(|state| state.name()).collect();
+        unknown("state", name, &names)
+    })
 }
 
 fn action(name: &str) -> anyhow::Result<RiskAction> {
     let found = RiskAction::ALL.iter().copied().find(|one| one.name() == name);
-    found.with_context(|| format!("no action is named `{name}`"))
+    found.with_context(|| {
+        let names: Vec<&str> = RiskAction::ALL.iter().map(|action| action.name()).collect();
+        unknown("action", name, &names)
+    })
+}
+
+fn unknown(what: &str, name: &str, names: &[&str]) -> String {
+    let help = did_you_mean(name, names).map(|help| format!("; {help}")).unwrap_or_default();
+    format!("no {what} is named `{name}`{help}")
 }
 
 /// Seconds since the first point.

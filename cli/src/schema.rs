@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use crate::output::Output;
 use crate::reference;
 
 /// Print the JSON Schema of policies
@@ -37,7 +38,7 @@ enum Format {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let schema = portcullis_rules::policy::schema();
-    let mut out = std::io::stdout().lock();
+    let mut out = Output::new();
     match arguments.format {
         Format::Json => {
             serde_json::to_writer_pretty(&mut out, &schema)?;

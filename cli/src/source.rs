@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use portcullis_rules::host::{Source, SourceError, fits_pattern, has_wildcards, resolve};
+use portcullis_rules::seclang::{RECOMMENDED, RECOMMENDED_NAME};
 
 /// The machine's files. Names are looked up beside the file that refers to them.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +77,17 @@ fn walk(folder: &Path, prefix: &str, levels: usize, found: &mut Vec<String>) -> 
         }
     }
     Ok(())
+}
+
+/// The text of a file of SecLang, or of what goes by a name without a file.
+///
+/// # Errors
+/// When it can't be read.
+pub(crate) fn read_seclang(name: &str) -> anyhow::Result<Vec<u8>> {
+    if name == RECOMMENDED_NAME {
+        return Ok(RECOMMENDED.into());
+    }
+    std::fs::read(name).with_context(|| format!("can't read {name}"))
 }
 
 /// The files that the arguments of a command name, wildcards expanded (for shells that were told not to).

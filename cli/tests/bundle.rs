@@ -182,6 +182,57 @@ fn the_policy_that_is_given_stays() {
     assert_eq!(found["rule_sets"][1]["name"], "more");
 }
 
+/// What `check` says of the files `bundle` says, too.
+#[test]
+fn notes_and_warnings_are_shown() {
+    let folder = folder("bundle-notes");
+    write(
+        &folder,
+        "main.conf",
+        b"SecDebugLog /tmp/x\nSecAction \"id:1,phase:1,pass\"\nSecDefaultAction \"pass\"\n",
+    );
+    let (code, checked, _) = portcullis(&folder, &["check", "main.conf"]);
+    assert_eq!(code, 0, "{checked}");
+    let (code, _, err) = portcullis(&folder, &["bundle", "--seclang", "main.conf", "-o", "policy.json"]);
+    assert_eq!(code, 0, "{err}");
+    let titles = |text: &str| -> Vec<String> {
+        let titles = text.lines().filter(|line| line.starts_with("note[") || line.starts_with("warning["));
+        titles.map(str::to_owned).collect()
+    };
+    assert!(titles(&err).iter().any(|title| title.starts_with("note[N0501]")), "{err}");
+    assert!(titles(&err).iter().any(|title| title.starts_with("warning[W0410]")), "{err}");
+    assert_eq!(titles(&err), titles(&checked));
+}
+
+/// What goes by the name of a file without being one: in front, included, and in the policy itself.
+#[test]
+fn the_recommended_settings_come_with_it() {
+    let folder = folder("bundle-recommended");
+    write(&folder, "main.conf", b"SecAction \"id:1,phase:1,pass\"\n");
+    write(&folder, "includes.conf", b"Include @recommended-conf\nInclude main.conf\n");
+    let ids = |arguments: &[&str]| {
+        let (code, _, err) = portcullis(&folder, &[&["bundle", "-o", "policy.json"], arguments].concat());
+        assert_eq!(code, 0, "{err}");
+        let (policy, _) = load(&folder.join("policy.json"));
+        assert!(policy.rule_sets[0].settings.request_body_access);
+        origins(&policy.rule_sets[0])
+    };
+    let in_front = ids(&["--seclang", "@recommended-conf", "--seclang", "main.conf"]);
+    let numbers: Vec<u64> = in_front.iter().map(|(id, ..)| *id).collect();
+    assert_eq!(numbers, [200_000, 200_001, 200_002, 200_003, 200_004, 1]);
+    assert_eq!(in_front[0].1, "@recommended-conf");
+    assert_eq!(ids(&["--minify", "--seclang", "@recommended-conf", "--seclang", "main.conf"]), in_front);
+    assert_eq!(ids(&["--seclang", "includes.conf"]), in_front);
+
+    let inline = json!({ "rule_sets": [{ "name": "a", "seclang": "Include @recommended-conf" }] });
+    let loaded = policy::load(inline.to_string().as_bytes(), "inline");
+    assert!(loaded.diagnostics.is_empty(), "{:#?}", loaded.diagnostics);
+    assert_eq!(rules(&loaded.policy.unwrap().rule_sets[0]).len(), 5);
+    let (code, out, _) =
+        portcullis(&folder, &["check", "--seclang", "@recommended-conf", "--seclang", "main.conf"]);
+    assert_eq!((code, out.as_str()), (0, "2 SecLang files: valid, 1 rule set with 6 rules\n"));
+}
+
 #[test]
 fn nothing_is_written_when_something_is_wrong() {
     let folder = tree("bundle-errors");

@@ -173,16 +173,123 @@ fn wrong_usage() {
     assert!(err.starts_with("portcullis: can't read /nonexistent/policy.json: "), "{err}");
 }
 
+/// Every command that the help names, and those below it.
 #[test]
 fn help_has_examples() {
-    for command in ["bundle", "check", "eval", "import-armr", "network", "schema"] {
-        let (code, out, _) = run(&[command, "--help"], "");
-        assert_eq!(code, 0);
-        assert!(out.contains("Examples:") && out.contains(&format!("portcullis {command}")), "{out}");
-    }
     let (code, out, _) = run(&["--help"], "");
     assert_eq!(code, 0);
-    assert!(out.contains("bundle") && out.contains("check") && out.contains("schema"), "{out}");
+    assert!(out.contains("Examples:") && out.contains("Usage: portcullis"), "{out}");
+    let commands = out.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    let commands: Vec<&str> = commands
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(commands.contains(&"bundle") && commands.contains(&"ftw") && commands.len() >= 8, "{out}");
+    for command in commands {
+        let path = if command == "risk" { vec!["risk", "simulate"] } else { vec![command] };
+        let (code, out, _) = run(&[&path[..], &["--help"]].concat(), "");
+        assert_eq!(code, 0);
+        assert!(out.contains("Examples:"), "{out}");
+        assert!(out.contains(&format!("portcullis {}", path.join(" "))), "{out}");
+        assert!(command == "schema" || out.contains("Exit status:"), "{out}");
+    }
+}
+
+#[test]
+fn the_version_is_that_of_portcullis() {
+    let (code, out, _) = run(&["--version"], "");
+    assert_eq!((code, out), (0, format!("portcullis {}\n", env!("CARGO_PKG_VERSION"))));
+}
+
+/// Whoever reads may go: nothing is said of it, and the status is the true one.
+#[test]
+fn nobody_has_to_read_on() {
+    let bad = file("unread.json", BAD.as_bytes());
+    let good = file("unread-good.json", GOOD.as_bytes());
+    let rules = file("unread.conf", b"SecAction \"id:1,phase:1,pass,log,msg:'x'\"\nSecDebugLog x\n");
+    let armr = file(
+        "unread.armr",
+        b"app(\"a\"):\n  requires(version: ARMR/2.10)\n  socket(\"s\"):\n    \
+        accept(\"10.0.0.1:0\")\n    allow()\n  endsocket\nendapp\n",
+    );
+    let tests = file("unread.yaml", b"---\nmeta:\n  author: a\nrule_id: 1\ntests:\n  - test_id: 1\n    stages:\n      \
+        - input:\n          uri: /\n          headers:\n            Host: a\n        output:\n          log:\n            \
+        expect_ids: [1]\n");
+    let name = |path: &PathBuf| path.to_str().unwrap().to_owned();
+    let (bad, good, rules, armr, tests) = (name(&bad), name(&good), name(&rules), name(&armr), name(&tests));
+    let exchange = "{\"request\":{\"method\":\"GET\",\"uri\":\"/\"}}\n".repeat(3);
+    let connection = "{\"kind\":\"accept\",\"address\":\"10.0.0.1\"}\n".repeat(3);
+    for (arguments, input, code) in [
+        (&["check", &good][..], "", 0),
+        (&["check", &bad], "", 1),
+        (&["check", "--format", "json", &bad], "", 1),
+        (&["check", "--format", "modsecurity", &rules], "", 0),
+        (&["bundle", "--seclang", &rules, "-o", "-"], "", 0),
+        (&["eval", "--seclang", &rules], exchange.as_str(), 0),
+        (&["eval", "--seclang", "/dev/null"], "nonsense\n", 1),
+        (&["network", "--armr", &armr], connection.as_str(), 0),
+        (&["import-armr", &armr], "", 0),
+        (&["import-armr", "--format", "json", &armr], "", 0),
+        (&["risk", "simulate"], "{\"time\":0,\"risk\":50}\n", 0),
+        (&["schema"], "", 0),
+        (&["schema", "--format", "markdown"], "", 0),
+        (&["schema", "--format", "seclang"], "", 0),
+        (&["ftw", "--seclang", &rules, "--tests", &tests], "", 0),
+        (&["ftw", "--seclang", &rules, "--tests", &tests, "--format", "json"], "", 0),
+        (&["ftw", "--tests", &tests, "--format", "exchanges"], "", 0),
+        (&["--help"], "", 0),
+        (&["eval", "--help"], "", 0),
+    ] {
+        let (found, error) = support::unread(arguments, input.as_bytes(), false);
+        assert_eq!(found, code, "{arguments:?}: {error}");
+        assert!(!error.contains("pipe") && !error.contains("panicked"), "{arguments:?}: {error}");
+        let (found, _) = support::unread(arguments, input.as_bytes(), true);
+        assert_eq!(found, code, "{arguments:?}, with nobody to read the errors either");
+    }
+}
+
+/// What is given in place of a policy, or of SecLang, is called by its name, with what to do about it.
+#[test]
+fn other_texts_are_called_by_their_names() {
+    let seclang = "# rules\nSecRuleEngine On\n";
+    let manifest = "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\n";
+    let armr = "app(\"a\"):\nendapp\n";
+    for (name, text, expected) in [
+        ("mistaken.txt", seclang, &["this is SecLang", ":2:1", "--seclang"][..]),
+        ("mistaken.yaml", manifest, &["a manifest of Kubernetes in YAML", ":1:1", ".spec.pluginConfig"]),
+        (
+            "mistaken2.json",
+            "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\"}",
+            &["a manifest of Kubernetes"],
+        ),
+        (
+            "envoy.yaml",
+            "static_resources:\n  listeners: []\n",
+            &["a configuration of Envoy", "configuration.value"],
+        ),
+        ("policy.yaml", "enforcement: strict\n", &["a policy in YAML", "yq -o json"]),
+        ("mistaken.rules", armr, &["this is ARMR", "`.armr`"]),
+        ("struct.bin", "\n\x0f\n\trule_sets\x12\x022\0", &["google.protobuf.Struct", "StringValue"]),
+    ] {
+        let path = file(name, text.as_bytes());
+        let (code, out, _) = run(&["check", path.to_str().unwrap()], "");
+        assert_eq!(code, 1, "{out}");
+        for words in expected {
+            assert!(out.contains(words), "{name}: {words}\n{out}");
+        }
+        assert!(out.ends_with("refused, 1 error\n"), "{out}");
+    }
+    for (name, text, expected) in [
+        ("policy-as-rules.json", GOOD, "this is JSON, not SecLang"),
+        ("manifest-as-rules.yaml", manifest, "this is YAML, not SecLang"),
+        ("armr-as-rules.conf", armr, "this is ARMR, not SecLang"),
+    ] {
+        let path = file(name, text.as_bytes());
+        let (code, out, _) = run(&["check", "--seclang", path.to_str().unwrap()], "");
+        assert_eq!(code, 1, "{out}");
+        assert!(out.contains(expected) && out.contains("help: ") && out.ends_with("1 error\n"), "{out}");
+    }
 }
 
 /// `docs/policy.schema.json` is what the command prints; `UPDATE_GOLDEN=1` writes it anew.

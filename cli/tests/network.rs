@@ -92,19 +92,36 @@ fn an_invalid_app_is_reported_and_others_are_printed() {
 }
 
 #[test]
+fn what_is_no_armr_is_called_by_its_name() {
+    for (name, text, expected) in [
+        ("armr-policy.json", "{\"network\": {}}", "this is JSON, not ARMR"),
+        ("armr-rules.txt", "SecRuleEngine On\n", "this is SecLang, not ARMR"),
+        ("armr.yaml", "rule_sets: []\n", "this is YAML, not ARMR"),
+    ] {
+        let (code, out, err) = run(&["import-armr", &file(name, text)], "");
+        assert_eq!((code, out.as_str()), (1, ""), "{err}");
+        assert!(
+            err.contains(expected) && err.contains("help: ") && err.matches("error[").count() == 1,
+            "{err}"
+        );
+    }
+}
+
+#[test]
 fn lines_that_are_no_connections_are_said() {
     let armr = file("lines.armr", ARMR);
-    for line in [
-        "{",
-        "{\"kind\":\"listen\"}",
-        "{\"kind\":\"accept\",\"address\":\"x\"}",
-        "{\"kind\":\"accept\",\"prot\":1}",
-        "{\"kind\":\"accept\",\"port\":70000}",
-        "{\"kind\":\"accept\",\"method\":\"GET\"}",
+    for (line, expected) in [
+        ("{", "the JSON ends too early"),
+        ("{\"kind\":\"listen\"}", "use one of accept, connect"),
+        ("{\"kind\":\"accept\",\"address\":\"x\"}", "`x` is no IP address"),
+        ("{\"kind\":\"accept\",\"prot\":1}", "a connection has no field `prot`; did you mean `port`?"),
+        ("{\"kind\":\"accept\",\"port\":70000}", "`port`: expected an integer from 0 to 65535, found 70000"),
+        ("{\"kind\":\"accept\",\"host\":1}", "`host`: expected a name, or an array of names, found a number"),
+        ("{\"kind\":\"accept\",\"method\":\"GET\"}", "a request has a path"),
     ] {
         let (code, out, err) = run(&["network", "--armr", &armr], line);
         assert_eq!((code, out.as_str()), (1, ""), "{line}");
-        assert!(err.contains("line 1: "), "{err}");
+        assert!(err.starts_with("line 1: ") && err.contains(expected), "{err}");
     }
     assert_eq!(run(&["network"], "").0, 2);
 }

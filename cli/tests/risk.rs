@@ -105,8 +105,17 @@ fn what_makes_no_sense_is_refused_with_its_line() {
         ("{\"time\":5,\"risk\":1}\n{\"time\":4,\"risk\":1}", "in the order of their times"),
         ("{\"time\":1,\"risk\":1}\n{\"time\":2,\"risk\":101}", "line 2: a risk is 0 to 100"),
         ("{\"time\":1,\"risk\":1,\"state\":\"Bored\"}", "line 1: no state is named `Bored`"),
+        (
+            "{\"time\":1,\"risk\":1,\"action\":\"blok\"}",
+            "line 1: no action is named `blok`; did you mean `block`?",
+        ),
+        (
+            "{\"time\":1,\"risk\":1,\"stat\":\"x\"}",
+            "line 1: an event has no field `stat`; did you mean `state`?",
+        ),
+        ("{\"risk\":1}", "line 1: the field `time` is missing"),
         ("{\"time\":1,\"risk\":1,\"add\":1}", "one of `risk`, `add` and `subtract`"),
-        ("nonsense", "line 1: not an event"),
+        ("nonsense", "line 1: not JSON at column"),
     ] {
         let (code, out, err) = run(&[], input);
         assert_eq!((code, out.as_str()), (1, ""), "{input}");

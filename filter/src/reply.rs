@@ -3,6 +3,7 @@
 use portcullis_rules::eval::{Disruption, Gap, Interruption};
 use portcullis_rules::http::escape;
 use portcullis_rules::limits;
+use portcullis_rules::page;
 
 /// Status of an answer when a rule's own can't be sent.
 const FORBIDDEN: u16 = 403;
@@ -133,6 +134,9 @@ pub(crate) fn deny(status: u16, asker: &Asker) -> Reply {
         Vec::new()
     } else {
         headers.push((b"content-type", asker.format.content_type().to_vec()));
+        if asker.format == Format::Html {
+            headers.push((b"content-security-policy", CONTENT_SECURITY_POLICY.to_vec()));
+        }
         page(status, asker)
     };
     Reply { status, headers, body, grpc_status: None }
@@ -200,26 +204,106 @@ const fn reason(status: u16) -> &'static str {
     }
 }
 
+/// Lets a page show its own style and do nothing else.
+const CONTENT_SECURITY_POLICY: &[u8] = b"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
+    form-action 'none'; frame-ancestors 'none'";
+
+/// What a visitor is told: people who don't know what stands in front of the site, and who may have done nothing wrong.
+/// Nothing of it says which rule it was.
+struct Words {
+    title: &'static str,
+    /// What happened.
+    what: &'static str,
+    /// What the visitor can do.
+    help: &'static str,
+}
+
+/// The words that fit a status.
+const fn words(status: u16) -> Words {
+    match status {
+        400 | 411 | 415 | 417 | 422 => Words {
+            title: "Your request could not be read",
+            what: "What this site received was incomplete or malformed, so it was not passed on.",
+            help: "Please go back and try again.",
+        },
+        401 | 407 => Words {
+            title: "Please sign in",
+            what: "This part of the site is for people who have signed in.",
+            help: "Please sign in and try again.",
+        },
+        404 | 410 => Words {
+            title: "Page not found",
+            what: "There is nothing at this address.",
+            help: "Please check the address, or go back.",
+        },
+        413 | 414 | 431 => Words {
+            title: "Your request is too large",
+            what: "It is larger than this site accepts, so it was not passed on.",
+            help: "Please try again with less: a shorter text, for example, or a smaller file.",
+        },
+        429 => Words {
+            title: "Too many requests",
+            what: "This site got more requests from you than it answers at a time.",
+            help: "Please wait a few minutes, then try again.",
+        },
+        408 | 500..=599 => Words {
+            title: "This page is not available right now",
+            what: "The site could not give an answer to your request.",
+            help: "Please try again in a few minutes.",
+        },
+        _ => Words {
+            title: "Your request was not let through",
+            what: "Something about it looks unsafe to this site. That can be a mistake.",
+            help: "Please go back and try again, perhaps in other words.",
+        },
+    }
+}
+
+/// What the request id is good for.
+const REFERENCE: &str = "If this keeps happening, please tell the site's operator this reference:";
+
 fn page(status: u16, asker: &Asker) -> Vec<u8> {
-    let reason = reason(status);
+    let (reason, Words { title, what, help }) = (reason(status), words(status));
     let id = String::from_utf8_lossy(&asker.request_id);
     let text = match asker.format {
-        Format::Html => format!(
-            "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{status} {reason}</title>\
-             </head>\n<body>\n<h1>{reason}</h1>\n<p>Portcullis refused this exchange. Reference: \
-             <code>{}</code></p>\n</body>\n</html>\n",
-            escape::html(&id)
-        ),
+        Format::Html => html(&words(status), &escape::html(&id)),
         Format::Json => format!(
             "{{\"type\":\"about:blank\",\"title\":\"{reason}\",\"status\":{status},\
-             \"detail\":\"Portcullis refused this exchange.\",\"request_id\":\"{}\"}}\n",
+             \"detail\":\"{title}. {what} {help}\",\"request_id\":\"{}\"}}\n",
             escape::json(&id)
         ),
         Format::Text => {
-            format!("{status} {reason}\nPortcullis refused this exchange. Reference: {id}\n")
+            format!("{status} {reason}\n\n{title}. {what}\n{help}\n\n{REFERENCE} {id}\n")
         }
     };
     text.into_bytes()
+}
+
+/// The page for people, in the look of the page that interrogates. `id` is escaped.
+fn html(words: &Words, id: &str) -> String {
+    let (Words { title, what, help }, style) = (words, page::STYLE);
+    let reference = escape::html(REFERENCE);
+    format!(
+        "<!doctype html>\n\
+<html lang=\"en\">\n\
+<head>\n\
+<meta charset=\"utf-8\">\n\
+<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+<meta name=\"robots\" content=\"noindex\">\n\
+<meta name=\"color-scheme\" content=\"light dark\">\n\
+<title>{title}</title>\n\
+<style>\n{style}</style>\n\
+</head>\n\
+<body>\n\
+<main>\n\
+<h1>{title}</h1>\n\
+<p>{what}</p>\n\
+<p>{help}</p>\n\
+<p class=\"small\">{reference} <code>{id}</code></p>\n\
+</main>\n\
+</body>\n\
+</html>\n"
+    )
 }
 
 /// What the access log is told: `portcullis_deny[rule_942100_phase_2]`, `portcullis_deny[limit_arguments_phase_2]`.
@@ -298,7 +382,7 @@ mod tests {
     #[test]
     fn a_denial_says_what_it_is_in_each_form() {
         for (format, content_type, expected) in [
-            (Format::Html, "text/html; charset=utf-8", "<h1>Forbidden</h1>"),
+            (Format::Html, "text/html; charset=utf-8", "<h1>Your request was not let through</h1>"),
             (Format::Json, "application/problem+json", "\"status\":403"),
             (Format::Text, "text/plain; charset=utf-8", "403 Forbidden\n"),
         ] {
@@ -311,6 +395,49 @@ mod tests {
             assert!(body.contains(expected) && body.contains("id-1"), "{body}");
             assert_eq!(reply.grpc_status, None);
         }
+    }
+
+    /// What a page says must mean something to a visitor, and nothing to an attacker.
+    #[test]
+    fn the_words_are_for_visitors() {
+        for status in 200..=599 {
+            for format in [Format::Html, Format::Json, Format::Text] {
+                let reply = deny(status, &asker(format));
+                let body = String::from_utf8(reply.body).unwrap();
+                if matches!(status, 204 | 205 | 304) {
+                    continue;
+                }
+                let words = words(status);
+                for text in [words.title, words.what, words.help, "id-1"] {
+                    assert!(body.contains(text), "{status}: {body}");
+                }
+                let lower = body.to_ascii_lowercase();
+                for insider in ["portcullis", "exchange", "waf", "firewall", "rule", "modsecurity"] {
+                    assert!(!lower.contains(insider), "{status}: {insider} in {body}");
+                }
+                if format == Format::Json {
+                    assert!(!words.what.contains(['"', '\\']) && !words.help.contains(['"', '\\']));
+                }
+            }
+        }
+        let title = |status| words(status).title;
+        assert_eq!(title(400), "Your request could not be read");
+        assert_eq!(title(413), "Your request is too large");
+        assert_eq!(title(429), "Too many requests");
+        assert_eq!(title(503), "This page is not available right now");
+        assert_eq!(title(403), title(406));
+    }
+
+    #[test]
+    fn a_page_loads_nothing_and_may_do_nothing() {
+        let reply = deny(403, &asker(Format::Html));
+        let body = String::from_utf8(reply.body.clone()).unwrap();
+        for outside in ["http:", "https:", "//", "src=", "<link", "<script", "@import", "url("] {
+            assert!(!body.contains(outside), "{outside}");
+        }
+        let policy = header(&reply, "content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none';"), "{policy}");
+        assert_eq!(header(&deny(403, &asker(Format::Json)), "content-security-policy"), None);
     }
 
     #[test]

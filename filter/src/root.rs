@@ -112,7 +112,10 @@ impl RootContext for Root {
             }
         };
         let (plans, diagnostics, sources) = compile(&text);
-        for diagnostic in &diagnostics {
+        // Each worker finds the same; one of them says what is no error.
+        let refused = plans.is_none();
+        let quiet = !refused && !diagnostics.is_empty() && !shared::say_first(&text);
+        for diagnostic in diagnostics.iter().filter(|_| !quiet) {
             let level = match diagnostic.code.level() {
                 Level::Error => LogLevel::Error,
                 Level::Warning => LogLevel::Warn,

@@ -1,5 +1,7 @@
 //! Envoy's shared data as the engine's key-value store.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use portcullis_rules::collections;
 use portcullis_rules::host::{Held, KeyValue, KeyValueError};
 
@@ -31,6 +33,20 @@ pub(crate) fn agreed<const N: usize>(key: &[u8]) -> Result<Option<Vec<u8>>, Host
     let make = || random::<N>().map(|bytes| bytes.to_vec());
     collections::agree(&SharedData, key, make)
         .map_err(|error| HostError { call: Call::SharedData, status: error.status })
+}
+
+/// Under which key the workers keep what one of them has said of a policy.
+const SAID_KEY: &[u8] = b"portcullis.said";
+
+/// Whether this worker is the one of all that says what is to be said of this plugin's policy, as it is loaded. Where the
+/// host can't tell, each of them does.
+pub(crate) fn say_first(policy: &[u8]) -> bool {
+    let mut hash = DefaultHasher::new();
+    policy.hash(&mut hash);
+    abi::property("plugin_name").ok().flatten().hash(&mut hash);
+    let now = abi::time().unwrap_or_default() / 1_000_000_000;
+    let now = u32::try_from(now).unwrap_or(u32::MAX);
+    collections::say_first(&SharedData, SAID_KEY, hash.finish(), now).unwrap_or(true)
 }
 
 /// Random bytes; `None` when the host has none.

@@ -20,6 +20,7 @@ use portcullis_rules::diagnostic::Sources;
 use portcullis_rules::model::Policy;
 use regex::Regex;
 
+use crate::output::Output as Stdout;
 use crate::policy::Rules;
 use check::Evidence;
 use native::Native;
@@ -110,7 +111,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         report.add(runner.test(test).with_context(|| format!("test {}", test.id))?);
     }
     progress.end();
-    let mut out = std::io::stdout().lock();
+    let mut out = Stdout::new();
     match arguments.format {
         Format::Human => report.human(&mut out)?,
         Format::Json => report.json(&mut out)?,
@@ -121,7 +122,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 /// Prints the requests of the tests with the answers of their backend.
 fn exchanges(tests: &[Test]) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
+    let mut out = Stdout::new();
     for test in tests {
         for (number, stage) in (1..).zip(&test.stages) {
             let context = || format!("test {}", test.id);

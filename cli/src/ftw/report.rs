@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::check::Evidence;
+use crate::output::{say, tell};
 
 /// Longest log line shown to people, in bytes.
 const LINE_BYTES: usize = 400;
@@ -181,16 +182,16 @@ impl Progress {
 
     pub(super) fn step(&mut self, number: usize, id: &str) {
         if self.terminal {
-            eprint!("\r\x1b[K{number}/{} {id}", self.total);
+            tell(format_args!("\r\x1b[K{number}/{} {id}", self.total));
         } else if self.told.elapsed().as_secs() >= PROGRESS_SECONDS {
-            eprintln!("{number}/{} {id}", self.total);
+            say!("{number}/{} {id}", self.total);
             self.told = Instant::now();
         }
     }
 
     pub(super) fn end(&self) {
         if self.terminal {
-            eprint!("\r\x1b[K");
+            tell(format_args!("\r\x1b[K"));
         }
     }
 }

@@ -33,7 +33,9 @@ pub(super) fn folder() -> PathBuf {
 pub(super) fn load(blocking: bool) -> anyhow::Result<Option<Policy>> {
     let folder = folder();
     let names = source::expand(&[folder.join("crs-setup.conf.example"), folder.join("rules/*.conf")])
-        .context("the Core Rule Set; name rules with --policy or --seclang, or set PORTCULLIS_SHARED")?;
+        .context(
+            "there is no Core Rule Set; name rules with --policy or --seclang, or set PORTCULLIS_SHARED",
+        )?;
     let texts: Vec<Vec<u8>> = names
         .iter()
         .map(|name| std::fs::read(name).with_context(|| format!("can't read {name}")))

@@ -127,6 +127,7 @@ const TESTS: &[Test] = tests! {
     }
     Module bundle {
         the_core_rule_set_refuses_an_attack_and_passes_a_search,
+        readmes_commands_give_a_firewall,
     }
     Module protocols {
         a_connection_serves_on_after_a_refusal,
@@ -148,6 +149,11 @@ const TESTS: &[Test] = tests! {
     Module operations {
         a_bad_policy_is_refused_at_start_with_all_its_errors,
         a_policy_that_is_no_json_is_refused,
+        other_forms_of_a_configuration_are_called_by_their_names,
+        warnings_and_notes_are_logged_once_per_load,
+        counters_have_no_prefix_for_prometheus,
+        rules_see_the_headers_that_envoy_adds,
+        the_documented_format_makes_envoys_log_json,
         counters_tell_outcome_and_phase,
         the_page_fits_the_accept_header_and_names_the_request,
         a_match_is_logged_in_one_line,

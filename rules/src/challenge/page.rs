@@ -2,6 +2,7 @@
 
 use super::answer::ANSWER_HEADER;
 use crate::http::escape;
+use crate::page;
 
 /// A page for one client.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +17,7 @@ pub struct Page<'a> {
     pub reference: &'a str,
 }
 
+/// What the page has beside the common style.
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
@@ -23,7 +25,7 @@ impl Page<'_> {
     /// The page. It loads nothing from anywhere, and can be read without scripts and styles.
     #[must_use]
     pub fn html(&self) -> String {
-        let nonce = self.nonce();
+        let (nonce, common) = (self.nonce(), page::STYLE);
         let then = if self.repeatable {
             "The page you asked for follows by itself."
         } else {
@@ -40,7 +42,7 @@ impl Page<'_> {
 <meta name=\"robots\" content=\"noindex\">\n\
 <meta name=\"color-scheme\" content=\"light dark\">\n\
 <title>Checking your browser</title>\n\
-<style nonce=\"{nonce}\">\n{STYLE}</style>\n\
+<style nonce=\"{nonce}\">\n{common}{STYLE}</style>\n\
 </head>\n\
 <body>\n\
 <main>\n\

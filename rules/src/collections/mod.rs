@@ -18,12 +18,14 @@ mod bucket;
 mod bytes;
 mod memory;
 mod record;
+mod said;
 mod store;
 mod tend;
 
 pub use agree::agree;
 pub use memory::MemoryValues;
 pub use record::{Change, Record};
+pub use said::say_first;
 pub use store::{Counts, Key, Kind, Seed, Store, StoreSettings, Update};
 
 pub(crate) use bytes::{Reader, Writer};

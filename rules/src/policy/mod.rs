@@ -10,6 +10,7 @@ mod condition;
 mod files;
 mod forms;
 mod json;
+mod mistaken;
 mod network;
 mod network_build;
 mod network_risk;
@@ -95,12 +96,22 @@ fn read(text: &Arc<[u8]>, name: &str, more: BTreeMap<String, Vec<u8>>) -> Loaded
     let mut reporter = Reporter::new(text, sources.add(name, Arc::clone(text)));
     let root = json::parse(text)
         .map_err(|error| {
-            let mut diagnostic = reporter.at(Code::E0101, error.span, error.message);
-            diagnostic.help = error.help.map(str::to_owned);
+            let diagnostic = mistaken::text(text, &reporter).unwrap_or_else(|| {
+                let mut diagnostic = reporter.at(Code::E0101, error.span, error.message);
+                diagnostic.help = error.help.map(str::to_owned);
+                diagnostic
+            });
             reporter.push(diagnostic);
         })
         .ok();
-    let form = root.as_ref().and_then(|root| PolicyForm::read(root, &mut reporter));
+    let other = root.as_ref().and_then(|root| mistaken::json(root, &reporter));
+    let form = match (&root, other) {
+        (_, Some(diagnostic)) => {
+            reporter.push(diagnostic);
+            None
+        }
+        (root, None) => root.as_ref().and_then(|root| PolicyForm::read(root, &mut reporter)),
+    };
     let mut files = Files::default();
     let mut policy = None;
     if let Some(mut form) = form {

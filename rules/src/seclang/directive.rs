@@ -188,6 +188,11 @@ pub(super) fn find(name: &[u8]) -> Option<&'static Directive> {
     DIRECTIVES.iter().find(|d| d.name.as_bytes().eq_ignore_ascii_case(name))
 }
 
+/// Whether a directive has this name.
+pub(crate) fn is_directive(name: &[u8]) -> bool {
+    find(name).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -36,6 +36,7 @@ mod words;
 pub use client::Clients;
 pub use compat::modsecurity_style;
 pub use coverage::{Entry, Section, Status, coverage};
+pub(crate) use directive::is_directive;
 pub use lexer::without_comments;
 pub use settings::default_settings;
 pub(crate) use variables::parse_form_targets;
@@ -45,6 +46,13 @@ use crate::diagnostic::{Diagnostic, Label, Sources};
 use crate::host::Source;
 use crate::model::{Item, Phase, Resolution, RuleSet, Settings};
 use parser::Parser;
+
+/// Settings and rules that belong in front of rule sets such as the Core Rule Set: body access, limits, and the refusal of
+/// bodies that can't be read.
+pub const RECOMMENDED: &str = include_str!("recommended.conf");
+
+/// What `Include` calls [`RECOMMENDED`], without any such file.
+pub const RECOMMENDED_NAME: &str = "@recommended-conf";
 
 /// A SecLang text, such as a file or an inline part of a policy.
 #[derive(Clone, Copy, Debug)]

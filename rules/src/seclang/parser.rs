@@ -16,8 +16,9 @@ use super::text::Text;
 use super::update::{Change, Update, apply};
 use super::values::{ON_OFF, bad_script, ids, one_of, targets};
 use super::words::Words;
-use super::{ForeignItem, Options};
-use crate::diagnostic::{Code, Diagnostic, Label, Sources, has_errors, suggest};
+use super::{ForeignItem, Options, RECOMMENDED, RECOMMENDED_NAME};
+use crate::diagnostic::{Code, Diagnostic, Label, SourceId, Sources, has_errors, suggest};
+use crate::format::{Format, recognise};
 use crate::geo::Database;
 use crate::host::{Source, has_wildcards};
 use crate::limits;
@@ -127,6 +128,10 @@ impl<'a> Parser<'a> {
         if self.bytes > limits::SECLANG_BYTES {
             let message = format!("there are more than {} bytes of SecLang", limits::SECLANG_BYTES);
             self.out.push(Text::new(source, b"", 0).report(Code::E0316, message));
+            return;
+        }
+        if let Some(error) = mistaken(source, &text) {
+            self.out.push(error);
             return;
         }
         let file = File { name: Arc::from(name), context: self.files };
@@ -302,6 +307,10 @@ impl<'a> Parser<'a> {
     fn include(&mut self, file: &File, name: &Text, arguments: &Text, optional: bool) -> Outcome {
         let pattern = one(name, arguments)?;
         let written = pattern.text();
+        if written == RECOMMENDED_NAME {
+            self.file(RECOMMENDED_NAME, RECOMMENDED.as_bytes());
+            return Ok(());
+        }
         let names = match self.host.list(&written, &file.name) {
             Ok(names) => names,
             Err(_) if optional => return Ok(()),
@@ -567,6 +576,22 @@ fn none(arguments: &Text) -> Result<(), Diagnostic> {
 
 fn needs_one(name: &Text) -> Diagnostic {
     name.report(Code::E0302, format!("`{}` needs an argument", name.text()))
+}
+
+/// What to say of a text that is something else than SecLang, if it is plain what it is.
+fn mistaken(source: SourceId, text: &[u8]) -> Option<Diagnostic> {
+    let (format, span) = recognise(text)?;
+    let (what, help) = match format {
+        Format::SecLang => return None,
+        Format::Json => ("JSON", "a policy is given to the command line with `--policy`"),
+        Format::Armr => ("ARMR", "a policy has it in `network.armr`"),
+        Format::Struct => ("no text", "give the rules as text"),
+        Format::Manifest | Format::Envoy | Format::PolicyYaml | Format::Yaml => {
+            ("YAML", "give the rules that are in it in a file of their own")
+        }
+    };
+    let error = Diagnostic::new(Code::E0302, format!("this is {what}, not SecLang"));
+    Some(error.at(source, span, "").help(help))
 }
 
 fn unknown(name: &Text) -> Diagnostic {

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use super::Rule;
 use crate::diagnostic::{Code, Diagnostic, SourceId, Span};
+use crate::format::{Format, recognise};
 pub(crate) use app::is_key;
 use syntax::{Parser, Top};
 
@@ -43,6 +44,11 @@ pub struct ValidApp {
 #[must_use]
 pub fn parse(text: &str, source: SourceId) -> Document {
     let mut document = Document::default();
+    if let Some(diagnostic) = mistaken(text, source) {
+        document.invalid += 1;
+        document.diagnostics.push(diagnostic);
+        return document;
+    }
     let mut apps: Vec<app::Read> = Vec::new();
     for top in Parser::new(text, source).all() {
         match top {
@@ -71,6 +77,24 @@ pub fn parse(text: &str, source: SourceId) -> Document {
         );
     }
     document
+}
+
+/// What to say of a text that is something else than ARMR, if it is plain what it is.
+fn mistaken(text: &str, source: SourceId) -> Option<Diagnostic> {
+    let (format, span) = recognise(text.as_bytes())?;
+    let (what, help) = match format {
+        Format::Armr => return None,
+        Format::Json => {
+            ("JSON", "a policy is given to the command line with `--policy`, or to `check` as it is")
+        }
+        Format::SecLang => ("SecLang", "it is given to the command line with `--seclang`"),
+        Format::Struct => ("no text", "give the rules as text"),
+        Format::Manifest | Format::Envoy | Format::PolicyYaml | Format::Yaml => {
+            ("YAML", "give the rules that are in it in a file of their own")
+        }
+    };
+    let error = Diagnostic::new(Code::E0501, format!("this is {what}, not ARMR"));
+    Some(error.at(source, span, "").help(help))
 }
 
 /// Of apps with the same name the one with the highest version stays; with the same version, none.

@@ -1,5 +1,10 @@
 //! Recorded exchanges: what the command line, tests and benchmarks feed to the engine.
 
+pub mod fields;
+mod read;
+
+pub use read::moment;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -7,28 +12,21 @@ use serde::Deserialize;
 use crate::eval::{
     BodyDemand, Connection, Field, Outcome, RequestHead, ResponseHead, Transaction, UnixNanos, Verdict,
 };
-use crate::http::time::parse_rfc3339;
 use crate::risk::ClientFacts;
 
 /// One HTTP exchange with the connection it came over.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Exchange {
     /// Named in the verdict, and the transaction's unique id.
-    #[serde(default)]
     pub id: serde_json::Value,
     /// When it happens: seconds since 1970, or RFC 3339 text. Default: now.
-    #[serde(default)]
     pub time: Option<Moment>,
     /// What a verified interrogation cookie says that the client is; without it the client has not passed a
     /// challenge.
-    #[serde(default)]
     pub interrogation: Option<String>,
     /// The client's end of the connection.
-    #[serde(default)]
     pub client: Endpoint,
     /// The local end of the connection.
-    #[serde(default)]
     pub server: Endpoint,
     /// The request.
     pub request: Request,
@@ -40,75 +38,61 @@ pub struct Exchange {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment(pub UnixNanos);
 
-impl<'de> Deserialize<'de> for Moment {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            Seconds(f64),
-            Text(String),
-        }
-        match Form::deserialize(deserializer)? {
-            // A cast saturates and takes NaN as 0.
-            Form::Seconds(seconds) => Ok(Self(UnixNanos((seconds * 1e3).round() as u64 * 1_000_000))),
-            Form::Text(text) => parse_rfc3339(&text).map(|nanos| Self(UnixNanos(nanos))).ok_or_else(|| {
-                serde::de::Error::custom("a time is seconds since 1970 or text such as 2026-03-01T12:00:00Z")
-            }),
-        }
-    }
-}
-
 /// One end of a connection.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default)]
 pub struct Endpoint {
     /// Address as text, without port.
-    #[serde(default)]
     pub address: String,
     /// Port.
-    #[serde(default)]
     pub port: u16,
 }
 
 /// A request.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Request {
     /// The method.
     pub method: Bytes,
     /// The request target as sent.
     pub uri: Bytes,
     /// `HTTP/1.1` unless given.
-    #[serde(default = "http_1_1")]
     pub protocol: Bytes,
     /// Header fields in order.
-    #[serde(default)]
     pub headers: Vec<(Bytes, Bytes)>,
     /// The body.
-    #[serde(default)]
     pub body: Bytes,
     /// The body in base64, instead of `body`.
-    #[serde(default)]
     pub body_base64: Base64,
 }
 
+impl Request {
+    /// Gives a body the `Content-Length` without which no HTTP/1 client can send it, unless it says in another way where
+    /// it ends.
+    pub fn add_content_length(&mut self) {
+        let length = body(&self.body, &self.body_base64).len();
+        let framed = |(name, _): &(Bytes, Bytes)| {
+            [&b"content-length"[..], b"transfer-encoding"]
+                .iter()
+                .any(|known| name.0.eq_ignore_ascii_case(known))
+        };
+        if length > 0 && self.protocol.0.starts_with(b"HTTP/1") && !self.headers.iter().any(framed) {
+            let value = Bytes(length.to_string().into_bytes());
+            self.headers.push((Bytes(b"Content-Length".to_vec()), value));
+        }
+    }
+}
+
 /// A response.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Response {
     /// The status code.
     pub status: u16,
     /// `HTTP/1.1` unless given.
-    #[serde(default = "http_1_1")]
     pub protocol: Bytes,
     /// Header fields in order.
-    #[serde(default)]
     pub headers: Vec<(Bytes, Bytes)>,
     /// The body.
-    #[serde(default)]
     pub body: Bytes,
     /// The body in base64, instead of `body`.
-    #[serde(default)]
     pub body_base64: Base64,
 }
 
