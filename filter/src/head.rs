@@ -12,9 +12,9 @@ pub(crate) enum BodyKind {
     Message,
     /// gRPC messages (`application/grpc…`), which may come as long as the stream lives.
     Grpc,
-    /// No body of this exchange, but the client's half of a tunnel: `CONNECT`, or an `Upgrade` without
-    /// `Content-Length` and `Transfer-Encoding`. An upgrade that announces a body has a message body,
-    /// otherwise an `Upgrade` header would carry any body past the rules.
+    /// No body of this exchange, but the client's half of a tunnel: `CONNECT`, or an `Upgrade` that announces no body:
+    /// without `Transfer-Encoding`, and without `Content-Length` or with one of 0. An upgrade that announces a body has
+    /// a message body, otherwise an `Upgrade` header would carry any body past the rules.
     Tunnel,
 }
 
@@ -66,7 +66,8 @@ impl<'a> RequestFields<'a> {
                             grpc |= is_grpc(value);
                             grpc_messages |= has_grpc_messages(value);
                         }
-                        b"content-length" | b"transfer-encoding" => announced = true,
+                        b"content-length" => announced |= !is_zero(value),
+                        b"transfer-encoding" => announced = true,
                         b"upgrade" => upgrade = !value.is_empty(),
                         b"connection" => connection_upgrade |= has_token(value, b"upgrade"),
                         _ => {}
@@ -167,6 +168,12 @@ fn has_grpc_messages(value: &[u8]) -> bool {
     grpc_suffix(value).is_some_and(|suffix| matches!(suffix.first(), None | Some(b'+' | b'-')))
 }
 
+/// Whether a length is 0. What is no number is not.
+fn is_zero(value: &[u8]) -> bool {
+    let digits = value.trim_ascii();
+    !digits.is_empty() && digits.iter().all(|byte| *byte == b'0')
+}
+
 /// Whether a comma-separated list has this token.
 fn has_token(value: &[u8], token: &[u8]) -> bool {
     value.split(|&byte| byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
@@ -261,6 +268,25 @@ mod tests {
                 &[("upgrade", "websocket"), ("connection", "upgrade"), ("content-length", "5")],
                 BodyKind::Message,
             ),
+            (
+                &[("upgrade", "websocket"), ("connection", "upgrade"), ("content-length", "0")],
+                BodyKind::Tunnel,
+            ),
+            (
+                &[("content-length", "00 "), ("upgrade", "websocket"), ("connection", "upgrade")],
+                BodyKind::Tunnel,
+            ),
+            (&[("upgrade", "websocket"), ("connection", "upgrade"), ("content-length", "")], BodyKind::Message),
+            (
+                &[
+                    ("upgrade", "websocket"),
+                    ("connection", "upgrade"),
+                    ("content-length", "0"),
+                    ("transfer-encoding", "chunked"),
+                ],
+                BodyKind::Message,
+            ),
+            (&[("content-length", "0")], BodyKind::Message),
             (
                 &[("upgrade", "x"), ("connection", "upgrade"), ("transfer-encoding", "chunked")],
                 BodyKind::Message,
