@@ -25,8 +25,8 @@ pub(crate) struct RequestFields<'a> {
     pub(crate) method: &'a [u8],
     /// `:path`; for `CONNECT`, which has none, `:authority`.
     pub(crate) target: &'a [u8],
-    /// Fields in order without pseudo-headers. When there is no `host`, it comes first, from
-    /// `:authority`, which may be empty.
+    /// Fields in order without pseudo-headers. `:authority`, which may be empty, comes first as `host`. Envoy makes one
+    /// of both: a `host` besides is one too many.
     pub(crate) fields: Vec<Field<'a>>,
     /// `host`, the first, or `:authority`.
     pub(crate) host: &'a [u8],
@@ -76,7 +76,7 @@ impl<'a> RequestFields<'a> {
                 }
             }
         }
-        if let Some(authority) = authority.filter(|_| host.is_none()) {
+        if let Some(authority) = authority {
             fields.insert(0, (b"host", authority));
         }
         let body = if method == b"CONNECT" || (upgrade && connection_upgrade && !announced) {
@@ -211,10 +211,12 @@ mod tests {
     }
 
     #[test]
-    fn a_host_header_stays_where_it_is() {
-        let pairs = pairs(&[(":authority", "a"), (":path", "/"), ("accept", "*/*"), ("host", "b")]);
-        let names: Vec<&[u8]> = RequestFields::new(&pairs).fields.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, [&b"accept"[..], b"host"]);
+    fn a_host_header_beside_the_authority_is_seen_as_well() {
+        let both = pairs(&[(":authority", "a"), (":path", "/"), ("accept", "*/*"), ("host", "b")]);
+        let names: Vec<&[u8]> = RequestFields::new(&both).fields.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, [&b"host"[..], b"accept", b"host"]);
+        let alone = pairs(&[(":path", "/"), ("accept", "*/*"), ("host", "b")]);
+        assert_eq!(RequestFields::new(&alone).fields.len(), 2);
     }
 
     #[test]
@@ -276,7 +278,10 @@ mod tests {
                 &[("content-length", "00 "), ("upgrade", "websocket"), ("connection", "upgrade")],
                 BodyKind::Tunnel,
             ),
-            (&[("upgrade", "websocket"), ("connection", "upgrade"), ("content-length", "")], BodyKind::Message),
+            (
+                &[("upgrade", "websocket"), ("connection", "upgrade"), ("content-length", "")],
+                BodyKind::Message,
+            ),
             (
                 &[
                     ("upgrade", "websocket"),

@@ -343,7 +343,7 @@ impl Exchange {
             now,
         );
         if self.transaction.has_repeated_host() {
-            self.report_repeated_host(head.host);
+            self.shared.metrics.count(Counter::RepeatedHost);
         }
         if let Some(end) = self.judged(verdict) {
             return Ok(end);
@@ -549,16 +549,6 @@ impl Exchange {
             }
         }
         self.shared.metrics.add(Counter::RuleMatches, u32::try_from(matches.len()).unwrap_or(u32::MAX));
-    }
-
-    fn report_repeated_host(&self, host: &[u8]) {
-        self.shared.metrics.count(Counter::RepeatedHost);
-        let line = format!(
-            "the request has more than one Host [host \"{}\"] [unique_id \"{}\"]",
-            host.escape_ascii(),
-            self.request_id.escape_ascii()
-        );
-        abi::log(LogLevel::Warn, line.as_bytes());
     }
 
     /// Whom an answer of ours is for. Made when there is one: most exchanges have none.

@@ -84,7 +84,7 @@ counters! {
     /// Streams whose head was held and of whose body nothing was shown for seconds.
     UnshownBody "held.unshown_body",
     /// Requests with more than one `Host`.
-    RepeatedHost "requests.repeated_host",
+    RepeatedHost "repeated_host",
     /// Request bodies not inspected because the request asked for a tunnel (`Upgrade`, `CONNECT`).
     UninspectedTunnel "uninspected.tunnel",
     /// Request bodies not inspected because they are gRPC messages.

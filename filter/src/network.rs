@@ -159,7 +159,8 @@ impl Network {
         self.count(if own { CounterKey::Rule(number) } else { CounterKey::Others(rule.action) }, metrics);
         let facts =
             request.map(|request| RequestFacts { method: request.method, uri: request.path.as_sent() });
-        let mut event = Event { rule, operation, end: *end, host: selected.host(), request: facts, detail: &[], now };
+        let mut event =
+            Event { rule, operation, end: *end, host: selected.host(), request: facts, detail: &[], now };
         if !event.is_logged() {
             return;
         }

@@ -49,7 +49,8 @@ impl State {
 
     /// Ends a request with more than one `Host`, if the policy says so and a rule set enforces anything.
     pub(crate) fn refuse_repeated_host(&mut self, plan: &Plan) {
-        let enforces = plan.sets().is_empty() || plan.sets().iter().any(|set| self.mode(set) == EngineMode::On);
+        let enforces =
+            plan.sets().is_empty() || plan.sets().iter().any(|set| self.mode(set) == EngineMode::On);
         if plan.repeated_host() == RepeatedHost::Refuse && enforces {
             let disruption = Disruption::Deny { status: 400 };
             self.interrupt(Interruption { rule_id: 0, phase: Phase::RequestHeaders, disruption });

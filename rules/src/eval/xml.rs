@@ -81,7 +81,8 @@ impl BodyView<'_> {
     /// texts between tags, each for itself and trimmed, where they are something else. The one shows what is split by
     /// tags, the others what has other text in front.
     fn texts(&mut self, store: &[u8], texts: &[Range<usize>]) -> Vec<Element> {
-        let whole: Vec<u8> = texts.iter().filter_map(|text| store.get(text.clone())).flatten().copied().collect();
+        let whole: Vec<u8> =
+            texts.iter().filter_map(|text| store.get(text.clone())).flatten().copied().collect();
         let pieces = texts.iter().map(|text| trimmed(store, text)).filter(|text| !text.is_empty());
         let pieces = pieces.filter(|piece| *piece != whole);
         self.keyed(b"/*", std::iter::once(whole.as_slice()).chain(pieces))

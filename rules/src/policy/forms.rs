@@ -23,7 +23,7 @@ form! {
         optional schema as "$schema": String,
         /// Whether headers are held back until the body is judged.
         default enforcement: Enforcement = Enforcement::Streaming,
-        /// What a request with more than one `Host`, or a comma in it, leads to. It is counted and logged in any case.
+        /// What a request with more than one `Host`, or a comma in it, leads to. It is counted in any case.
         default repeated_host: RepeatedHost = RepeatedHost::Refuse,
         /// Where the client's address comes from. Default: the connection's peer.
         optional client_address: ClientAddressForm,

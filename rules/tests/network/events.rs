@@ -82,10 +82,7 @@ fn a_rule_for_a_host_names_the_host() {
     let event = Event { host: selected.host(), ..event(&plan, Operation::Connect, end) };
     let line = cef(&event);
     assert!(line.contains("msg=connection to db.example.com:41000 refused by rule no strangers "), "{line}");
-    assert!(
-        line.ends_with("remoteIpAddress=10.0.0.1 remotePort=41000 hostname=db.example.com"),
-        "{line}"
-    );
+    assert!(line.ends_with("remoteIpAddress=10.0.0.1 remotePort=41000 hostname=db.example.com"), "{line}");
 }
 
 #[test]

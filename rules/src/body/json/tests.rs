@@ -31,7 +31,10 @@ fn flattens_leaves() {
         ("5", &[("json", "5")]),
         (" null ", &[("json", "")]),
         ("[[1]]", &[("json.0.0", "1"), ("json.0", "1"), ("json", "1")]),
-        (r#"{"a":[],"b":{},"c":[{}]}"#, &[("json.a", "0"), ("json.b", ""), ("json.c.0", ""), ("json.c", "1")]),
+        (
+            r#"{"a":[],"b":{},"c":[{}]}"#,
+            &[("json.a", "0"), ("json.b", ""), ("json.c.0", ""), ("json.c", "1")],
+        ),
         (r#"{"a":{"b":{}}}"#, &[("json.a.b", "")]),
         (r#"{"":1}"#, &[("json.", "1")]),
         (r#"{"":{"":1}}"#, &[("json..", "1")]),
@@ -76,7 +79,12 @@ fn array_names_follow_modsecurity_on_request() {
     let (found, _) = run(br#"{"a":[1,[2]]}"#, &options);
     assert_eq!(
         found,
-        pairs(&[("json.a.array_0", "1"), ("json.a.array_1.array_0", "2"), ("json.a.array_1", "1"), ("json.a", "2")])
+        pairs(&[
+            ("json.a.array_0", "1"),
+            ("json.a.array_1.array_0", "2"),
+            ("json.a.array_1", "1"),
+            ("json.a", "2")
+        ])
     );
 }
 

@@ -69,7 +69,7 @@ pub enum BoundaryError {
     /// The header is too long.
     #[error("Invalid boundary in C-T (length, over {MULTIPART_CONTENT_TYPE_BYTES} bytes).")]
     Length,
-    /// It is given more than once, or holds `boundary=` itself.
+    /// It is given more than once.
     #[error("Multiple boundary parameters in C-T.")]
     Multiple,
     /// There is none.

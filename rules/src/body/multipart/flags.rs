@@ -23,7 +23,7 @@ pub struct Flags {
     pub boundary_quoted: bool,
     /// Blanks stood around the `=` of the boundary parameter, or behind it.
     pub boundary_whitespace: bool,
-    /// Another parameter holds `boundary=`, which servers that search the header may take.
+    /// `boundary=` stands in another parameter or in the boundary too, where servers that search the header may take it.
     pub boundary_elsewhere: bool,
     /// Bytes stood before the first boundary.
     pub data_before: bool,

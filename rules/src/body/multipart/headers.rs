@@ -170,7 +170,8 @@ impl Parser<'_> {
         };
         let unnamed = |name: &Range<usize>| is_no_name(self.store.get(name.clone()).unwrap_or_default());
         if unnamed(&file.name) || file.extended_name.as_ref().is_some_and(unnamed) {
-            let (name, raw_name, content) = (file.field.clone(), file.raw_field.clone(), file.content.clone());
+            let (name, raw_name, content) =
+                (file.field.clone(), file.raw_field.clone(), file.content.clone());
             self.add_field(name, raw_name, content, true);
         }
         self.found.flags.file_limit_exceeded |= self.found.files.len() >= self.options.files;

@@ -400,7 +400,11 @@ fn a_body_that_can_be_cut_in_two_ways_is_a_field_as_a_whole() {
     ] {
         let found = read(content_type, file.as_bytes(), &Options::default());
         let whole = file.as_bytes().escape_ascii().to_string();
-        assert_eq!(found.fields, if ambiguous { vec![(String::new(), whole)] } else { vec![] }, "{content_type}");
+        assert_eq!(
+            found.fields,
+            if ambiguous { vec![(String::new(), whole)] } else { vec![] },
+            "{content_type}"
+        );
         assert_eq!(found.raw.flags.strict_error(), ambiguous, "{content_type}");
         assert_eq!(found.raw.error, None, "{content_type}");
     }
