@@ -221,7 +221,8 @@ impl HttpContext for Http {
 
     fn on_log(&mut self) {
         if let Some(mut exchange) = self.exchange.take() {
-            let Shared { parked, metrics, .. } = &*exchange.shared;
+            let Shared { parked, metrics, unshown, .. } = &*exchange.shared;
+            unshown.release(exchange.stream);
             if parked.release(exchange.stream, metrics) == Some(Part::Answer) {
                 metrics.count(Counter::TarpitAbandoned);
             }
@@ -321,11 +322,13 @@ impl Exchange {
     }
 
     /// What holding a body means for the headers before it.
-    fn hold_headers(&self) -> Next {
-        match self.shared.plan.enforcement() {
-            Enforcement::Strict => Next::Hold,
-            Enforcement::Streaming => Next::Go,
+    fn hold_headers(&mut self) -> Next {
+        if self.shared.plan.enforcement() == Enforcement::Streaming {
+            return Next::Go;
         }
+        let now = self.now().0;
+        self.shared.unshown.hold(self.stream, now);
+        Next::Hold
     }
 
     fn request_head(&mut self, head: &RequestFields<'_>, end_of_stream: bool) -> Result<Next, HostError> {
@@ -342,6 +345,9 @@ impl Exchange {
             },
             now,
         );
+        if self.transaction.has_repeated_host() {
+            self.shared.metrics.count(Counter::RepeatedHost);
+        }
         if let Some(end) = self.judged(verdict) {
             return Ok(end);
         }
@@ -371,6 +377,7 @@ impl Exchange {
             Body::AwaitsTunnel | Body::Stopped => return Ok(Next::Hold),
             Body::Held(_) => self.request_body = Body::Held(size),
         }
+        self.shared.unshown.shown();
         if size <= self.transaction.request_body_limit() && !end_of_stream {
             return Ok(Next::Hold);
         }
@@ -391,6 +398,7 @@ impl Exchange {
             Body::AwaitsTunnel | Body::Stopped => return Ok(Next::Hold),
             Body::Held(_) => {}
         }
+        self.shared.unshown.shown();
         self.read_request_body()?;
         let trailers = abi::header_pairs(MapType::HttpRequestTrailers)?;
         self.transaction.request_trailers(&trailer_fields(&trailers));
@@ -462,6 +470,7 @@ impl Exchange {
 
     fn response_body(&mut self, size: usize, end_of_stream: bool) -> Result<Next, HostError> {
         let Body::Held(_) = self.response_body else { return Ok(Next::Go) };
+        self.shared.unshown.shown();
         self.response_body = Body::Held(size);
         if size <= self.transaction.response_body_limit() && !end_of_stream {
             return Ok(Next::Hold);
@@ -478,6 +487,7 @@ impl Exchange {
 
     fn response_trailers(&mut self) -> Result<Next, HostError> {
         let Body::Held(size) = self.response_body else { return Ok(Next::Go) };
+        self.shared.unshown.shown();
         self.read_response_body(size)?;
         let trailers = abi::header_pairs(MapType::HttpResponseTrailers)?;
         self.transaction.response_trailers(&trailer_fields(&trailers));

@@ -112,6 +112,10 @@ counters! {
     HostBufferLimit "limit.host_buffer",
     /// Request bodies that could not be parsed.
     UnparsableBody "unparsable_body",
+    /// Streams whose head was held and of whose body nothing was shown for seconds.
+    UnshownBody "held.unshown_body",
+    /// Requests with more than one `Host`.
+    RepeatedHost "repeated_host",
     /// Request bodies not inspected because the request asked for a tunnel (`Upgrade`, `CONNECT`).
     UninspectedTunnel "uninspected.tunnel",
     /// Request bodies not inspected because they are gRPC messages.

@@ -3,6 +3,7 @@
 use portcullis_rules::eval::{Disruption, Gap, Interruption};
 use portcullis_rules::http::escape;
 use portcullis_rules::limits;
+use portcullis_rules::model::Phase;
 use portcullis_rules::page;
 
 /// Status of an answer when a rule's own can't be sent.
@@ -307,7 +308,7 @@ fn html(words: &Words, id: &str) -> String {
 }
 
 /// What the access log is told: `portcullis_deny[rule_942100_phase_2]`, `portcullis_deny[limit_arguments_phase_2]`.
-/// Where no rule decided, `gap` did.
+/// Where no rule decided, `gap` did, or in phase 1 a repeated `Host`.
 pub(crate) fn details(interruption: &Interruption, gap: Option<Gap>) -> String {
     let kind = match interruption.disruption {
         Disruption::Client(refusal) => {
@@ -324,6 +325,9 @@ pub(crate) fn details(interruption: &Interruption, gap: Option<Gap>) -> String {
     match interruption.rule_id {
         0 => {
             let name = match gap {
+                None if interruption.phase == Phase::RequestHeaders => {
+                    return format!("portcullis_{kind}[repeated_host]");
+                }
                 None | Some(Gap::RequestBody | Gap::ResponseBody) => "body_limit".to_owned(),
                 Some(gap) => gap.name().replace('.', "_"),
             };
@@ -336,7 +340,6 @@ pub(crate) fn details(interruption: &Interruption, gap: Option<Gap>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use portcullis_rules::model::Phase;
 
     fn asker(format: Format) -> Asker {
         Asker { format, grpc: false, request_id: b"id-1".to_vec() }
@@ -534,5 +537,7 @@ mod tests {
             assert_eq!(details(&limit, Some(gap)), format!("portcullis_deny[{expected}_phase_2]"));
         }
         assert_eq!(details(&interruption(Disruption::Drop), None), "portcullis_drop[rule_942100_phase_2]");
+        let host = Interruption { phase: Phase::RequestHeaders, ..limit };
+        assert_eq!(details(&host, None), "portcullis_deny[repeated_host]");
     }
 }

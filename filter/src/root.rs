@@ -14,6 +14,7 @@ use portcullis_rules::collections::{Seed, Store, StoreSettings};
 use portcullis_rules::diagnostic::{Diagnostic, Level, Sources};
 use portcullis_rules::eval::Peers;
 use portcullis_rules::limits::ENVIRONMENT_BYTES;
+use portcullis_rules::model::Enforcement;
 use portcullis_rules::net::{Clients, NetworkPolicy, NoClients};
 use portcullis_rules::plan::Plan;
 use portcullis_rules::policy::{self, Loaded};
@@ -31,6 +32,7 @@ use crate::properties;
 use crate::shared::{self, SharedData};
 use crate::stream::Stream;
 use crate::tarpit::{Parked, TICK_MILLISECONDS};
+use crate::unshown::Unshown;
 
 /// What all streams of a root context use.
 #[derive(Debug)]
@@ -53,6 +55,22 @@ pub(crate) struct Shared {
     pub(crate) policy_number: u64,
     /// Whether this worker has said, or heard, that clients may be known by the address of a proxy.
     pub(crate) warned: Cell<bool>,
+    /// Heads that are held, and whose bodies have not come.
+    pub(crate) unshown: Unshown,
+}
+
+impl Shared {
+    /// Milliseconds between two ticks; 0 when none are needed.
+    fn tick_period(&self) -> u32 {
+        if self.plan.may_slow_down() {
+            TICK_MILLISECONDS
+        } else if self.plan.risk().is_some() || self.unshown.watches() {
+            // The store of clients is looked after once a second.
+            1_000
+        } else {
+            0
+        }
+    }
 }
 
 /// The root context.
@@ -143,15 +161,6 @@ impl RootContext for Root {
                 return false;
             }
         };
-        let period = if plan.may_slow_down() {
-            Some(TICK_MILLISECONDS)
-        } else {
-            // The store of clients is looked after once a second.
-            plan.risk().map(|_| 1_000)
-        };
-        if let Some(Err(error)) = period.map(abi::set_tick_period) {
-            metrics.failed(error);
-        }
         let parked = Parked::default();
         let peers = store.as_ref().and_then(|store| Peers::new(&plan, Arc::clone(store)));
         let clients: Box<dyn Clients> = match peers {
@@ -159,7 +168,8 @@ impl RootContext for Root {
             None => Box::new(NoClients),
         };
         let (plan, network) = (Arc::new(plan), Network::new(network, clients));
-        self.shared = Some(Rc::new(Shared {
+        let shared = Shared {
+            unshown: Unshown::new(plan.enforcement()),
             budget: Budget::new(plan.memory().worker_bytes, heap::used),
             plan,
             network,
@@ -169,11 +179,18 @@ impl RootContext for Root {
             interrogation_key: SharedKey::default(),
             policy_number: number_of(&text),
             warned: Cell::new(false),
-        }));
+        };
+        let period = shared.tick_period();
+        if period > 0
+            && let Err(error) = abi::set_tick_period(period)
+        {
+            shared.metrics.failed(error);
+        }
+        self.shared = Some(Rc::new(shared));
         true
     }
 
-    /// Lets held answers go on, and looks after the store.
+    /// Lets held answers go on, and looks after the store and what is held for too long.
     fn on_tick(&mut self) {
         let Some(shared) = &self.shared else { return };
         let now = match abi::time() {
@@ -182,6 +199,14 @@ impl RootContext for Root {
         };
         shared.parked.tick(now, &shared.metrics);
         shared.metrics.note_memory();
+        if shared.plan.enforcement() == Enforcement::Strict {
+            shared.unshown.tick(now, &shared.metrics);
+            if shared.tick_period() == 0
+                && let Err(error) = abi::set_tick_period(0)
+            {
+                shared.metrics.failed(error);
+            }
+        }
         if let Some(store) = shared.store.as_deref().filter(|_| shared.plan.risk().is_some()) {
             store.tend(u32::try_from(now / 1_000_000_000).unwrap_or(u32::MAX));
             client::report_store(Some(store), &shared.metrics);

@@ -3,7 +3,7 @@
 //! every value is escaped in the same way, so that a line is always one physical line.
 
 use super::AuditMessage;
-use crate::limits::{LOG_TEXT_BYTES, LOG_VALUE_BYTES};
+use crate::limits::LOG_TEXT_BYTES;
 use crate::model::{Phase, Severity};
 
 /// What goes into the line.
@@ -47,16 +47,13 @@ pub(crate) struct MatchedValue<'a> {
     pub(crate) negated: bool,
     pub(crate) parameter: &'a [u8],
     pub(crate) variable: &'a [u8],
-    /// Before transformations; at most [`MatchedValue::SHOWN`] bytes.
+    /// Before transformations; at most `limits::LOG_VALUE_BYTES` of it.
     pub(crate) value: Vec<u8>,
     /// How many there are.
     pub(crate) length: usize,
 }
 
-impl MatchedValue<'_> {
-    /// How many bytes of a value are shown.
-    pub(crate) const SHOWN: usize = 100;
-}
+impl MatchedValue<'_> {}
 
 impl ErrorLine<'_> {
     /// The line, with the client in front.

@@ -212,11 +212,20 @@ impl Data {
 
     /// Shows each value that is referred to.
     pub(super) fn each_value(&mut self, show: &mut impl FnMut(&mut Value)) {
-        let Self { query_args, request_headers, cookies, response_headers, path_args, env, geo, views } =
-            self;
+        let Self {
+            query_args,
+            request_headers,
+            cookies,
+            response_headers,
+            path_args,
+            paths,
+            env,
+            geo,
+            views,
+        } = self;
         request_headers.each_value(show);
         response_headers.each_value(show);
-        let lists = [query_args, cookies, path_args, env, geo];
+        let lists = [query_args, cookies, path_args, paths, env, geo];
         lists.into_iter().flatten().for_each(|element| element.each_value(show));
         for view in views {
             view.scalars.0.iter_mut().for_each(&mut *show);

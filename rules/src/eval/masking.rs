@@ -9,7 +9,6 @@ use super::state::State;
 use super::values::Value;
 use crate::audit::{Holder, Masker, Masks, Named, Place, Sent, Source, Traced, folded};
 use crate::body::BodyProcessor;
-use crate::copy::append;
 use crate::http::content_type;
 use crate::limits;
 use crate::lua::ScriptEvent;
@@ -314,7 +313,8 @@ impl State {
         let mut processors = Vec::new();
         for view in &self.data.views {
             let named = self.values.get(view.scalars.get(Variable::ReqbodyProcessor));
-            let processor = BodyProcessor::from_name(named).or_else(|| by_type(content_type));
+            let processor =
+                BodyProcessor::from_name(named).or_else(|| content_type::body_processor(content_type));
             processors.extend(processor.filter(|one| !processors.contains(one)));
         }
         Sent {
@@ -326,15 +326,6 @@ impl State {
             processors,
         }
     }
-}
-
-/// How a body of a media type would be read by whoever reads it.
-fn by_type(content_type: &[u8]) -> Option<BodyProcessor> {
-    let media_type = content_type::media_type(content_type);
-    let xml = matches!(&*media_type, b"application/xml" | b"text/xml") || media_type.ends_with(b"+xml");
-    content_type::body_processor(content_type)
-        .or_else(|| content_type::is_json(content_type).then_some(BodyProcessor::Json))
-        .or_else(|| xml.then_some(BodyProcessor::Xml))
 }
 
 /// The variable and the key of a full name.

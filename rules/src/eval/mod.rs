@@ -105,7 +105,7 @@ pub enum Verdict {
 /// Why and how an exchange is ended. The first one of a transaction stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interruption {
-    /// The rule that decided; 0 when a limit did, or what is known of the client.
+    /// The rule that decided; 0 when a limit did, what is known of the client, or in phase 1 a repeated `Host`.
     pub rule_id: u64,
     /// When it decided.
     pub phase: Phase,
@@ -174,6 +174,7 @@ pub struct Transaction {
     response: Intake,
     /// Whether phase 1 has run.
     begun: bool,
+    repeated_host: bool,
     /// The last phase that has run.
     phase: Phase,
     /// While it has a workspace.
@@ -193,6 +194,7 @@ impl Transaction {
             request: Intake::default(),
             response: Intake::default(),
             begun: false,
+            repeated_host: false,
             phase: Phase::RequestHeaders,
             awake: Some(Awake::new()),
         }
@@ -295,8 +297,17 @@ impl Transaction {
     /// Takes the request head in and runs phase 1.
     pub fn request_headers(&mut self, head: &RequestHead<'_>, now: UnixNanos) -> Verdict {
         self.woken();
-        self.state.take_request_head(&self.plan, head);
+        self.repeated_host = self.state.take_request_head(&self.plan, head);
+        if self.repeated_host {
+            self.state.refuse_repeated_host(&self.plan);
+        }
         self.run(Phase::RequestHeaders, now)
+    }
+
+    /// Whether the request has more than one `Host`.
+    #[must_use]
+    pub fn has_repeated_host(&self) -> bool {
+        self.repeated_host
     }
 
     /// Whether the request body is to be held and handed in. Known after phase 1.

@@ -74,7 +74,7 @@ pub(super) struct BodyView<'a> {
     pub(super) body: &'a [u8],
     pub(super) truncated: bool,
     /// Whether anything looks at `REQUEST_BODY`.
-    shown: bool,
+    pub(super) shown: bool,
 }
 
 impl BodyView<'_> {
@@ -181,8 +181,7 @@ impl BodyView<'_> {
         };
         let mut store = Vec::with_capacity(256);
         let found = multipart::parse(self.values.get(content_type), self.body, &options, &mut store);
-        let in_files: usize = found.files.iter().map(|file| file.content.len()).sum();
-        self.check_length(data, self.body.len().saturating_sub(in_files));
+        self.check_length(data, found.length_without_files);
         self.parts(data, &found, &store);
         for &variable in Variable::ALL {
             if let Some(text) = found.flags.value(variable) {
@@ -206,7 +205,9 @@ impl BodyView<'_> {
         for field in &found.fields {
             let element = self.pair(store, field.name.clone(), body, field.value.clone());
             data.body_args.push(element);
-            data.part_names.push(self.pair(store, field.name.clone(), store, field.raw_name.clone()));
+            if !field.is_file {
+                data.part_names.push(self.pair(store, field.name.clone(), store, field.raw_name.clone()));
+            }
         }
         let mut combined = 0usize;
         for file in &found.files {

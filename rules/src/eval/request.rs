@@ -11,7 +11,7 @@ use super::values::Value;
 use super::{Connection, Disruption, Field, Interruption, RequestHead};
 use crate::http::path::Readings;
 use crate::http::{arguments, authorization, content_type, cookies, forwarded, host, uri};
-use crate::model::{LimitAction, PATH_ALSO, PATH_MEANT, Phase, Variable};
+use crate::model::{EngineMode, LimitAction, PATH_ALSO, PATH_MEANT, Phase, RepeatedHost, Variable};
 use crate::plan::{Plan, RequestView};
 
 /// The address of a connection's peer. Whoever connects to a local socket is on this machine.
@@ -32,15 +32,20 @@ impl State {
         self.set_number(Variable::ServerPort, connection.server_port.into());
     }
 
-    pub(crate) fn take_request_head(&mut self, plan: &Plan, head: &RequestHead<'_>) {
+    /// Takes the head in; whether it has more than one `Host`.
+    pub(crate) fn take_request_head(&mut self, plan: &Plan, head: &RequestHead<'_>) -> bool {
         self.set_scalar(Variable::RequestMethod, head.method);
         self.set_scalar(Variable::RequestProtocol, head.protocol);
         self.set_joined(Variable::RequestLine, &[head.method, b" ", head.target, b" ", head.protocol]);
         self.take_target(plan, head.target);
         self.take_request_fields(head.headers);
         self.take_client_address(plan, head);
+        let (mut has_host, mut repeated) = (false, false);
         for (name, value) in head.headers {
             if name.eq_ignore_ascii_case(b"host") {
+                // Envoy puts several into one.
+                repeated |= has_host || memchr::memchr(b',', value).is_some();
+                has_host = true;
                 self.set_scalar(Variable::ServerName, host::server_name(value));
             } else if name.eq_ignore_ascii_case(b"authorization") {
                 self.set_scalar(Variable::AuthType, authorization::scheme(value));
@@ -48,6 +53,16 @@ impl State {
             } else if name.eq_ignore_ascii_case(b"content-type") {
                 self.choose_processor(value);
             }
+        }
+        repeated
+    }
+
+    /// Ends a request with more than one `Host`, if the policy says so and a rule set enforces anything.
+    pub(crate) fn refuse_repeated_host(&mut self, plan: &Plan) {
+        let enforces = plan.sets().is_empty() || self.control.modes.contains(&EngineMode::On);
+        if plan.repeated_host() == RepeatedHost::Refuse && enforces {
+            let disruption = Disruption::Deny { status: 400 };
+            self.interrupt(Interruption { rule_id: 0, phase: Phase::RequestHeaders, disruption });
         }
     }
 
@@ -110,7 +125,8 @@ impl State {
             let over = view.arguments.is_some_and(|limit| count > limit);
             if let Some(data) = self.data.views.get_mut(index).filter(|_| over) {
                 let (values, gaps) = (&mut self.values, &mut self.gaps);
-                let mut seen = BodyView { values, gaps, index, view, body: &[], truncated: false };
+                let mut seen =
+                    BodyView { values, gaps, index, view, body: &[], truncated: false, shown: false };
                 seen.too_many_arguments(data, count);
             }
         }

@@ -476,7 +476,7 @@ impl State {
             let name = self.traced_name(&item);
             let source = self.masking.as_mut().map(|masking| std::mem::take(&mut masking.first));
             let value = self.values.get(item.value);
-            let shown = value.get(..MatchedValue::SHOWN).unwrap_or(value).to_vec();
+            let shown = value.get(..limits::LOG_VALUE_BYTES).unwrap_or(value).to_vec();
             let length = value.len();
             let value = match source {
                 Some(source) => Traced::of(shown, source),

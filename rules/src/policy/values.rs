@@ -6,7 +6,8 @@ use super::report::{Reporter, Spanned};
 use crate::diagnostic::{Code, did_you_mean};
 use crate::limits;
 use crate::model::{
-    Enforcement, LimitAction, OnOverload, Phase, ResponseLimitAction, Severity, UnparsableAction,
+    Enforcement, LimitAction, OnOverload, Phase, RepeatedHost, ResponseLimitAction, Severity,
+    UnparsableAction,
 };
 
 /// What a rule can do to the exchange, by name.
@@ -37,6 +38,13 @@ choice! { "OnOverload", OnOverload {
     "detect" => OnOverload::Detect,
     /// It passes, and no rule looks at the rest of it.
     "pass" => OnOverload::Pass,
+}}
+
+choice! { "RepeatedHost", RepeatedHost {
+    /// It is refused with 400, unless all rule sets only log.
+    "refuse" => RepeatedHost::Refuse,
+    /// The rules judge it. `REQUEST_HEADERS:Host` is what Envoy makes of them: all, with commas between.
+    "pass" => RepeatedHost::Pass,
 }}
 
 choice! { "RequestLimitAction", LimitAction {

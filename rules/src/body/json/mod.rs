@@ -2,8 +2,9 @@
 //!
 //! One pass, no recursion, strict RFC 8259, but in any encoding of Unicode and with a byte order mark, as common
 //! parsers take it. Names are as in Coraza (`json.a.0.b`), or with ModSecurity's
-//! array names (`json.a.array_0.b`); unlike Coraza there is no extra argument for an array's length, and
-//! duplicate keys are all kept, in order of arrival.
+//! array names (`json.a.array_0.b`). As in Coraza an array is an argument itself, behind its elements, with their number
+//! for a value: names such as `id__in` end with the array, not with an element. So that no name goes unseen, empty
+//! arrays and objects are arguments too. Duplicate keys are all kept, in order of arrival.
 
 mod cursor;
 mod error;
@@ -70,8 +71,9 @@ pub struct Summary {
 /// Reports the leaves of a JSON body as arguments.
 ///
 /// Strings are decoded to UTF-8, an unpaired surrogate to U+FFFD; numbers, `true` and `false` keep their
-/// text; `null` is empty; empty arrays and objects report nothing. A leaf that is the whole body is
-/// called `json`; an empty key makes a name that ends in `.` or has two in a row.
+/// text; `null` is empty. An array has the number of its elements, an empty object is empty; where the whole body is an
+/// empty array or object there is no argument. What is the whole body is called `json`; an empty key makes a name
+/// that ends in `.` or has two in a row.
 ///
 /// Blank bodies are an error, as they are no JSON: whoever calls decides about absent ones.
 pub fn flatten(body: &[u8], options: &Options, store: &mut Vec<u8>, sink: &mut impl FnMut(Pair)) -> Summary {
@@ -118,6 +120,7 @@ pub(crate) fn flatten_placed(
         sink,
     };
     if let Err(kind) = flattener.run() {
+        flattener.end_rest();
         let kind = match kind {
             JsonErrorKind::UnexpectedEnd if is_invalid => Some(JsonErrorKind::InvalidText),
             JsonErrorKind::UnexpectedEnd if options.truncated => None,
@@ -137,9 +140,10 @@ struct Open {
     kind: Container,
 }
 
+/// With the number of members or elements that have begun.
+#[derive(Clone, Copy)]
 enum Container {
-    Object,
-    /// With the index of the current element.
+    Object(usize),
     Array(usize),
 }
 
@@ -191,27 +195,21 @@ impl<'a, F: FnMut(Pair, Place)> Flattener<'a, F> {
     }
 
     fn begin_object(&mut self) -> Result<bool, JsonErrorKind> {
-        self.begin(Container::Object)?;
-        match self.cursor.peek_after_blanks() {
-            Some(b'}') => self.end(),
-            _ => {
-                self.key()?;
-                return Ok(false);
-            }
+        self.begin(Container::Object(0))?;
+        if self.cursor.peek_after_blanks() == Some(b'}') {
+            return self.end().map(|()| true);
         }
-        Ok(true)
+        self.next_key()?;
+        Ok(false)
     }
 
     fn begin_array(&mut self) -> Result<bool, JsonErrorKind> {
         self.begin(Container::Array(0))?;
-        match self.cursor.peek_after_blanks() {
-            Some(b']') => self.end(),
-            _ => {
-                self.index(0);
-                return Ok(false);
-            }
+        if self.cursor.peek_after_blanks() == Some(b']') {
+            return self.end().map(|()| true);
         }
-        Ok(true)
+        self.next_index();
+        Ok(false)
     }
 
     fn begin(&mut self, kind: Container) -> Result<(), JsonErrorKind> {
@@ -223,31 +221,54 @@ impl<'a, F: FnMut(Pair, Place)> Flattener<'a, F> {
         Ok(())
     }
 
-    fn end(&mut self) {
+    fn end(&mut self) -> Result<(), JsonErrorKind> {
         self.cursor.advance();
-        self.open.pop();
+        self.report_container()
+    }
+
+    /// Takes the innermost container off and reports it if it has an argument.
+    fn report_container(&mut self) -> Result<(), JsonErrorKind> {
+        let Some(container) = self.open.pop() else { return Ok(()) };
+        self.path.truncate(container.path);
+        match container.kind {
+            Container::Object(1..) => Ok(()),
+            // Nobody has chosen a name.
+            Container::Object(0) | Container::Array(0) if self.open.is_empty() => Ok(()),
+            Container::Object(0) => self.report(|_, _| Ok(())),
+            Container::Array(count) => self.report(|_, out| {
+                out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
+                Ok(())
+            }),
+        }
+    }
+
+    /// Where the body ends too early, or is given up: reports the containers that are still open.
+    fn end_rest(&mut self) {
+        while !self.open.is_empty() {
+            if self.report_container().is_err() {
+                return;
+            }
+        }
     }
 
     /// After a value: closes what ends here and gets ready for the next value. `false` when the body's
     /// one value is complete.
     fn next_value(&mut self) -> Result<bool, JsonErrorKind> {
         loop {
-            let Some(container) = self.open.last_mut() else { return Ok(false) };
+            let Some(container) = self.open.last() else { return Ok(false) };
             self.path.truncate(container.path);
-            match (self.cursor.peek_after_blanks(), &mut container.kind) {
-                (Some(b','), Container::Object) => {
+            match (self.cursor.peek_after_blanks(), container.kind) {
+                (Some(b','), Container::Object(_)) => {
                     self.cursor.advance();
-                    self.key()?;
+                    self.next_key()?;
                     return Ok(true);
                 }
-                (Some(b','), Container::Array(index)) => {
-                    *index += 1;
-                    let index = *index;
+                (Some(b','), Container::Array(_)) => {
                     self.cursor.advance();
-                    self.index(index);
+                    self.next_index();
                     return Ok(true);
                 }
-                (Some(b'}'), Container::Object) | (Some(b']'), Container::Array(_)) => self.end(),
+                (Some(b'}'), Container::Object(_)) | (Some(b']'), Container::Array(_)) => self.end()?,
                 (Some(byte), _) => return Err(JsonErrorKind::Unexpected(byte)),
                 (None, _) => return Err(JsonErrorKind::UnexpectedEnd),
             }
@@ -255,11 +276,14 @@ impl<'a, F: FnMut(Pair, Place)> Flattener<'a, F> {
     }
 
     /// Reads a key and its colon, and puts the key on the path.
-    fn key(&mut self) -> Result<(), JsonErrorKind> {
+    fn next_key(&mut self) -> Result<(), JsonErrorKind> {
         match self.cursor.peek_after_blanks() {
             Some(b'"') => {}
             Some(byte) => return Err(JsonErrorKind::Unexpected(byte)),
             None => return Err(JsonErrorKind::UnexpectedEnd),
+        }
+        if let Some(Open { kind: Container::Object(count), .. }) = self.open.last_mut() {
+            *count += 1;
         }
         self.path.push(b'.');
         let start = self.cursor.position();
@@ -273,7 +297,11 @@ impl<'a, F: FnMut(Pair, Place)> Flattener<'a, F> {
         Ok(())
     }
 
-    fn index(&mut self, index: usize) {
+    /// Puts the index of the element that begins on the path.
+    fn next_index(&mut self) {
+        let Some(Open { kind: Container::Array(count), .. }) = self.open.last_mut() else { return };
+        let index = *count;
+        *count += 1;
         self.path.push(b'.');
         if self.options.array_names == ArrayNames::ArrayIndex {
             self.path.extend_from_slice(b"array_");
@@ -286,12 +314,20 @@ impl<'a, F: FnMut(Pair, Place)> Flattener<'a, F> {
         &mut self,
         read: impl FnOnce(&mut Cursor<'a>, &mut Vec<u8>) -> Result<(), JsonErrorKind>,
     ) -> Result<bool, JsonErrorKind> {
+        self.report(read).map(|()| true)
+    }
+
+    /// Reports an argument that is called by the path; `write` appends its value, or what there is of it.
+    fn report(
+        &mut self,
+        write: impl FnOnce(&mut Cursor<'a>, &mut Vec<u8>) -> Result<(), JsonErrorKind>,
+    ) -> Result<(), JsonErrorKind> {
         let start = self.store.len();
         if self.summary.arguments >= self.options.arguments {
             self.summary.dropped += 1;
-            let read = read(&mut self.cursor, self.store);
+            let written = write(&mut self.cursor, self.store);
             self.store.truncate(start);
-            return read.map(|()| true);
+            return written;
         }
         self.name_bytes += self.path.len();
         if self.name_bytes > self.options.name_bytes {
@@ -299,11 +335,11 @@ impl<'a, F: FnMut(Pair, Place)> Flattener<'a, F> {
         }
         self.store.extend_from_slice(&self.path);
         let (middle, from) = (self.store.len(), self.cursor.position());
-        let read = read(&mut self.cursor, self.store);
+        let written = write(&mut self.cursor, self.store);
         self.summary.arguments += 1;
         let place = Place { key: self.key.clone(), value: from..self.cursor.position() };
         (self.sink)(Pair { name: start..middle, value: middle..self.store.len() }, place);
-        read.map(|()| true)
+        written
     }
 }
 
