@@ -34,16 +34,16 @@ fn matched(verdict: &Value) -> Vec<u64> {
     verdict["matched"].as_array().unwrap().iter().map(|found| found["rule_id"].as_u64().unwrap()).collect()
 }
 
-fn form(body: &str, headers: Value) -> Value {
+fn form(body: &str, headers: &Value) -> Value {
     json!({ "request": { "method": "POST", "uri": "/", "headers": headers, "body": body } })
 }
 
 #[test]
 fn a_body_has_a_length() {
     let rules = rules("eval-length.conf");
-    assert_eq!(matched(&verdict(&rules, &[], &form("a=1", json!({ "Host": "a" })))), [0; 0]);
+    assert_eq!(matched(&verdict(&rules, &[], &form("a=1", &json!({ "Host": "a" })))), [0; 0]);
     for headers in [json!({ "transfer-encoding": "chunked" }), json!([["Content-Length", "3"]])] {
-        assert_eq!(matched(&verdict(&rules, &[], &form("a=1", headers))), [0; 0]);
+        assert_eq!(matched(&verdict(&rules, &[], &form("a=1", &headers))), [0; 0]);
     }
     // Without a body there is nothing to give a length to.
     let bare = json!({ "request": { "method": "POST", "uri": "/" } });
@@ -67,7 +67,7 @@ fn headers_are_an_object_or_pairs() {
     let rules = rules("eval-headers.conf");
     let form_type = "application/x-www-form-urlencoded";
     for headers in [json!({ "content-type": form_type }), json!([["Content-Type", form_type]])] {
-        assert_eq!(matched(&verdict(&rules, &[], &form("a=evil", headers))), [3]);
+        assert_eq!(matched(&verdict(&rules, &[], &form("a=evil", &headers))), [3]);
     }
 }
 

@@ -71,11 +71,10 @@ fn challenge(transaction: &Transaction, asker: &Asker) -> Reply {
             repeatable: interrogation.repeatable,
             reference: &reference,
         };
-        let mut reply = reply::deny(403, asker);
+        let mut reply = reply::with_page(403, page.html().into_bytes(), asker);
         reply.headers.push((b"content-security-policy", page.content_security_policy().into_bytes()));
         reply.headers.push((b"referrer-policy", b"same-origin".to_vec()));
         reply.headers.push((b"vary", b"accept, cookie".to_vec()));
-        reply.body = page.html().into_bytes();
         return reply;
     }
     // What did not ask for HTML can't run a page's script.

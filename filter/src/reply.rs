@@ -129,18 +129,22 @@ pub(crate) fn deny(status: u16, asker: &Asker) -> Reply {
     if asker.grpc {
         return grpc(status, grpc_status(status), asker);
     }
-    let mut headers = common_headers(asker);
     // These statuses go without content (RFC 9110, 15.3.5, 15.3.6 and 15.4.5).
-    let body = if matches!(status, 204 | 205 | 304) {
-        Vec::new()
-    } else {
-        headers.push((b"content-type", asker.format.content_type().to_vec()));
-        if asker.format == Format::Html {
-            headers.push((b"content-security-policy", CONTENT_SECURITY_POLICY.to_vec()));
-        }
-        page(status, asker)
-    };
-    Reply { status, headers, body, grpc_status: None }
+    if matches!(status, 204 | 205 | 304) {
+        return Reply { status, headers: common_headers(asker), body: Vec::new(), grpc_status: None };
+    }
+    let mut reply = with_page(status, page(status, asker), asker);
+    if asker.format == Format::Html {
+        reply.headers.push((b"content-security-policy", CONTENT_SECURITY_POLICY.to_vec()));
+    }
+    reply
+}
+
+/// An answer with a page in the form that the client asked for.
+pub(crate) fn with_page(status: u16, page: Vec<u8>, asker: &Asker) -> Reply {
+    let mut headers = common_headers(asker);
+    headers.push((b"content-type", asker.format.content_type().to_vec()));
+    Reply { status, headers, body: page, grpc_status: None }
 }
 
 /// A redirect without a page. A location that can't stand in a header is not sent: the answer is 403.

@@ -168,7 +168,7 @@ mod tests {
 
     use super::*;
 
-    fn request_of(request: Value) -> Result<Request, String> {
+    fn request_of(request: &Value) -> Result<Request, String> {
         let read = Exchange::read(&json!({ "request": request }));
         read.map(|exchange| exchange.request).map_err(|problem| problem.to_string())
     }
@@ -184,7 +184,7 @@ mod tests {
             (json!({}), vec![]),
             (Value::Null, vec![]),
         ] {
-            let read = request_of(json!({ "method": "GET", "uri": "/", "headers": headers }));
+            let read = request_of(&json!({ "method": "GET", "uri": "/", "headers": headers }));
             assert_eq!(read.unwrap().headers, expected, "{headers}");
         }
     }
@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_body_gets_a_length_where_it_has_none() {
-        let length = |request: Value| -> Vec<String> {
+        let length = |request: &Value| -> Vec<String> {
             let mut request = request_of(request).unwrap();
             request.add_content_length();
             let values =
@@ -261,7 +261,7 @@ mod tests {
         let post = |more: Value| {
             let mut request = json!({ "method": "POST", "uri": "/" });
             request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-            length(request)
+            length(&request)
         };
         assert_eq!(post(json!({ "body": "a=1" })), ["3"]);
         assert_eq!(post(json!({ "body_base64": "/w==" })), ["1"]);
