@@ -143,12 +143,25 @@ pub const AUDIT_FILES: usize = UPLOAD_FILES;
 /// Rule matches in an audit record; `messages_omitted` counts the others.
 pub const AUDIT_MESSAGES: usize = 100;
 
-/// Most values that are masked in an audit record (`sanitiseArg` and its like). With more, everything is
+/// Most names of what records mask (`sanitiseArg` and its like) in one transaction. With more, everything is
 /// masked that client or upstream sent.
 pub const AUDIT_SECRETS: usize = 1_000;
 
-/// Most bytes of these values, all together; with more, everything is masked as well.
+/// Most bytes of these names, all together; with more, everything is masked as well. Also most bytes of masked values
+/// that are looked for in a response; with more, the response is masked.
 pub const AUDIT_SECRET_BYTES: usize = 262_144;
+
+/// Most bytes of what XPath expressions select in a body and `sanitiseMatched` masks; with more, all texts and
+/// attributes of the body are masked.
+pub const AUDIT_XML_SECRET_BYTES: usize = 4_096;
+
+/// Bytes that a masked value has at least when what a response repeats of it is masked: shorter ones may stand
+/// anywhere.
+pub const AUDIT_ECHO_BYTES: usize = 4;
+
+/// Most places that the value of a variable is known to have been made from; with more it counts as made from
+/// anything that is masked.
+pub const AUDIT_ORIGINS: usize = 16;
 
 /// Bytes of a Lua script; longer ones are refused at load (`E0217`).
 pub const SCRIPT_BYTES: usize = 64 * 1024;

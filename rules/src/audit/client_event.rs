@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use super::masks::Traced;
 use crate::http::time::CivilTime;
 use crate::risk::{Classification, KillChain, RiskAction};
 
@@ -11,7 +12,7 @@ use crate::risk::{Classification, KillChain, RiskAction};
 #[derive(Clone, Debug)]
 pub(crate) struct ClientMatch {
     pub(crate) id: u64,
-    pub(crate) description: Vec<u8>,
+    pub(crate) description: Traced,
     pub(crate) tag_name: String,
     pub(crate) classification: Classification,
     pub(crate) state: Option<KillChain>,
@@ -177,7 +178,7 @@ impl MatchEvent<'_> {
             blocking: one.blocking,
             classification: one.classification.name(),
             contrib_score: rounded(one.contribution),
-            description: text(&one.description),
+            description: text(&one.description.text),
             id: one.id,
             risk: one.risk,
             state: one.state.map(KillChain::name),

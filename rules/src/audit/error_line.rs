@@ -7,8 +7,6 @@ use crate::model::{Phase, Severity};
 
 /// Longest operator parameter, logdata and URI shown, in bytes.
 const LONG: usize = 200;
-/// Longest value shown, in bytes.
-const SHORT: usize = 100;
 
 /// What goes into the line.
 #[derive(Debug)]
@@ -51,8 +49,15 @@ pub(crate) struct MatchedValue<'a> {
     pub(crate) negated: bool,
     pub(crate) parameter: &'a [u8],
     pub(crate) variable: &'a [u8],
-    /// Before transformations.
+    /// Before transformations; at most [`MatchedValue::SHOWN`] bytes.
     pub(crate) value: Vec<u8>,
+    /// How many there are.
+    pub(crate) length: usize,
+}
+
+impl MatchedValue<'_> {
+    /// How many bytes of a value are shown.
+    pub(crate) const SHOWN: usize = 100;
 }
 
 impl ErrorLine<'_> {
@@ -142,7 +147,8 @@ impl ErrorLine<'_> {
                 out.extend_from_slice(b"' against variable `");
                 escape(out, found.variable);
                 out.extend_from_slice(b"' (Value: `");
-                limited(out, &found.value, SHORT);
+                escape(out, &found.value);
+                omitted(out, found.length.saturating_sub(found.value.len()));
                 out.extend_from_slice(b"' )");
             }
         }
@@ -158,12 +164,14 @@ fn field(out: &mut Vec<u8>, name: &str, value: &[u8], limit: usize) {
 }
 
 fn limited(out: &mut Vec<u8>, value: &[u8], limit: usize) {
-    match value.get(..limit) {
-        Some(shown) if shown.len() < value.len() => {
-            escape(out, shown);
-            out.extend_from_slice(format!(" ({} characters omitted)", value.len() - limit).as_bytes());
-        }
-        _ => escape(out, value),
+    let shown = value.get(..limit).unwrap_or(value);
+    escape(out, shown);
+    omitted(out, value.len() - shown.len());
+}
+
+fn omitted(out: &mut Vec<u8>, count: usize) {
+    if count > 0 {
+        out.extend_from_slice(format!(" ({count} characters omitted)").as_bytes());
     }
 }
 

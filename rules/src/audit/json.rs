@@ -2,7 +2,7 @@
 //! added.
 
 use super::record::{
-    AuditFile, AuditMessage, AuditRecord, CONNECTOR, OwnedField, PRODUCER, cut, cut_headers,
+    AuditFile, AuditMessage, AuditRecord, CONNECTOR, Excerpt, OwnedField, PRODUCER, cut, cut_headers,
 };
 use crate::http::time::CivilTime;
 use crate::limits;
@@ -18,7 +18,6 @@ pub(super) fn render(record: &AuditRecord) -> Vec<u8> {
 
 fn transaction(record: &AuditRecord, out: &mut Writer) {
     let parts = record.parts;
-    let hide = |text: &[u8]| record.secrets.mask(text);
     out.member("client_ip", &record.client.0, usize::MAX);
     out.member("time_stamp", time_stamp(&record.at).as_bytes(), usize::MAX);
     out.member("server_id", server_id(&record.server.0).as_bytes(), usize::MAX);
@@ -30,9 +29,9 @@ fn transaction(record: &AuditRecord, out: &mut Writer) {
     out.object(|out| {
         out.member("method", &record.method, limits::AUDIT_TEXT_BYTES);
         out.number("http_version", record.protocol.strip_prefix(b"HTTP/").unwrap_or(&record.protocol));
-        out.member("uri", &hide(&record.uri), limits::AUDIT_TEXT_BYTES);
+        out.member("uri", &record.uri, limits::AUDIT_TEXT_BYTES);
         if record.has_request_body() {
-            out.member("body", &hide(&record.request_body), limits::AUDIT_BODY_BYTES);
+            out.excerpt("body", &record.request_body);
         }
         if parts.has('J') {
             out.name("files");
@@ -40,23 +39,23 @@ fn transaction(record: &AuditRecord, out: &mut Writer) {
                 let AuditFile { field, name, size } = file;
                 out.object(|out| {
                     out.member("field", field, limits::AUDIT_TEXT_BYTES);
-                    out.member("name", &hide(name), limits::AUDIT_TEXT_BYTES);
+                    out.member("name", name, limits::AUDIT_TEXT_BYTES);
                     out.number("size", size);
                 });
             });
         }
         if parts.has('B') {
-            headers(&record.request_headers, &hide, out);
+            headers(&record.request_headers, out);
         }
     });
     out.name("response");
     out.object(|out| {
         if parts.has('E') {
-            out.member("body", &hide(&record.response_body), limits::AUDIT_BODY_BYTES);
+            out.excerpt("body", &record.response_body);
         }
         out.number("http_code", record.status.to_string().as_bytes());
         if parts.has('F') {
-            headers(&record.response_headers, &hide, out);
+            headers(&record.response_headers, out);
         }
     });
     out.name("is_interrupted");
@@ -73,14 +72,14 @@ fn transaction(record: &AuditRecord, out: &mut Writer) {
     }
     if record.has_messages() {
         out.name("messages");
-        out.list(record.messages.iter(), |out, message| self::message(message, &hide, out));
+        out.list(record.messages.iter(), |out, message| self::message(message, out));
         if record.messages_omitted > 0 {
             out.number("messages_omitted", record.messages_omitted.to_string().as_bytes());
         }
     }
 }
 
-fn headers(headers: &[OwnedField], hide: &impl Fn(&[u8]) -> Vec<u8>, out: &mut Writer) {
+fn headers(headers: &[OwnedField], out: &mut Writer) {
     let (shown, omitted) = cut_headers(headers);
     out.name("headers");
     out.object(|out| {
@@ -88,7 +87,7 @@ fn headers(headers: &[OwnedField], hide: &impl Fn(&[u8]) -> Vec<u8>, out: &mut W
             out.comma();
             out.string(name, limits::AUDIT_TEXT_BYTES);
             out.text.push(':');
-            out.string(&hide(value), limits::AUDIT_TEXT_BYTES);
+            out.string(value, limits::AUDIT_TEXT_BYTES);
         }
     });
     if omitted > 0 {
@@ -96,24 +95,24 @@ fn headers(headers: &[OwnedField], hide: &impl Fn(&[u8]) -> Vec<u8>, out: &mut W
     }
 }
 
-fn message(message: &AuditMessage, hide: &impl Fn(&[u8]) -> Vec<u8>, out: &mut Writer) {
+fn message(message: &AuditMessage, out: &mut Writer) {
     let number = |number: &dyn ToString| number.to_string().into_bytes();
     out.object(|out| {
-        out.member("message", &hide(&message.message), limits::AUDIT_TEXT_BYTES);
+        out.member("message", &message.message, limits::AUDIT_TEXT_BYTES);
         out.name("details");
         out.object(|out| {
-            out.member("match", &hide(&message.matched), limits::AUDIT_TEXT_BYTES);
+            out.member("match", &message.matched, limits::AUDIT_TEXT_BYTES);
             out.member("reference", b"", 0);
             out.member("ruleId", &number(&message.rule_id), usize::MAX);
             out.member("file", message.file.as_bytes(), limits::AUDIT_TEXT_BYTES);
             out.member("lineNumber", &number(&message.line_number), usize::MAX);
-            out.member("data", &hide(&message.data), limits::AUDIT_TEXT_BYTES);
+            out.member("data", &message.data, limits::AUDIT_TEXT_BYTES);
             let severity = message.severity.map(|severity| severity.to_string()).unwrap_or_default();
             out.member("severity", severity.as_bytes(), usize::MAX);
             out.member("ver", message.ver.as_bytes(), limits::AUDIT_TEXT_BYTES);
             out.member("rev", message.rev.as_bytes(), limits::AUDIT_TEXT_BYTES);
             out.name("tags");
-            out.list(message.tags.iter(), |out, tag| out.string(&hide(tag), limits::AUDIT_TEXT_BYTES));
+            out.list(message.tags.iter(), |out, tag| out.string(tag, limits::AUDIT_TEXT_BYTES));
             out.member("maturity", &number(&message.maturity), usize::MAX);
             out.member("accuracy", &number(&message.accuracy), usize::MAX);
         });
@@ -179,6 +178,11 @@ impl Writer {
         self.string(value, limit);
     }
 
+    fn excerpt(&mut self, name: &str, excerpt: &Excerpt) {
+        self.name(name);
+        self.shown(&excerpt.text, excerpt.omitted);
+    }
+
     /// A number as it is written; a string if it is none.
     fn number(&mut self, name: &str, value: &[u8]) {
         self.name(name);
@@ -191,6 +195,10 @@ impl Writer {
     /// A string. Bytes that are not UTF-8 become `\xhh`, as in the error log.
     fn string(&mut self, value: &[u8], limit: usize) {
         let (shown, omitted) = cut(value, limit);
+        self.shown(shown, omitted);
+    }
+
+    fn shown(&mut self, shown: &[u8], omitted: usize) {
         self.text.push('"');
         for chunk in shown.utf8_chunks() {
             for letter in chunk.valid().chars() {

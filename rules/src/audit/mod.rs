@@ -3,6 +3,7 @@
 mod client_event;
 mod error_line;
 mod json;
+mod masks;
 mod native;
 mod parts;
 mod record;
@@ -10,10 +11,10 @@ mod secrets;
 
 pub(crate) use client_event::{BlockEvent, ClientMatch, ExchangeFacts, MatchEvent};
 pub(crate) use error_line::{ErrorLine, LineVerdict, MatchedValue, escape};
+pub(crate) use masks::{Holder, Masker, Masks, Named, Place, Sent, Source, Traced, folded};
 pub(crate) use parts::{Parts, PartsEdit};
 pub use record::AuditRecord;
-pub(crate) use record::{AuditFile, AuditMessage};
-pub(crate) use secrets::Secrets;
+pub(crate) use record::{AuditFile, AuditMessage, Excerpt};
 
 use crate::model::{Phase, Severity};
 

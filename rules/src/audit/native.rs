@@ -3,7 +3,7 @@
 use sha1::Digest as _;
 
 use super::escape;
-use super::record::{AuditRecord, CONNECTOR, OwnedField, PRODUCER, cut, cut_headers};
+use super::record::{AuditRecord, CONNECTOR, Excerpt, OwnedField, PRODUCER, cut, cut_headers};
 use crate::limits;
 
 pub(super) fn render(record: &AuditRecord) -> Vec<u8> {
@@ -21,7 +21,7 @@ pub(super) fn render(record: &AuditRecord) -> Vec<u8> {
         out.push(b'\n');
     });
     out.part('B', |out| {
-        let request = [&record.method, &record.secrets.mask(&record.uri), &record.protocol];
+        let request = [&record.method, &record.uri, &record.protocol];
         for (number, text) in request.into_iter().enumerate() {
             if number > 0 {
                 out.push(b' ');
@@ -29,22 +29,22 @@ pub(super) fn render(record: &AuditRecord) -> Vec<u8> {
             limited(out, text, limits::AUDIT_TEXT_BYTES);
         }
         out.push(b'\n');
-        headers(out, record, &record.request_headers);
+        headers(out, &record.request_headers);
     });
     if record.has_request_body() {
         let part = if record.parts.has('C') { 'C' } else { 'I' };
-        out.part(part, |out| body(out, record, &record.request_body));
+        out.part(part, |out| body(out, &record.request_body));
     }
-    out.part('E', |out| body(out, record, &record.response_body));
+    out.part('E', |out| body(out, &record.response_body));
     out.part('F', |out| {
         limited(out, &record.response_protocol, limits::AUDIT_TEXT_BYTES);
         out.extend_from_slice(format!(" {}\n", record.status).as_bytes());
-        headers(out, record, &record.response_headers);
+        headers(out, &record.response_headers);
     });
     out.part('H', |out| {
         for message in &record.messages {
             out.extend_from_slice(b"Message: ");
-            out.extend_from_slice(&record.secrets.mask(&message.line));
+            out.extend_from_slice(&message.line);
             out.push(b'\n');
         }
         if record.messages_omitted > 0 {
@@ -59,7 +59,7 @@ pub(super) fn render(record: &AuditRecord) -> Vec<u8> {
     out.part('J', |out| {
         for file in record.files.iter().take(limits::AUDIT_FILES) {
             for (text, end) in [(&file.size, b' '), (&file.field, b' '), (&file.name, b'\n')] {
-                limited(out, &record.secrets.mask(text), limits::AUDIT_TEXT_BYTES);
+                limited(out, text, limits::AUDIT_TEXT_BYTES);
                 out.push(end);
             }
         }
@@ -101,12 +101,12 @@ impl Native<'_> {
     }
 }
 
-fn headers(out: &mut Vec<u8>, record: &AuditRecord, headers: &[OwnedField]) {
+fn headers(out: &mut Vec<u8>, headers: &[OwnedField]) {
     let (shown, omitted) = cut_headers(headers);
     for (name, value) in shown {
         limited(out, name, limits::AUDIT_TEXT_BYTES);
         out.extend_from_slice(b": ");
-        limited(out, &record.secrets.mask(value), limits::AUDIT_TEXT_BYTES);
+        limited(out, value, limits::AUDIT_TEXT_BYTES);
         out.push(b'\n');
     }
     if omitted > 0 {
@@ -114,15 +114,20 @@ fn headers(out: &mut Vec<u8>, record: &AuditRecord, headers: &[OwnedField]) {
     }
 }
 
-fn body(out: &mut Vec<u8>, record: &AuditRecord, body: &[u8]) {
-    limited(out, &record.secrets.mask(body), limits::AUDIT_BODY_BYTES);
+fn body(out: &mut Vec<u8>, body: &Excerpt) {
+    escape(out, &body.text);
+    omitted(out, body.omitted);
     out.push(b'\n');
 }
 
 fn limited(out: &mut Vec<u8>, text: &[u8], limit: usize) {
-    let (shown, omitted) = cut(text, limit);
+    let (shown, rest) = cut(text, limit);
     escape(out, shown);
-    if omitted > 0 {
-        out.extend_from_slice(format!(" ({omitted} bytes omitted)").as_bytes());
+    omitted(out, rest);
+}
+
+fn omitted(out: &mut Vec<u8>, count: usize) {
+    if count > 0 {
+        out.extend_from_slice(format!(" ({count} bytes omitted)").as_bytes());
     }
 }

@@ -1,20 +1,18 @@
 //! The audit record of a transaction: what was exchanged, and which rules matched.
 
 use super::parts::Parts;
-use super::secrets::Secrets;
 use super::{json, native};
 use crate::http::time::CivilTime;
 use crate::limits;
 use crate::model::{AuditFormat, EngineMode};
 
-/// What is known of one transaction in the end, as far as its rule sets want it in the audit log.
+/// What is known of one transaction in the end, as far as its rule sets want it in the audit log. What they mask is
+/// masked already.
 /// Its texts are cut to the limits `AUDIT_…` of [`crate::limits`]; what is left out is counted where it was.
 #[derive(Debug)]
 pub struct AuditRecord {
     pub(crate) format: AuditFormat,
     pub(crate) parts: Parts,
-    /// What is masked.
-    pub(crate) secrets: Secrets,
     /// When it began.
     pub(crate) at: CivilTime,
     /// The same in nanoseconds since 1970.
@@ -26,13 +24,13 @@ pub struct AuditRecord {
     pub(crate) uri: Vec<u8>,
     pub(crate) protocol: Vec<u8>,
     pub(crate) request_headers: Vec<OwnedField>,
-    pub(crate) request_body: Vec<u8>,
+    pub(crate) request_body: Excerpt,
     pub(crate) files: Vec<AuditFile>,
     pub(crate) response_protocol: Vec<u8>,
     /// What the client got, or would have got; 0 when it got nothing.
     pub(crate) status: u16,
     pub(crate) response_headers: Vec<OwnedField>,
-    pub(crate) response_body: Vec<u8>,
+    pub(crate) response_body: Excerpt,
     pub(crate) engine: EngineMode,
     pub(crate) interrupted: bool,
     /// `SecComponentSignature` of all rule sets that want the record.
@@ -40,6 +38,22 @@ pub struct AuditRecord {
     pub(crate) messages: Vec<AuditMessage>,
     /// Matches beyond the limit.
     pub(crate) messages_omitted: usize,
+}
+
+/// The beginning of a text.
+#[derive(Debug, Default)]
+pub(crate) struct Excerpt {
+    pub(crate) text: Vec<u8>,
+    /// How many bytes follow.
+    pub(crate) omitted: usize,
+}
+
+impl Excerpt {
+    /// The first bytes of a text, as `show` shows them.
+    pub(crate) fn of(text: &[u8], limit: usize, show: impl FnOnce(&[u8]) -> Vec<u8>) -> Self {
+        let (begin, omitted) = cut(text, limit);
+        Self { text: show(begin), omitted }
+    }
 }
 
 /// A header field: name, value.

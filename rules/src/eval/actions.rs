@@ -7,16 +7,17 @@ use super::values::Value;
 use crate::collections::Change;
 use crate::model::{Store, Variable};
 use crate::operators::{Capture, Captures, leading_integer};
-use crate::plan::{ActionPlan, ChangePlan, CtlPlan, KeyPlan, Plan, RulePlan, Slots};
+use crate::plan::{ActionPlan, ChangePlan, CtlPlan, KeyPlan, Plan, RulePlan, Slots, variable_of};
 
 impl State {
     pub(crate) fn run_actions(&mut self, plan: &Plan, rule: &RulePlan, actions: &[ActionPlan]) {
         for action in actions {
             match action {
                 ActionPlan::SetVar { key, change } => self.set_variable(plan, rule, key, change),
-                ActionPlan::SetEnv { name, value } => {
+                ActionPlan::SetEnv { name, value: text } => {
                     let key = self.expand_value(plan, name, rule.set);
-                    let value = self.expand_value(plan, value, rule.set);
+                    let value = self.expand_value(plan, text, rule.set);
+                    self.note_written(plan, rule.set, Variable::Env, key, text, false);
                     self.data.env.retain(|element| element.key != key);
                     self.data.env.push(Element::new(&mut self.values, key, value));
                 }
@@ -78,6 +79,10 @@ impl State {
                 self.sum(store, address, delta)
             }
         };
+        if let ChangePlan::Set(text) | ChangePlan::Add(text) | ChangePlan::Subtract(text) = change {
+            let added = !matches!(change, ChangePlan::Set(_));
+            self.note_written(plan, rule.set, variable_of(store), name, text, added);
+        }
         if let Some(store) = self.stores.get_mut(store as usize) {
             store.set(address, name, value);
         }
@@ -97,11 +102,15 @@ impl State {
     /// `initcol`, `setsid`, `setuid`, `setrsc`.
     fn open_collection(&mut self, plan: &Plan, rule: &RulePlan, collection: Store, key: &crate::plan::Text) {
         let name = self.expand(plan, key, rule.set);
-        match collection {
-            Store::Session => self.set_scalar(Variable::SessionId, &name),
-            Store::User => self.set_scalar(Variable::UserId, &name),
-            _ => Value::EMPTY,
+        let id = match collection {
+            Store::Session => Some(Variable::SessionId),
+            Store::User => Some(Variable::UserId),
+            _ => None,
         };
+        if let Some(variable) = id {
+            self.set_scalar(variable, &name);
+            self.note_written(plan, rule.set, variable, Value::EMPTY, key, false);
+        }
         self.open_record(plan, rule.set, collection, &name);
     }
 
@@ -131,11 +140,13 @@ impl State {
     }
 
     /// Stores what an operator captured in `value`: path parameters in `ARGS_PATH`, and, when the rule
-    /// captures, the rest in `TX:0` to `TX:9`, of which places that it did not fill are emptied.
+    /// captures, the rest in `TX:0` to `TX:9`, of which places that it did not fill are emptied. They come from where
+    /// the last match does.
     pub(crate) fn store_captures(&mut self, value: Value, captures: &Captures, numbered: bool) {
         for (name, range) in captures.named() {
             let (key, value) = (self.values.add(name.as_bytes()), self.values.add_part(value, range));
             let parameter = Element::new(&mut self.values, key, value);
+            self.note_captured(Variable::ArgsPath, key);
             self.data.path_args.retain(|known| known.key != parameter.key);
             self.data.path_args.push(parameter);
         }
@@ -146,6 +157,7 @@ impl State {
                 Capture::Part(range) => self.values.add_part(value, range.clone()),
                 Capture::Text(text) => self.values.add(text),
             });
+            self.note_captured(Variable::Tx, key.into());
             let Some(tx) = self.stores.get_mut(Store::Tx as usize) else { return };
             match text {
                 Some(text) => tx.set(slot, key.into(), text),

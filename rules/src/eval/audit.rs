@@ -4,11 +4,10 @@ use super::data::Element;
 use super::state::State;
 use super::values::Value;
 use super::{Disruption, Refusal};
-use crate::audit::{AuditFile, AuditRecord, Parts, Secrets};
-use crate::http::percent::{self, Plus};
+use crate::audit::{AuditFile, AuditRecord, Excerpt, Holder, Masker, Named, Parts};
 use crate::http::time::CivilTime;
 use crate::limits;
-use crate::model::{AuditEngine, EngineMode, Secret, Variable};
+use crate::model::{AuditEngine, EngineMode, Variable};
 use crate::plan::{Plan, SetPlan};
 
 impl State {
@@ -18,6 +17,10 @@ impl State {
         if !self.auditing {
             return None;
         }
+        self.with_masker(plan, |state, masker| state.masked_record(plan, masker))
+    }
+
+    fn masked_record(&mut self, plan: &Plan, masker: &Masker<'_>) -> Option<AuditRecord> {
         let status = self.final_status();
         let numbered = (0u32..).zip(plan.sets());
         let wanted: Vec<(u32, &SetPlan)> =
@@ -40,22 +43,21 @@ impl State {
         Some(AuditRecord {
             format: first.audit.format,
             parts,
-            secrets: self.secrets(),
             at: CivilTime::from_unix(self.started.0 / 1_000_000_000),
             started: self.started.0,
             unique_id: text(self, Variable::UniqueId),
             client: (text(self, Variable::RemoteAddr), text(self, Variable::RemotePort)),
             server: (text(self, Variable::ServerAddr), text(self, Variable::ServerPort)),
             method: text(self, Variable::RequestMethod),
-            uri: text(self, Variable::RequestUriRaw),
+            uri: masker.target(&text(self, Variable::RequestUriRaw)),
             protocol: text(self, Variable::RequestProtocol),
-            request_headers: self.pairs(&self.data.request_headers),
-            request_body: self.audited_body(view, parts),
-            files: self.audited_files(view),
+            request_headers: self.fields(masker, Named::RequestHeader, &self.data.request_headers),
+            request_body: self.audited_body(masker, view, parts),
+            files: self.audited_files(masker, view),
             response_protocol: text(self, protocol),
             status,
-            response_headers: self.pairs(&self.data.response_headers),
-            response_body: text(self, Variable::ResponseBody),
+            response_headers: self.fields(masker, Named::ResponseHeader, &self.data.response_headers),
+            response_body: self.audited_answer(plan, masker, view),
             engine: self.mode(first),
             interrupted: self.is_refused(),
             components: wanted.iter().flat_map(|(_, set)| set.audit.components.iter().cloned()).collect(),
@@ -116,102 +118,56 @@ impl State {
         }
     }
 
-    fn pairs(&self, elements: &[Element]) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let pair = |element: &Element| {
-            (self.values.get(element.key).to_vec(), self.values.get(element.value).to_vec())
+    fn fields(&self, masker: &Masker<'_>, named: Named, elements: &[Element]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let field = |element: &Element| {
+            masker.field(named, self.values.get(element.key), self.values.get(element.value))
         };
-        elements.iter().map(pair).collect()
+        elements.iter().map(field).collect()
     }
 
     /// The request body as far as it was inspected. Part I without C has the fields of a multipart body in its
     /// place, without the files.
-    fn audited_body(&self, view: usize, parts: Parts) -> Vec<u8> {
-        let Some(seen) = self.data.view(view) else { return Vec::new() };
+    fn audited_body(&self, masker: &Masker<'_>, view: usize, parts: Parts) -> Excerpt {
+        let Some(seen) = self.data.view(view) else { return Excerpt::default() };
         let multipart = self.values.get(seen.scalars.get(Variable::ReqbodyProcessor)) == b"MULTIPART";
         if parts.has('C') || !multipart {
-            return self.request_body.get(..seen.body_length).unwrap_or_default().to_vec();
+            let body = self.request_body.get(..seen.body_length).unwrap_or_default();
+            return Excerpt::of(body, limits::AUDIT_BODY_BYTES, |body| {
+                masker.within(Holder::RequestBody, body)
+            });
         }
         let mut fields = Vec::new();
         for field in &seen.body_args {
             if !fields.is_empty() {
                 fields.push(b'&');
             }
-            fields.extend_from_slice(self.values.get(field.key));
+            let name = self.values.get(field.key);
+            fields.extend(masker.name(Named::Argument, name));
             fields.push(b'=');
-            fields.extend_from_slice(self.values.get(field.value));
+            fields.extend(masker.value(Named::Argument, name, self.values.get(field.value)));
         }
-        fields
+        Excerpt::of(&fields, limits::AUDIT_BODY_BYTES, <[u8]>::to_vec)
     }
 
-    fn audited_files(&self, view: usize) -> Vec<AuditFile> {
+    /// The response body as far as it was inspected.
+    fn audited_answer(&mut self, plan: &Plan, masker: &Masker<'_>, view: usize) -> Excerpt {
+        let body = self.scalar(plan, Variable::ResponseBody, view);
+        Excerpt::of(self.values.get(body), limits::AUDIT_BODY_BYTES, |body| {
+            masker.within(Holder::ResponseBody, body)
+        })
+    }
+
+    fn audited_files(&self, masker: &Masker<'_>, view: usize) -> Vec<AuditFile> {
         let Some(seen) = self.data.view(view) else { return Vec::new() };
         let sizes = seen.files_sizes.iter().map(|size| self.values.get(size.value).to_vec());
-        let named = seen.files.iter().zip(sizes).map(|(file, size)| AuditFile {
-            field: self.values.get(file.key).to_vec(),
-            name: self.values.get(file.value).to_vec(),
-            size,
+        let named = seen.files.iter().zip(sizes).map(|(file, size)| {
+            let field = self.values.get(file.key);
+            AuditFile {
+                field: masker.name(Named::Argument, field),
+                name: masker.value(Named::File, field, self.values.get(file.value)),
+                size,
+            }
         });
         named.collect()
-    }
-
-    /// Takes down what the record must not show.
-    pub(crate) fn keep_secret(&mut self, secret: &Secret) {
-        if !self.auditing {
-            return;
-        }
-        match secret {
-            Secret::Matched => {
-                let sent = self.matched_raw.filter(|value| !self.secret_values.contains(value));
-                // One more than can be looked for says that there are too many.
-                self.secret_values.extend(sent.filter(|_| self.secret_values.len() <= limits::AUDIT_SECRETS));
-            }
-            named if self.secret_names.contains(named) => {}
-            named => self.secret_names.push(named.clone()),
-        }
-    }
-
-    fn secrets(&mut self) -> Secrets {
-        let mut texts: Vec<Vec<u8>> =
-            self.secret_values.iter().map(|value| self.values.get(*value).to_vec()).collect();
-        for name in std::mem::take(&mut self.secret_names) {
-            match name {
-                Secret::Argument(name) => self.argument_texts(name.as_bytes(), &mut texts),
-                Secret::RequestHeader(name) => {
-                    self.texts_of(&self.data.request_headers, name.as_bytes(), &mut texts);
-                }
-                Secret::ResponseHeader(name) => {
-                    self.texts_of(&self.data.response_headers, name.as_bytes(), &mut texts);
-                }
-                Secret::Matched => {}
-            }
-        }
-        Secrets::new(texts)
-    }
-
-    fn texts_of(&self, elements: &[Element], name: &[u8], texts: &mut Vec<Vec<u8>>) {
-        let named = elements.iter().filter(|element| self.values.get(element.key).eq_ignore_ascii_case(name));
-        texts.extend(named.map(|element| self.values.get(element.value).to_vec()));
-    }
-
-    /// The values of an argument, decoded and as they stand in the query and in the body of a form.
-    fn argument_texts(&self, name: &[u8], texts: &mut Vec<Vec<u8>>) {
-        self.texts_of(&self.data.query_args, name, texts);
-        for view in &self.data.views {
-            self.texts_of(&view.body_args, name, texts);
-        }
-        let query = self.data.view(0).map_or(Value::EMPTY, |view| view.scalars.get(Variable::QueryString));
-        let mut decoded = Vec::new();
-        for written in [self.values.get(query), &self.request_body] {
-            let tokens = written.split(|byte| matches!(byte, b'&' | b';'));
-            for token in tokens {
-                let Some(equals) = memchr::memchr(b'=', token) else { continue };
-                let (key, value) = token.split_at(equals);
-                decoded.clear();
-                percent::decode(key, Plus::Blank, &mut decoded);
-                if decoded.eq_ignore_ascii_case(name) {
-                    texts.extend(value.get(1..).map(<[u8]>::to_vec));
-                }
-            }
-        }
     }
 }

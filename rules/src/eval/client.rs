@@ -321,7 +321,7 @@ impl State {
         }
         // What is only watched changes nothing, not even a score.
         let beta = mark.beta || mode != EngineMode::On;
-        let description = rule.meta.message.as_ref().map(|text| self.expand(plan, text, rule.set));
+        let description = rule.meta.message.as_ref().map(|text| self.expand_traced(plan, text, rule.set));
         let Some(client) = self.client.as_mut() else { return };
         if client.matches.len() >= limits::CLIENT_MATCHES {
             return;

@@ -3,7 +3,7 @@
 use super::Disruption;
 use super::client::{Client, Refusal};
 use super::state::State;
-use crate::audit::{BlockEvent, ClientMatch, ExchangeFacts, MatchEvent};
+use crate::audit::{BlockEvent, ClientMatch, ExchangeFacts, Holder, Masker, MatchEvent, Named, Traced};
 use crate::collections::Key;
 use crate::model::Variable;
 use crate::operators::leading_integer;
@@ -21,7 +21,12 @@ impl State {
             self.client = Some(client);
             return;
         }
-        let facts = self.exchange_facts(plan, &client);
+        let facts = self.with_masker(plan, |state, masker| {
+            for one in &mut client.matches {
+                one.description = Traced::from(masker.traced(&one.description));
+            }
+            state.exchange_facts(plan, &client, masker)
+        });
         if let Some(interruption) = &interruption {
             let (level, reason) = match interruption.disruption {
                 Disruption::Client(refusal) => (refusal.level(), refusal.name()),
@@ -40,7 +45,7 @@ impl State {
         self.client = Some(client);
     }
 
-    fn exchange_facts(&mut self, plan: &Plan, client: &Client) -> ExchangeFacts {
+    fn exchange_facts(&mut self, plan: &Plan, client: &Client, masker: &Masker<'_>) -> ExchangeFacts {
         let mut scalar = |variable| {
             let value = self.scalar(plan, variable, 0);
             self.values.get(value).to_vec()
@@ -56,22 +61,23 @@ impl State {
             .iter()
             .find(|header| self.values.get(header.key).eq_ignore_ascii_case(b"content-length"))
             .map(|header| leading_integer(self.values.get(header.value)));
+        let header = |name: &[u8]| masker.field(Named::RequestHeader, name, self.header(name)).1;
         let length = self.header(b"content-length");
         let reached = client.response_at > 0;
         ExchangeFacts {
             timestamp: self.now.0,
-            user_agent: self.header(b"user-agent").to_vec(),
+            user_agent: header(b"user-agent"),
             ip,
-            host,
-            uri,
-            args,
+            host: masker.value(Named::RequestHeader, b"host", &host),
+            uri: masker.within(Holder::Path, &uri),
+            args: masker.within(Holder::Query, &args),
             request_id: id,
             client: client.key.map(Key::hex).unwrap_or_default(),
             risk: client.state.score_at(&client.settings.score, self.milliseconds()),
             status_code: if reached { leading_integer(&status) } else { 0 },
             ssl: client.facts.ssl,
             method,
-            content_type: self.header(b"content-type").to_vec(),
+            content_type: header(b"content-type"),
             content_length: (!length.is_empty()).then(|| leading_integer(length)),
             response_length: response_length.filter(|_| reached),
             upstream_milliseconds: reached.then(|| client.response_at.saturating_sub(client.request_done)),
@@ -81,9 +87,14 @@ impl State {
                 .ja4_header
                 .as_ref()
                 .or(client.settings.entity.ja3_header.as_ref())
-                .map(|name| self.header(name.as_bytes()).to_vec())
+                .map(|name| header(name.as_bytes()))
                 .unwrap_or_default(),
-            cookie: client.facts.interrogation.clone().filter(|_| client.facts.verified),
+            cookie: client
+                .facts
+                .interrogation
+                .as_deref()
+                .filter(|_| client.facts.verified)
+                .map(|identity| masker.value(Named::RequestHeader, b"cookie", identity)),
         }
     }
 }

@@ -11,6 +11,7 @@ mod gate;
 mod index;
 mod interrogation;
 mod lookup;
+mod masking;
 mod memory;
 mod parse;
 mod peers;
@@ -311,6 +312,9 @@ impl Transaction {
         self.state.run_phase(&self.plan, phase);
         self.state.write_collections(&self.plan);
         self.state.judge_client(&self.plan, phase);
+        if self.state.masking.is_some() {
+            self.state.write_matches(&self.plan, phase);
+        }
         self.state.decision.interruption.clone().map_or(Verdict::Continue, Verdict::Interrupt)
     }
 
@@ -326,7 +330,8 @@ impl Transaction {
     }
 
     /// The rule matches since the last call, in order: of rules that log, or of all after
-    /// [`Transaction::record_all`].
+    /// [`Transaction::record_all`]. Where the policy masks something, they come once no rule that is still to run can
+    /// mask anything in them.
     pub fn take_matches(&mut self) -> Vec<MatchRecord> {
         std::mem::take(&mut self.state.matches)
     }
@@ -339,7 +344,7 @@ impl Transaction {
 
     /// What scripts said since the last call, and which of them were stopped, in order.
     pub fn take_script_events(&mut self) -> Vec<ScriptEvent> {
-        std::mem::take(&mut self.state.scripts.events)
+        self.state.take_script_events()
     }
 
     /// What `TX` holds, in order of insertion: name, value. Without [`Transaction::record_all`], keys are left out that

@@ -110,7 +110,7 @@ impl Clients for Peers {
         };
         let found = ClientMatch {
             id: 0,
-            description: rule.name.as_bytes().to_vec(),
+            description: rule.name.as_bytes().to_vec().into(),
             tag_name: rule.app.name.clone(),
             classification: mark.classification,
             state: mark.state,

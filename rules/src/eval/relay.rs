@@ -27,13 +27,16 @@ impl State {
         for item in &items {
             let value = self.transformed(plan, first, item.value);
             if self.holds(first, value, None) {
-                last = Some(value);
+                last = Some((*item, value));
                 nothing &= !self.relays(plan, (first, second), relay, value);
             }
         }
         self.items = items;
-        if let Some(value) = last.filter(|_| nothing) {
+        if let Some((item, value)) = last.filter(|_| nothing) {
             let captures = self.captured(first, value);
+            if self.masking.is_some() {
+                self.note_matched(&item, value, false);
+            }
             self.store_captures(value, &captures, true);
         }
         nothing

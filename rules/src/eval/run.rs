@@ -5,11 +5,13 @@ use super::lookup::Item;
 use super::state::State;
 use super::values::Value;
 use super::{Disruption, Interruption};
-use crate::audit::{ErrorLine, LineVerdict, MatchRecord, MatchedValue};
+use crate::audit::{ErrorLine, LineVerdict, Masker, MatchRecord, MatchedValue, Named, Place, Source, Traced};
 use crate::limits;
 use crate::model::{AllowScope, EngineMode, Phase, Store, Variable};
 use crate::operators::{Operator, OperatorName, leading_integer};
-use crate::plan::{ConditionPlan, LinkPlan, MarkPlan, Plan, Pure, ResolutionPlan, RulePlan, TreePlan, has};
+use crate::plan::{
+    ConditionPlan, LinkPlan, MarkPlan, Plan, Pure, ResolutionPlan, RuleIndex, RulePlan, TreePlan, has,
+};
 
 /// What a rule's evaluation gathers on the way.
 #[derive(Debug, Default)]
@@ -19,9 +21,34 @@ struct Progress {
     /// Link and untransformed value of the first match, for the log line.
     first: Option<(usize, Item)>,
     /// Message and data of a rule without chain, as they were at the first match.
-    texts: Option<(Vec<u8>, Vec<u8>)>,
+    texts: Option<(Traced, Traced)>,
     /// What the script that decided returned: the message of a rule that has none.
     said: Option<Vec<u8>>,
+}
+
+/// A rule's match, as it will be reported.
+#[derive(Debug)]
+pub(crate) struct Noted {
+    rule: RuleIndex,
+    disrupted: bool,
+    message: Traced,
+    data: Traced,
+    tags: Vec<Traced>,
+    /// Names of what matched.
+    variables: Vec<Traced>,
+    /// The first value that matched, if the line is wanted.
+    found: Option<FirstMatch>,
+}
+
+/// The first value that a rule matched.
+#[derive(Debug)]
+struct FirstMatch {
+    /// Place of its link, trees counted after links.
+    link: usize,
+    name: Traced,
+    /// Before transformations, as much of it as is shown.
+    value: Traced,
+    length: usize,
 }
 
 impl State {
@@ -339,6 +366,9 @@ impl State {
         if found == condition.negated {
             return false;
         }
+        if self.masking.is_some() {
+            self.note_matched(&item, value, progress.first.is_none());
+        }
         if found && (link.capture || path) && !operator.needs_transaction() {
             let captures = operator.captures(self.values.get(value), self.argument(operator, argument));
             if !captures.is_empty() {
@@ -347,7 +377,6 @@ impl State {
         }
         let seen = Item { value, ..item };
         self.matched.last = Some(seen);
-        self.matched_raw = Some(item.value);
         self.matched.all.push(seen);
         progress.items.push(seen);
         progress.first.get_or_insert((position, item));
@@ -382,9 +411,9 @@ impl State {
         }
     }
 
-    fn texts(&mut self, plan: &Plan, rule: &RulePlan) -> (Vec<u8>, Vec<u8>) {
-        let message = rule.meta.message.as_ref().map(|text| self.expand(plan, text, rule.set));
-        let data = rule.meta.data.as_ref().map(|text| self.expand(plan, text, rule.set));
+    fn texts(&mut self, plan: &Plan, rule: &RulePlan) -> (Traced, Traced) {
+        let message = rule.meta.message.as_ref().map(|text| self.expand_traced(plan, text, rule.set));
+        let data = rule.meta.data.as_ref().map(|text| self.expand_traced(plan, text, rule.set));
         (message.unwrap_or_default(), data.unwrap_or_default())
     }
 
@@ -421,16 +450,40 @@ impl State {
         self.decision.interruption.get_or_insert(interruption);
     }
 
+    /// Takes down what is to be reported of a rule's match.
     fn record(&mut self, plan: &Plan, rule: &RulePlan, progress: &mut Progress, disrupted: bool) {
+        let Some(index) = self.current else { return };
         let (mut message, data) = match progress.texts.take() {
             Some(texts) => texts,
             None => self.texts(plan, rule),
         };
         if rule.meta.message.is_none() {
-            message = progress.said.take().unwrap_or(message);
+            let source = Source { places: vec![Place::Unknown], exact: false };
+            message = progress.said.take().map_or(message, |said| Traced::of(said, source));
         }
-        let tags: Vec<Vec<u8>> = rule.meta.tags.iter().map(|tag| self.expand(plan, tag, rule.set)).collect();
-        let variables: Vec<Vec<u8>> = progress.items.iter().map(|item| self.name_of(item)).collect();
+        let tags = rule.meta.tags.iter().map(|tag| self.expand_traced(plan, tag, rule.set)).collect();
+        let variables = progress.items.iter().map(|item| self.traced_name(item)).collect();
+        let wants_line = rule.log || (rule.audit && self.auditing);
+        let found = progress.first.filter(|_| wants_line).map(|(link, item)| {
+            let name = self.traced_name(&item);
+            let source = self.masking.as_mut().map(|masking| std::mem::take(&mut masking.first));
+            let value = self.values.get(item.value);
+            let shown = value.get(..MatchedValue::SHOWN).unwrap_or(value).to_vec();
+            let length = value.len();
+            let value = match source {
+                Some(source) => Traced::of(shown, source),
+                None => Traced::from(shown),
+            };
+            FirstMatch { link, name, value, length }
+        });
+        self.note_match(plan, Noted { rule: index, disrupted, message, data, tags, variables, found });
+    }
+
+    /// Writes a match: the line for the error log, what the audit record says of it, and the record.
+    pub(crate) fn write_match(&mut self, plan: &Plan, noted: &Noted, masker: &Masker<'_>) {
+        let Some(rule) = plan.rule(noted.rule) else { return };
+        let [message, data] = [&noted.message, &noted.data].map(|text| masker.traced(text));
+        let tags: Vec<Vec<u8>> = noted.tags.iter().map(|tag| masker.traced(tag)).collect();
         let scalar = |state: &mut Self, variable| {
             let value = state.scalar(plan, variable, 0);
             state.values.get(value).to_vec()
@@ -438,27 +491,31 @@ impl State {
         let audited = rule.audit && self.auditing;
         let mut log_line = None;
         if rule.log || audited {
-            let found = progress.first.and_then(|(position, item)| {
+            let found = noted.found.as_ref().and_then(|found| {
                 let mut links = rule.links.iter().chain(rule.risk.iter().flat_map(|mark| &mark.leaves));
-                let condition = links.nth(position)?.condition.as_ref()?;
-                Some((condition, item))
+                Some((links.nth(found.link)?.condition.as_ref()?, found))
             });
-            let name = found.map(|(_, item)| self.name_of(&item)).unwrap_or_default();
-            let found = found.map(|(condition, item)| MatchedValue {
+            let name = found.map(|(_, found)| masker.traced(&found.name)).unwrap_or_default();
+            let found = found.map(|(condition, found)| MatchedValue {
                 operator: condition.operator.name().name(),
                 negated: condition.negated,
                 parameter: condition.operator.raw_argument(),
                 variable: &name,
-                value: self.values.get(item.value).to_vec(),
+                value: masker.traced(&found.value),
+                length: found.length,
             });
-            let host = scalar(self, Variable::ServerName);
+            let host = masker.value(Named::RequestHeader, b"host", &scalar(self, Variable::ServerName));
             let host = if host.is_empty() { scalar(self, Variable::ServerAddr) } else { host };
             let client = scalar(self, Variable::RemoteAddr);
-            let uri = scalar(self, Variable::RequestUri);
+            let uri = masker.target(&scalar(self, Variable::RequestUri));
             let unique_id = scalar(self, Variable::UniqueId);
             let line = ErrorLine {
                 client: &client,
-                verdict: if disrupted { LineVerdict::of(&rule.resolution) } else { LineVerdict::Warning },
+                verdict: if noted.disrupted {
+                    LineVerdict::of(&rule.resolution)
+                } else {
+                    LineVerdict::Warning
+                },
                 phase: rule.phase,
                 found,
                 file: &rule.origin.file,
@@ -493,7 +550,7 @@ impl State {
             data,
             severity: rule.meta.severity,
             tags,
-            variables,
+            variables: noted.variables.iter().map(|name| masker.traced(name)).collect(),
             log_line,
         });
     }

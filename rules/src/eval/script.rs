@@ -2,10 +2,11 @@
 
 use super::lookup::Item;
 use super::state::State;
+use crate::audit::Place;
 use crate::collections::Change;
 use crate::lua::{Ended, Host, Named, Script, ScriptEvent};
 use crate::model::{Selector, Store, Variable};
-use crate::plan::{Keys, Plan, TargetPlan, store_of};
+use crate::plan::{Keys, Plan, TargetPlan, store_of, variable_of};
 use crate::seclang::parse_targets;
 use crate::transforms::Transformation;
 
@@ -99,6 +100,7 @@ impl Host for Access<'_> {
             )
         })?;
         let name = self.state.values.add(key);
+        self.state.note_origin(variable_of(store), name, vec![Place::Unknown], false);
         let address = self.state.address(self.plan, store, name);
         let set = value.map(|value| self.state.values.add(value));
         let change = value.map_or(Change::Remove, |value| Change::Set(value.to_vec()));
@@ -126,7 +128,7 @@ fn target(variable: &[u8]) -> Result<TargetPlan, String> {
     let written = || String::from_utf8_lossy(variable).into_owned();
     if let Some((store, key)) = stored(variable) {
         // Keys of stores may hold anything, as those that scripts make do.
-        return Ok(plain(store_variable(store), Keys::Named(key.into(), None)));
+        return Ok(plain(variable_of(store), Keys::Named(key.into(), None)));
     }
     let parsed = parse_targets(variable).ok().and_then(|list| <[_; 1]>::try_from(list).ok());
     let Some([target]) = parsed else { return Err(format!("there is no variable `{}`", written())) };
@@ -142,16 +144,4 @@ fn target(variable: &[u8]) -> Result<TargetPlan, String> {
 
 fn plain(variable: Variable, keys: Keys) -> TargetPlan {
     TargetPlan { variable, keys, count: false, excluded: Box::default(), only_made: false }
-}
-
-const fn store_variable(store: Store) -> Variable {
-    match store {
-        Store::Client => Variable::Client,
-        Store::Tx => Variable::Tx,
-        Store::Global => Variable::Global,
-        Store::Ip => Variable::Ip,
-        Store::Resource => Variable::Resource,
-        Store::Session => Variable::Session,
-        Store::User => Variable::User,
-    }
 }

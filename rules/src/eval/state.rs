@@ -7,6 +7,7 @@ use super::client::Client;
 use super::data::{Data, Element};
 use super::gate::Horizon;
 use super::lookup::Item;
+use super::masking::Masking;
 use super::persistent::Persistent;
 use super::store::VarStore;
 use super::values::{Value, Values};
@@ -15,7 +16,7 @@ use crate::audit::{AuditMessage, MatchRecord, PartsEdit};
 use crate::copy::append;
 use crate::http::time::CivilTime;
 use crate::lua::Account;
-use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Secret, Store, Variable, XmlArguments};
+use crate::model::{AllowScope, AuditEngine, EngineMode, Phase, Store, Variable, XmlArguments};
 use crate::plan::{Bits, Keys, Plan, RemovedTarget, RuleIndex, RuleSelection, SetPlan, has, put};
 
 /// Everything a transaction changes while it runs. Its memory goes from one transaction to the next.
@@ -44,11 +45,8 @@ pub(crate) struct State {
     pub(crate) audit_messages: Vec<AuditMessage>,
     /// How many more there were.
     pub(crate) audit_messages_omitted: usize,
-    /// What the audit log masks: by name, and values as they were sent.
-    pub(crate) secret_names: Vec<Secret>,
-    pub(crate) secret_values: Vec<Value>,
-    /// The last match before transformations.
-    pub(crate) matched_raw: Option<Value>,
+    /// What records must not show; `None` when the policy masks nothing.
+    pub(crate) masking: Option<Box<Masking>>,
     /// What scripts have left and what they said.
     pub(crate) scripts: Account,
     /// What the current phase knows of sights.
@@ -143,6 +141,7 @@ impl State {
             tx.set_slots(plan.slots().count(Store::Tx));
         }
         self.auditing = plan.audits();
+        self.masking = plan.masks().then(Box::default);
         (self.started, self.now) = (now, now);
     }
 
@@ -166,9 +165,7 @@ impl State {
             audited_sets,
             audit_messages,
             audit_messages_omitted,
-            secret_names,
-            secret_values,
-            matched_raw,
+            masking,
             scripts,
             // The first phase clears it.
             horizon: _,
@@ -186,7 +183,7 @@ impl State {
         values.settle();
         data.clear();
         stores.iter_mut().for_each(VarStore::clear);
-        (*last, *current, *matched_raw, *client_got) = (None, None, None, None);
+        (*last, *current, *masking, *client_got) = (None, None, None, None);
         (*record_all, *auditing, *from_trusted_hop, *horizon_holds) = (false, false, false, false);
         (*started, *now, *audit_messages_omitted) = (UnixNanos(0), UnixNanos(0), 0);
         all.clear();
@@ -196,8 +193,6 @@ impl State {
         matches.clear();
         audited_sets.clear();
         audit_messages.clear();
-        secret_names.clear();
-        secret_values.clear();
         *scripts = Account::default();
         items.clear();
         found.clear();

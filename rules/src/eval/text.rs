@@ -39,7 +39,7 @@ impl State {
         }
     }
 
-    fn macro_value(&mut self, plan: &Plan, part: &TextPart, set: u32) -> Option<Value> {
+    pub(crate) fn macro_value(&mut self, plan: &Plan, part: &TextPart, set: u32) -> Option<Value> {
         match part {
             TextPart::Literal(_) => None,
             TextPart::Stored(store, key) => {

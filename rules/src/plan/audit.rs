@@ -1,7 +1,11 @@
-//! What the audit log needs to know of a policy.
+//! What the audit log needs to know of a policy, and what records must not show.
 
+use super::rules::{ActionPlan, RulePlan};
+use super::targets::Keys;
 use crate::audit::Parts;
-use crate::model::{self, Action, AuditEngine, AuditFormat, Ctl, Item, Policy, StatusSet};
+use crate::model::{
+    self, Action, AuditEngine, AuditFormat, Ctl, Item, Phase, Policy, Secret, StatusSet, Variable,
+};
 
 /// What a rule set wants in the audit log.
 #[derive(Debug)]
@@ -38,4 +42,35 @@ pub(crate) fn writes_audit_log(policy: &Policy) -> bool {
                 Item::Marker(_) => false,
             })
     })
+}
+
+/// A rule that masks something.
+#[derive(Debug)]
+pub(crate) struct MaskPlan {
+    pub(crate) phase: Phase,
+    pub(crate) secret: Secret,
+    /// What it looks at by name, if it masks what it matches.
+    pub(crate) targets: Box<[(Variable, Box<[u8]>)]>,
+}
+
+/// What rules mask.
+pub(crate) fn masks<'r>(rules: impl Iterator<Item = &'r RulePlan>) -> Vec<MaskPlan> {
+    let mut masks = Vec::new();
+    for rule in rules {
+        for link in &rule.links {
+            let targets = link.condition.iter().flat_map(|condition| &condition.targets.list);
+            let named: Vec<_> = targets
+                .filter_map(|target| match &target.keys {
+                    Keys::Named(name, _) if !target.count => Some((target.variable, (**name).into())),
+                    _ => None,
+                })
+                .collect();
+            for action in &link.actions {
+                let ActionPlan::Sanitise(secret) = action else { continue };
+                let targets = if *secret == Secret::Matched { named.clone() } else { Vec::new() };
+                masks.push(MaskPlan { phase: rule.phase, secret: secret.clone(), targets: targets.into() });
+            }
+        }
+    }
+    masks
 }

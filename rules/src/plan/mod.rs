@@ -26,7 +26,7 @@ mod views;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(crate) use audit::AuditPlan;
+pub(crate) use audit::{AuditPlan, MaskPlan};
 pub(crate) use bits::{Bits, has, put, take};
 pub(crate) use client::{MarkPlan, TreePlan};
 pub(crate) use constants::{Constant, Constants};
@@ -41,7 +41,7 @@ pub(crate) use rules::*;
 pub(crate) use sights::{FamilyId, Sight, SightId, Sights, TargetId};
 pub(crate) use slots::{Slot, Slots, StoreKey, XPathPlan, XmlPlace};
 pub(crate) use targets::{Keys, TargetPlan, Targets};
-pub(crate) use text::{Text, TextPart, store_of};
+pub(crate) use text::{Text, TextPart, store_of, variable_of};
 pub(crate) use views::{RequestView, ResponseView, ViewId, Views};
 
 use crate::collections::StoreSettings;
@@ -72,6 +72,7 @@ pub struct Plan {
     slots: Slots,
     views: Views,
     audits: bool,
+    masks: Vec<MaskPlan>,
     risk: Option<Arc<RiskSettings>>,
     /// Whether a rule opens a persistent collection.
     opens_collections: bool,
@@ -177,6 +178,7 @@ impl Plan {
             PhasePlan::new(all.filter(|(_, rule)| rule.phase == phase), &sets, &sights, &views)
         });
         let actions = || rules.iter().flatten().flat_map(|rule| &rule.links).flat_map(|link| &link.actions);
+        let masks = audit::masks(rules.iter().flatten());
         let opens_collections = actions().any(|one| matches!(one, ActionPlan::InitCollection { .. }));
         let slowing = |mark: &MarkPlan| mark.action == RiskAction::Tarpit;
         let slows_down = policy.risk.as_ref().is_some_and(|risk| {
@@ -209,6 +211,7 @@ impl Plan {
             slots,
             views,
             audits,
+            masks,
             risk: policy.risk.clone(),
         })
     }
@@ -235,6 +238,23 @@ impl Plan {
     /// Whether a transaction can come into the audit log.
     pub(crate) fn audits(&self) -> bool {
         self.audits
+    }
+
+    /// Whether a transaction can have something that its records must not show. Then what was sent is looked at again
+    /// when they are written: the target, header fields, and the beginning of the body
+    /// ([`limits::AUDIT_BODY_BYTES`](crate::limits::AUDIT_BODY_BYTES)) are kept until then.
+    pub(crate) fn masks(&self) -> bool {
+        !self.masks.is_empty()
+    }
+
+    /// The last phase in which a rule masks something, if any does.
+    pub(crate) fn masks_until(&self) -> Option<Phase> {
+        self.masks.iter().map(|mask| mask.phase).max()
+    }
+
+    /// What rules of this phase and later ones mask, up to the last one, which always runs.
+    pub(crate) fn masks_from(&self, phase: Phase) -> impl Iterator<Item = &MaskPlan> {
+        self.masks.iter().filter(move |mask| mask.phase >= phase && mask.phase < Phase::Logging)
     }
 
     /// How large the store is that the policy needs: for clients, or for persistent collections. `None` when

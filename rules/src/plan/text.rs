@@ -57,3 +57,16 @@ pub(crate) fn store_of(variable: Variable) -> Option<Store> {
         _ => return None,
     })
 }
+
+/// The variable that a store is behind.
+pub(crate) const fn variable_of(store: Store) -> Variable {
+    match store {
+        Store::Client => Variable::Client,
+        Store::Tx => Variable::Tx,
+        Store::Global => Variable::Global,
+        Store::Ip => Variable::Ip,
+        Store::Resource => Variable::Resource,
+        Store::Session => Variable::Session,
+        Store::User => Variable::User,
+    }
+}

@@ -8,7 +8,8 @@
 //! (what scripts say: texts that the lines hold, in order).
 //! `head_as_sent` names those of `matched` that need the request's head exactly as it is written, which no
 //! filter in Envoy gets to see: there names are in lower case, and there is a request id. `audit` holds texts of
-//! the audit record; `null` in their place says that there is none. `audit_without` holds texts that are nowhere in it.
+//! the audit record; `null` in their place says that there is none. `audit_without` holds texts that are nowhere in it,
+//! and `log_without` such that no log line holds.
 //! `deny` also fits a client that is refused for what is known of it.
 //!
 //! The shared cases (`cases/faults.json` of the shared data folder) are scenarios as well. There `seclang` may hold the
@@ -78,6 +79,8 @@ pub(crate) struct Expectation {
     pub(crate) audit: Option<Option<Vec<String>>>,
     #[serde(default)]
     audit_without: Vec<String>,
+    #[serde(default)]
+    log_without: Vec<String>,
 }
 
 /// A value that is there, if only as `null`.
@@ -240,6 +243,11 @@ impl Differences {
                 && texts.iter().zip(&found.scripts).all(|(text, line)| line.contains(text)))
         {
             self.say(format!("scripts: {texts:?} is expected, found {:#?}", found.scripts));
+        }
+        for text in &expect.log_without {
+            if found.lines.iter().any(|line| line.contains(text)) {
+                self.say(format!("a log line holds {text:?}:\n{}", found.lines.join("\n")));
+            }
         }
         for text in expect.log.iter().flatten() {
             if !found.lines.iter().any(|line| line.contains(text)) {

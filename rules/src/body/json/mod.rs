@@ -9,6 +9,8 @@ mod error;
 
 pub use error::{JsonError, JsonErrorKind};
 
+use std::ops::Range;
+
 use crate::http::Pair;
 use crate::limits;
 use cursor::Cursor;
@@ -70,6 +72,24 @@ pub struct Summary {
 ///
 /// Blank bodies are an error, as they are no JSON: whoever calls decides about absent ones.
 pub fn flatten(body: &[u8], options: &Options, store: &mut Vec<u8>, sink: &mut impl FnMut(Pair)) -> Summary {
+    flatten_placed(body, options, store, &mut |pair, _| sink(pair))
+}
+
+/// Where an argument stands in a body, quotes included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The key that was read last: the argument's own, or that of the array it is in.
+    pub(crate) key: Range<usize>,
+    pub(crate) value: Range<usize>,
+}
+
+/// As [`flatten`], with the places of the arguments in the body.
+pub(crate) fn flatten_placed(
+    body: &[u8],
+    options: &Options,
+    store: &mut Vec<u8>,
+    sink: &mut impl FnMut(Pair, Place),
+) -> Summary {
     // What is not UTF-8 is cut off, and is the error when parsing gets there.
     let (text, invalid_utf8) = match std::str::from_utf8(body) {
         Ok(_) => (body, false),
@@ -83,6 +103,7 @@ pub fn flatten(body: &[u8], options: &Options, store: &mut Vec<u8>, sink: &mut i
         options,
         path: b"json".to_vec(),
         open: Vec::new(),
+        key: 0..0,
         name_bytes: 0,
         summary: Summary::default(),
         store,
@@ -120,13 +141,15 @@ struct Flattener<'a, F> {
     /// Name of the value being read.
     path: Vec<u8>,
     open: Vec<Open>,
+    /// Where the last key stands.
+    key: Range<usize>,
     name_bytes: usize,
     summary: Summary,
     store: &'a mut Vec<u8>,
     sink: &'a mut F,
 }
 
-impl<'a, F: FnMut(Pair)> Flattener<'a, F> {
+impl<'a, F: FnMut(Pair, Place)> Flattener<'a, F> {
     fn run(&mut self) -> Result<(), JsonErrorKind> {
         loop {
             let complete = self.value()?;
@@ -231,7 +254,9 @@ impl<'a, F: FnMut(Pair)> Flattener<'a, F> {
             None => return Err(JsonErrorKind::UnexpectedEnd),
         }
         self.path.push(b'.');
+        let start = self.cursor.position();
         self.cursor.string(&mut self.path)?;
+        self.key = start..self.cursor.position();
         match self.cursor.peek_after_blanks() {
             Some(b':') => self.cursor.advance(),
             Some(byte) => return Err(JsonErrorKind::Unexpected(byte)),
@@ -265,10 +290,11 @@ impl<'a, F: FnMut(Pair)> Flattener<'a, F> {
             return Err(JsonErrorKind::NameBytes(self.options.name_bytes));
         }
         self.store.extend_from_slice(&self.path);
-        let middle = self.store.len();
+        let (middle, from) = (self.store.len(), self.cursor.position());
         let read = read(&mut self.cursor, self.store);
         self.summary.arguments += 1;
-        (self.sink)(Pair { name: start..middle, value: middle..self.store.len() });
+        let place = Place { key: self.key.clone(), value: from..self.cursor.position() };
+        (self.sink)(Pair { name: start..middle, value: middle..self.store.len() }, place);
         read.map(|()| true)
     }
 }
