@@ -83,7 +83,7 @@ pub fn flatten(body: &[u8], options: &Options, store: &mut Vec<u8>, sink: &mut i
 /// Where an argument stands in a body, quotes included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The key that was read last: the argument's own, or that of the array it is in.
+    /// The argument's own key, or that of the array it is in.
     pub(crate) key: Range<usize>,
     pub(crate) value: Range<usize>,
 }
@@ -138,6 +138,9 @@ struct Open {
     /// Length of its own path.
     path: usize,
     kind: Container,
+    /// Where it begins, and its key.
+    start: usize,
+    key: Range<usize>,
 }
 
 /// With the number of members or elements that have begun.
@@ -216,8 +219,9 @@ impl<'a, F: FnMut(Pair, Place)> Flattener<'a, F> {
         if self.open.len() >= self.options.depth {
             return Err(JsonErrorKind::Depth(self.options.depth));
         }
+        let (start, key) = (self.cursor.position(), self.key.clone());
         self.cursor.advance();
-        self.open.push(Open { path: self.path.len(), kind });
+        self.open.push(Open { path: self.path.len(), kind, start, key });
         Ok(())
     }
 
@@ -234,8 +238,8 @@ impl<'a, F: FnMut(Pair, Place)> Flattener<'a, F> {
             Container::Object(1..) => Ok(()),
             // Nobody has chosen a name.
             Container::Object(0) | Container::Array(0) if self.open.is_empty() => Ok(()),
-            Container::Object(0) => self.report(|_, _| Ok(())),
-            Container::Array(count) => self.report(|_, out| {
+            Container::Object(0) => self.report(container.start, container.key, |_, _| Ok(())),
+            Container::Array(count) => self.report(container.start, container.key, |_, out| {
                 out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
                 Ok(())
             }),
@@ -314,12 +318,15 @@ impl<'a, F: FnMut(Pair, Place)> Flattener<'a, F> {
         &mut self,
         read: impl FnOnce(&mut Cursor<'a>, &mut Vec<u8>) -> Result<(), JsonErrorKind>,
     ) -> Result<bool, JsonErrorKind> {
-        self.report(read).map(|()| true)
+        self.report(self.cursor.position(), self.key.clone(), read).map(|()| true)
     }
 
-    /// Reports an argument that is called by the path; `write` appends its value, or what there is of it.
+    /// Reports an argument that is called by the path and begins at `from`; `write` appends its value, or what there is
+    /// of it.
     fn report(
         &mut self,
+        from: usize,
+        key: Range<usize>,
         write: impl FnOnce(&mut Cursor<'a>, &mut Vec<u8>) -> Result<(), JsonErrorKind>,
     ) -> Result<(), JsonErrorKind> {
         let start = self.store.len();
@@ -334,10 +341,10 @@ impl<'a, F: FnMut(Pair, Place)> Flattener<'a, F> {
             return Err(JsonErrorKind::NameBytes(self.options.name_bytes));
         }
         self.store.extend_from_slice(&self.path);
-        let (middle, from) = (self.store.len(), self.cursor.position());
+        let middle = self.store.len();
         let written = write(&mut self.cursor, self.store);
         self.summary.arguments += 1;
-        let place = Place { key: self.key.clone(), value: from..self.cursor.position() };
+        let place = Place { key, value: from..self.cursor.position() };
         (self.sink)(Pair { name: start..middle, value: middle..self.store.len() }, place);
         written
     }

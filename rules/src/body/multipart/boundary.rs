@@ -53,7 +53,7 @@ fn parameter<'a>(parameters: &'a [u8], flags: &mut Flags) -> Result<&'a [u8], Bo
             continue;
         }
         let first = reader.rest.len() + blanks == parameters.len();
-        if !separated && !(first && blanks > 0) {
+        if !(separated || first && blanks > 0) {
             return Err(BoundaryError::Malformed);
         }
         let name = reader.name()?;

@@ -92,6 +92,8 @@ pub struct Multipart {
     /// Bytes of the headers of all parts, line ends included, and of the values of fields: what
     /// `SecRequestBodyNoFilesLimit` limits.
     pub length_without_files: usize,
+    /// Whether servers that search the Content-Type take another boundary. Then the whole body is the last field.
+    pub ambiguous: bool,
     /// What was odd.
     pub flags: Flags,
     /// The first error, when [`Flags::error`] is set.
@@ -127,6 +129,7 @@ pub fn parse(content_type: &[u8], body: &[u8], options: &Options, store: &mut Ve
                 store,
             };
             parser.run();
+            parser.found.ambiguous = boundary.ambiguous;
             if boundary.ambiguous {
                 parser.add_field(0..0, 0..0, 0..body.len(), false);
             }
