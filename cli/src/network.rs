@@ -157,7 +157,15 @@ fn decision(
     };
     let event = judgement
         .applied()
-        .map(|selected| Event { rule: selected.rule, operation, end, request, detail: &[], now })
+        .map(|selected| Event {
+            rule: selected.rule,
+            operation,
+            end,
+            host: selected.host(),
+            request,
+            detail: &[],
+            now,
+        })
         .filter(Event::is_logged);
     let written = |format| event.map(|event| event.render(format, &Device::default()));
     let json_event: Option<Value> =

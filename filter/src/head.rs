@@ -12,9 +12,9 @@ pub(crate) enum BodyKind {
     Message,
     /// gRPC messages (`application/grpc…`), which may come as long as the stream lives.
     Grpc,
-    /// No body of this exchange, but the client's half of a tunnel: `CONNECT`, or an `Upgrade` without
-    /// `Content-Length` and `Transfer-Encoding`. An upgrade that announces a body has a message body,
-    /// otherwise an `Upgrade` header would carry any body past the rules.
+    /// No body of this exchange, but the client's half of a tunnel: `CONNECT`, or an `Upgrade` that announces no body:
+    /// without `Transfer-Encoding`, and without `Content-Length` or with one of 0. An upgrade that announces a body has
+    /// a message body, otherwise an `Upgrade` header would carry any body past the rules.
     Tunnel,
 }
 
@@ -25,8 +25,8 @@ pub(crate) struct RequestFields<'a> {
     pub(crate) method: &'a [u8],
     /// `:path`; for `CONNECT`, which has none, `:authority`.
     pub(crate) target: &'a [u8],
-    /// Fields in order without pseudo-headers. When there is no `host`, it comes first, from
-    /// `:authority`, which may be empty.
+    /// Fields in order without pseudo-headers. `:authority`, which may be empty, comes first as `host`. Envoy makes one
+    /// of both: a `host` besides is one too many.
     pub(crate) fields: Vec<Field<'a>>,
     /// `host`, the first, or `:authority`.
     pub(crate) host: &'a [u8],
@@ -66,7 +66,8 @@ impl<'a> RequestFields<'a> {
                             grpc |= is_grpc(value);
                             grpc_messages |= has_grpc_messages(value);
                         }
-                        b"content-length" | b"transfer-encoding" => announced = true,
+                        b"content-length" => announced |= !is_zero(value),
+                        b"transfer-encoding" => announced = true,
                         b"upgrade" => upgrade = !value.is_empty(),
                         b"connection" => connection_upgrade |= has_token(value, b"upgrade"),
                         _ => {}
@@ -75,7 +76,7 @@ impl<'a> RequestFields<'a> {
                 }
             }
         }
-        if let Some(authority) = authority.filter(|_| host.is_none()) {
+        if let Some(authority) = authority {
             fields.insert(0, (b"host", authority));
         }
         let body = if method == b"CONNECT" || (upgrade && connection_upgrade && !announced) {
@@ -167,6 +168,12 @@ fn has_grpc_messages(value: &[u8]) -> bool {
     grpc_suffix(value).is_some_and(|suffix| matches!(suffix.first(), None | Some(b'+' | b'-')))
 }
 
+/// Whether a length is 0. What is no number is not.
+fn is_zero(value: &[u8]) -> bool {
+    let digits = value.trim_ascii();
+    !digits.is_empty() && digits.iter().all(|byte| *byte == b'0')
+}
+
 /// Whether a comma-separated list has this token.
 fn has_token(value: &[u8], token: &[u8]) -> bool {
     value.split(|&byte| byte == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
@@ -204,10 +211,12 @@ mod tests {
     }
 
     #[test]
-    fn a_host_header_stays_where_it_is() {
-        let pairs = pairs(&[(":authority", "a"), (":path", "/"), ("accept", "*/*"), ("host", "b")]);
-        let names: Vec<&[u8]> = RequestFields::new(&pairs).fields.iter().map(|(name, _)| *name).collect();
-        assert_eq!(names, [&b"accept"[..], b"host"]);
+    fn a_host_header_beside_the_authority_is_seen_as_well() {
+        let both = pairs(&[(":authority", "a"), (":path", "/"), ("accept", "*/*"), ("host", "b")]);
+        let names: Vec<&[u8]> = RequestFields::new(&both).fields.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, [&b"host"[..], b"accept", b"host"]);
+        let alone = pairs(&[(":path", "/"), ("accept", "*/*"), ("host", "b")]);
+        assert_eq!(RequestFields::new(&alone).fields.len(), 2);
     }
 
     #[test]
@@ -261,6 +270,28 @@ mod tests {
                 &[("upgrade", "websocket"), ("connection", "upgrade"), ("content-length", "5")],
                 BodyKind::Message,
             ),
+            (
+                &[("upgrade", "websocket"), ("connection", "upgrade"), ("content-length", "0")],
+                BodyKind::Tunnel,
+            ),
+            (
+                &[("content-length", "00 "), ("upgrade", "websocket"), ("connection", "upgrade")],
+                BodyKind::Tunnel,
+            ),
+            (
+                &[("upgrade", "websocket"), ("connection", "upgrade"), ("content-length", "")],
+                BodyKind::Message,
+            ),
+            (
+                &[
+                    ("upgrade", "websocket"),
+                    ("connection", "upgrade"),
+                    ("content-length", "0"),
+                    ("transfer-encoding", "chunked"),
+                ],
+                BodyKind::Message,
+            ),
+            (&[("content-length", "0")], BodyKind::Message),
             (
                 &[("upgrade", "x"), ("connection", "upgrade"), ("transfer-encoding", "chunked")],
                 BodyKind::Message,

@@ -220,7 +220,8 @@ impl HttpContext for Http {
 
     fn on_log(&mut self) {
         if let Some(mut exchange) = self.exchange.take() {
-            let Shared { parked, metrics, .. } = &*exchange.shared;
+            let Shared { parked, metrics, unshown, .. } = &*exchange.shared;
+            unshown.release(exchange.stream);
             if parked.release(exchange.stream, metrics) == Some(Part::Answer) {
                 metrics.count(Counter::TarpitAbandoned);
             }
@@ -318,11 +319,13 @@ impl Exchange {
     }
 
     /// What holding a body means for the headers before it.
-    fn hold_headers(&self) -> Next {
-        match self.shared.plan.enforcement() {
-            Enforcement::Strict => Next::Hold,
-            Enforcement::Streaming => Next::Go,
+    fn hold_headers(&mut self) -> Next {
+        if self.shared.plan.enforcement() == Enforcement::Streaming {
+            return Next::Go;
         }
+        let now = self.now().0;
+        self.shared.unshown.hold(self.stream, now);
+        Next::Hold
     }
 
     fn request_head(&mut self, head: &RequestFields<'_>, end_of_stream: bool) -> Result<Next, HostError> {
@@ -339,6 +342,9 @@ impl Exchange {
             },
             now,
         );
+        if self.transaction.has_repeated_host() {
+            self.shared.metrics.count(Counter::RepeatedHost);
+        }
         if let Some(end) = self.judged(verdict) {
             return Ok(end);
         }
@@ -368,6 +374,7 @@ impl Exchange {
             Body::AwaitsTunnel | Body::Stopped => return Ok(Next::Hold),
             Body::Held(seen) => seen,
         };
+        self.shared.unshown.shown();
         let mut demand = BodyDemand::More;
         let seen = read_new(BufferType::HttpRequestBody, seen, size, |bytes| {
             demand = self.transaction.request_body(bytes);
@@ -388,6 +395,7 @@ impl Exchange {
             Body::AwaitsTunnel | Body::Stopped => return Ok(Next::Hold),
             Body::Held(_) => {}
         }
+        self.shared.unshown.shown();
         let trailers = abi::header_pairs(MapType::HttpRequestTrailers)?;
         self.transaction.request_trailers(&trailer_fields(&trailers));
         Ok(self.request_complete())
@@ -456,6 +464,7 @@ impl Exchange {
 
     fn response_body(&mut self, size: usize, end_of_stream: bool) -> Result<Next, HostError> {
         let Body::Held(seen) = self.response_body else { return Ok(Next::Go) };
+        self.shared.unshown.shown();
         let mut demand = BodyDemand::More;
         let seen = read_new(BufferType::HttpResponseBody, seen, size, |bytes| {
             demand = self.transaction.response_body(bytes);
@@ -472,6 +481,7 @@ impl Exchange {
 
     fn response_trailers(&mut self) -> Result<Next, HostError> {
         let Body::Held(_) = self.response_body else { return Ok(Next::Go) };
+        self.shared.unshown.shown();
         let trailers = abi::header_pairs(MapType::HttpResponseTrailers)?;
         self.transaction.response_trailers(&trailer_fields(&trailers));
         Ok(self.response_complete())

@@ -36,6 +36,7 @@ mod root;
 mod shared;
 mod stream;
 mod tarpit;
+mod unshown;
 
 use proxy_wasm::types::LogLevel;
 

@@ -81,6 +81,10 @@ counters! {
     RequestBodyLimit "limit.request_body",
     /// Response bodies that reached the inspection limit.
     ResponseBodyLimit "limit.response_body",
+    /// Streams whose head was held and of whose body nothing was shown for seconds.
+    UnshownBody "held.unshown_body",
+    /// Requests with more than one `Host`.
+    RepeatedHost "repeated_host",
     /// Request bodies not inspected because the request asked for a tunnel (`Upgrade`, `CONNECT`).
     UninspectedTunnel "uninspected.tunnel",
     /// Request bodies not inspected because they are gRPC messages.

@@ -149,7 +149,7 @@ impl Network {
         now: UnixNanos,
         metrics: &Metrics,
     ) {
-        let Some(Selected { rule, number, .. }) = judgement.applied() else { return };
+        let Some(selected @ Selected { rule, number, .. }) = judgement.applied() else { return };
         let risk = address(client).and_then(|client| self.clients.rule_applied(client, rule, operation, now));
         if let Some(risk) = &risk {
             client::count(risk.counts, metrics);
@@ -159,7 +159,8 @@ impl Network {
         self.count(if own { CounterKey::Rule(number) } else { CounterKey::Others(rule.action) }, metrics);
         let facts =
             request.map(|request| RequestFacts { method: request.method, uri: request.path.as_sent() });
-        let mut event = Event { rule, operation, end: *end, request: facts, detail: &[], now };
+        let mut event =
+            Event { rule, operation, end: *end, host: selected.host(), request: facts, detail: &[], now };
         if !event.is_logged() {
             return;
         }

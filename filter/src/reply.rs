@@ -2,6 +2,7 @@
 
 use portcullis_rules::eval::{Disruption, Interruption};
 use portcullis_rules::http::escape;
+use portcullis_rules::model::Phase;
 use portcullis_rules::page;
 
 /// Status of an answer when a rule's own can't be sent.
@@ -303,7 +304,8 @@ fn html(words: &Words, id: &str) -> String {
     )
 }
 
-/// What the access log is told: `portcullis_deny[rule_942100_phase_2]`. Rule 0 is a body limit.
+/// What the access log is told: `portcullis_deny[rule_942100_phase_2]`. Rule 0 is a body limit, in phase 1 a repeated
+/// `Host`.
 pub(crate) fn details(interruption: &Interruption) -> String {
     let kind = match interruption.disruption {
         Disruption::Client(refusal) => {
@@ -318,6 +320,7 @@ pub(crate) fn details(interruption: &Interruption) -> String {
     };
     let phase = interruption.phase.number();
     match interruption.rule_id {
+        0 if interruption.phase == Phase::RequestHeaders => format!("portcullis_{kind}[repeated_host]"),
         0 => format!("portcullis_{kind}[body_limit_phase_{phase}]"),
         id => format!("portcullis_{kind}[rule_{id}_phase_{phase}]"),
     }
@@ -326,7 +329,6 @@ pub(crate) fn details(interruption: &Interruption) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use portcullis_rules::model::Phase;
 
     fn asker(format: Format) -> Asker {
         Asker { format, grpc: false, request_id: b"id-1".to_vec() }
@@ -516,6 +518,8 @@ mod tests {
         assert_eq!(details(&deny), "portcullis_deny[rule_942100_phase_2]");
         let limit = Interruption { rule_id: 0, ..deny };
         assert_eq!(details(&limit), "portcullis_deny[body_limit_phase_2]");
+        let host = Interruption { phase: Phase::RequestHeaders, ..limit };
+        assert_eq!(details(&host), "portcullis_deny[repeated_host]");
         assert_eq!(details(&interruption(Disruption::Drop)), "portcullis_drop[rule_942100_phase_2]");
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use portcullis_rules::collections::{Seed, Store, StoreSettings};
 use portcullis_rules::diagnostic::{Diagnostic, Level, Sources};
 use portcullis_rules::eval::Peers;
+use portcullis_rules::model::Enforcement;
 use portcullis_rules::net::{Clients, NetworkPolicy, NoClients};
 use portcullis_rules::plan::Plan;
 use portcullis_rules::policy::{self, Loaded};
@@ -27,6 +28,7 @@ use crate::properties;
 use crate::shared::{self, SharedData};
 use crate::stream::Stream;
 use crate::tarpit::{Parked, TICK_MILLISECONDS};
+use crate::unshown::Unshown;
 
 /// What all streams of a root context use.
 #[derive(Debug)]
@@ -43,6 +45,22 @@ pub(crate) struct Shared {
     pub(crate) parked: Parked,
     /// What challenges are signed with where the policy names nothing.
     pub(crate) interrogation_key: SharedKey,
+    /// Heads that are held, and whose bodies have not come.
+    pub(crate) unshown: Unshown,
+}
+
+impl Shared {
+    /// Milliseconds between two ticks; 0 when none are needed.
+    fn tick_period(&self) -> u32 {
+        if self.plan.may_slow_down() {
+            TICK_MILLISECONDS
+        } else if self.plan.risk().is_some() || self.unshown.watches() {
+            // The store of clients is looked after once a second.
+            1_000
+        } else {
+            0
+        }
+    }
 }
 
 /// The root context.
@@ -113,15 +131,6 @@ impl RootContext for Root {
                 return false;
             }
         };
-        let period = if plan.may_slow_down() {
-            Some(TICK_MILLISECONDS)
-        } else {
-            // The store of clients is looked after once a second.
-            plan.risk().map(|_| 1_000)
-        };
-        if let Some(Err(error)) = period.map(abi::set_tick_period) {
-            metrics.failed(error);
-        }
         let parked = Parked::default();
         let peers = store.as_ref().and_then(|store| Peers::new(&plan, Arc::clone(store)));
         let clients: Box<dyn Clients> = match peers {
@@ -129,18 +138,26 @@ impl RootContext for Root {
             None => Box::new(NoClients),
         };
         let (plan, network) = (Arc::new(plan), Network::new(network, clients));
-        self.shared = Some(Rc::new(Shared {
+        let shared = Shared {
+            unshown: Unshown::new(plan.enforcement()),
             plan,
             network,
             metrics,
             store,
             parked,
             interrogation_key: SharedKey::default(),
-        }));
+        };
+        let period = shared.tick_period();
+        if period > 0
+            && let Err(error) = abi::set_tick_period(period)
+        {
+            shared.metrics.failed(error);
+        }
+        self.shared = Some(Rc::new(shared));
         true
     }
 
-    /// Lets held answers go on, and looks after the store.
+    /// Lets held answers go on, and looks after the store and what is held for too long.
     fn on_tick(&mut self) {
         let Some(shared) = &self.shared else { return };
         let now = match abi::time() {
@@ -148,6 +165,14 @@ impl RootContext for Root {
             Err(error) => return shared.metrics.failed(error),
         };
         shared.parked.tick(now, &shared.metrics);
+        if shared.plan.enforcement() == Enforcement::Strict {
+            shared.unshown.tick(now, &shared.metrics);
+            if shared.tick_period() == 0
+                && let Err(error) = abi::set_tick_period(0)
+            {
+                shared.metrics.failed(error);
+            }
+        }
         if let Some(store) = shared.store.as_deref().filter(|_| shared.plan.risk().is_some()) {
             store.tend(u32::try_from(now / 1_000_000_000).unwrap_or(u32::MAX));
             client::report_store(Some(store), &shared.metrics);

@@ -243,6 +243,10 @@ pub const TARPIT_HELD_BYTES: u32 = 256 * 1_024;
 /// are idle for five minutes.
 pub const TARPIT_PIECE_SECONDS: u32 = 240;
 
+/// Seconds for which a head is held, with strict enforcement, before its body that has not come is taken for one that
+/// Envoy doesn't show. Such streams count in `held.unshown_body`, and the first is logged.
+pub const UNSHOWN_BODY_SECONDS: u64 = 5;
+
 /// Bytes of one bucket of the shared store: what one read or write moves. An entry that does not fit is not
 /// kept, which `store.oversize` counts.
 pub const STORE_BUCKET_BYTES: usize = 4_096;

@@ -36,6 +36,8 @@ const TESTS: &[(&str, Test)] = &[
     ("inspects_bodies_that_come_with_an_upgrade", upgrade_with_body),
     ("judges_what_there_is_when_the_upstream_answers_early", early_answers),
     ("hangs_with_strict_enforcement_and_without_the_flag", strict_without_flag),
+    ("stops_watching_once_a_body_has_come", strict_with_flag),
+    ("refuses_more_than_one_host", repeated_host),
     ("hands_addresses_protocol_and_host_to_the_rules", facts),
     ("takes_only_usable_request_ids", request_ids),
     ("survives_heads_that_are_no_text", odd_heads),
@@ -125,6 +127,10 @@ fn streaming(module: &Module, exchange: &Exchange) -> Result<Observed, Failed> {
 /// A check that says what was observed.
 fn ensure(condition: bool, observed: &Observed) -> Outcome {
     if condition { Ok(()) } else { Err(format!("{observed:#?}").into()) }
+}
+
+fn ensure_eq(found: u32, expected: u32) -> Outcome {
+    if found == expected { Ok(()) } else { Err(format!("{expected} expected, found {found}").into()) }
 }
 
 /// Whether the module answered, with this status and during this callback.
@@ -398,6 +404,9 @@ fn tunnels(module: &Module) -> Outcome {
             ensure(observed.callbacks.get(1) == Some(&(Callback::RequestBody, true)), &observed)?;
             ensure(observed.metrics.get("portcullis.uninspected.tunnel") == Some(&1), &observed)?;
         }
+        let observed = run(module, enforcement, &tunnel("GET", 101).header("content-length", b"0"))?;
+        ensure(observed.upstream.body == b"early EVILlater", &observed)?;
+        ensure(observed.metrics.get("portcullis.uninspected.tunnel") == Some(&1), &observed)?;
     }
     Ok(())
 }
@@ -438,10 +447,45 @@ fn early_answers(module: &Module) -> Outcome {
 
 fn strict_without_flag(module: &Module) -> Outcome {
     let mut host = Host::start(module, &policy("strict", RULES), Options::default())?;
-    let observed = host.exchange(&form(&[b"a=1"]));
-    ensure(observed.verdict == Verdict::Stuck { during: Callback::RequestHeaders }, &observed)?;
+    for first in [true, false] {
+        let observed = host.exchange(&form(&[b"a=1"]));
+        ensure(observed.verdict == Verdict::Stuck { during: Callback::RequestHeaders }, &observed)?;
+        // It is logged once, with what to set, and counted each time.
+        ensure(observed.logged("`allow_on_headers_stop_iteration: true`") == first, &observed)?;
+        ensure(observed.metrics.get("portcullis.held.unshown_body") == Some(&1), &observed)?;
+    }
+    let observed = host.exchange(&Exchange::get("/"));
+    ensure(observed.verdict == Verdict::Stuck { during: Callback::ResponseHeaders }, &observed)?;
+    ensure(observed.metrics.get("portcullis.held.unshown_body") == Some(&1), &observed)?;
     let observed = host.exchange(&Exchange::get("/").answered_by(200, &[]));
     ensure(observed.verdict == Verdict::Continued, &observed)
+}
+
+fn strict_with_flag(module: &Module) -> Outcome {
+    let mut host = host(module, "strict", RULES)?;
+    ensure_eq(host.tick_period(), 1_000)?;
+    let observed = host.exchange(&form(&[b"a=1"]));
+    ensure(observed.verdict == Verdict::Continued, &observed)?;
+    host.tick()?;
+    ensure_eq(host.tick_period(), 0)?;
+    let streaming = Host::start(module, &policy("streaming", RULES), Options::default())?;
+    ensure_eq(streaming.tick_period(), 0)
+}
+
+fn repeated_host(module: &Module) -> Outcome {
+    let mut merged = Exchange::get("/");
+    merged.request.authority = "a.example,a.example".to_owned();
+    let beside = Exchange::get("/").header("host", b"b.example");
+    for exchange in [merged, beside] {
+        let observed = strict(module, &exchange)?;
+        ensure(answered(&observed, 400, Callback::RequestHeaders), &observed)?;
+        ensure(observed.upstream.headers.is_none(), &observed)?;
+        ensure(observed.metrics.get("portcullis.repeated_host") == Some(&1), &observed)?;
+        let told = matches!(&observed.verdict, Verdict::LocalReply { details, .. }
+            if details == "portcullis_deny[repeated_host]");
+        ensure(told, &observed)?;
+    }
+    Ok(())
 }
 
 fn facts(module: &Module) -> Outcome {

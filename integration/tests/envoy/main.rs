@@ -137,6 +137,8 @@ const TESTS: &[Test] = tests! {
         grpc_calls_pass,
         event_streams_are_not_held,
         websockets_are_not_held,
+        more_than_one_host_is_refused,
+        bodies_that_envoy_does_not_show_are_noticed,
         head_requests_work,
         an_upstream_with_http2_works,
     }

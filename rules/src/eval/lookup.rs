@@ -5,7 +5,7 @@ use super::state::State;
 use super::store::VarStore;
 use super::values::Value;
 use crate::model::{Store, Variable};
-use crate::plan::{Keys, Plan, TargetPlan, Targets, store_of};
+use crate::plan::{Keys, Plan, TargetPlan, Targets, XmlPlace, store_of};
 
 /// One value to test, with the name it goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,11 @@ impl State {
             let from = out.len();
             self.collect_one(plan, target, view, out);
             if target.count {
-                let count = out.len() - from;
+                let count = match &target.keys {
+                    // The expression selects one node, whatever else of it is looked at.
+                    Keys::XPath(_, Some(XmlPlace::TEXTS)) => (out.len() - from).min(1),
+                    _ => out.len() - from,
+                };
                 out.truncate(from);
                 let key = self.selector_name(&target.keys);
                 let value = self.values.add_number(i64::try_from(count).unwrap_or(i64::MAX));

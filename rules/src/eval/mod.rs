@@ -99,7 +99,7 @@ pub enum Verdict {
 /// Why and how an exchange is ended. The first one of a transaction stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interruption {
-    /// The rule that decided; 0 when a body limit did.
+    /// The rule that decided; 0 when a body limit did, or in phase 1 a repeated `Host`.
     pub rule_id: u64,
     /// When it decided.
     pub phase: Phase,
@@ -168,6 +168,7 @@ pub struct Transaction {
     response: Intake,
     /// Whether phase 1 has run.
     begun: bool,
+    repeated_host: bool,
 }
 
 impl Transaction {
@@ -177,7 +178,8 @@ impl Transaction {
         let mut state = State::take(&plan);
         state.start(&plan, now);
         state.begin(connection, unique_id);
-        Self { plan, state, request: Intake::default(), response: Intake::default(), begun: false }
+        let (request, response) = (Intake::default(), Intake::default());
+        Self { plan, state, request, response, begun: false, repeated_host: false }
     }
 
     /// Leaves its memory, emptied, to the next transaction on this thread, and with it what was worked out about values
@@ -231,8 +233,17 @@ impl Transaction {
 
     /// Takes the request head in and runs phase 1.
     pub fn request_headers(&mut self, head: &RequestHead<'_>, now: UnixNanos) -> Verdict {
-        self.state.take_request_head(&self.plan, head);
+        self.repeated_host = self.state.take_request_head(&self.plan, head);
+        if self.repeated_host {
+            self.state.refuse_repeated_host(&self.plan);
+        }
         self.run(Phase::RequestHeaders, now)
+    }
+
+    /// Whether the request has more than one `Host`.
+    #[must_use]
+    pub fn has_repeated_host(&self) -> bool {
+        self.repeated_host
     }
 
     /// Whether the request body is to be held and handed in. Known after phase 1.

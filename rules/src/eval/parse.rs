@@ -147,8 +147,7 @@ impl BodyView<'_> {
         };
         let mut store = Vec::with_capacity(256);
         let found = multipart::parse(self.values.get(content_type), self.body, &options, &mut store);
-        let in_files: usize = found.files.iter().map(|file| file.content.len()).sum();
-        if !self.is_too_long(data, self.body.len().saturating_sub(in_files)) {
+        if !self.is_too_long(data, found.length_without_files) {
             self.parts(data, &found, &store);
         }
         for &variable in Variable::ALL {
@@ -167,7 +166,9 @@ impl BodyView<'_> {
         for field in &found.fields {
             let element = self.pair(store, field.name.clone(), body, field.value.clone());
             data.body_args.push(element);
-            data.part_names.push(self.pair(store, field.name.clone(), store, field.raw_name.clone()));
+            if !field.is_file {
+                data.part_names.push(self.pair(store, field.name.clone(), store, field.raw_name.clone()));
+            }
         }
         let mut combined = 0usize;
         for file in &found.files {

@@ -9,7 +9,7 @@ use super::values::Value;
 use super::{Connection, Disruption, Field, Interruption, RequestHead};
 use crate::body::BodyProcessor;
 use crate::http::{arguments, authorization, content_type, cookies, forwarded, host, uri};
-use crate::model::{LimitAction, Phase, Variable};
+use crate::model::{EngineMode, LimitAction, Phase, RepeatedHost, Variable};
 use crate::plan::Plan;
 
 impl State {
@@ -22,15 +22,20 @@ impl State {
         self.set_number(Variable::ServerPort, connection.server_port.into());
     }
 
-    pub(crate) fn take_request_head(&mut self, plan: &Plan, head: &RequestHead<'_>) {
+    /// Takes the head in; whether it has more than one `Host`.
+    pub(crate) fn take_request_head(&mut self, plan: &Plan, head: &RequestHead<'_>) -> bool {
         self.set_scalar(Variable::RequestMethod, head.method);
         self.set_scalar(Variable::RequestProtocol, head.protocol);
         self.set_joined(Variable::RequestLine, &[head.method, b" ", head.target, b" ", head.protocol]);
         self.take_target(plan, head.target);
         self.take_request_fields(head.headers);
         self.take_client_address(plan, head);
+        let (mut has_host, mut repeated) = (false, false);
         for (name, value) in head.headers {
             if name.eq_ignore_ascii_case(b"host") {
+                // Envoy puts several into one.
+                repeated |= has_host || memchr::memchr(b',', value).is_some();
+                has_host = true;
                 self.set_scalar(Variable::ServerName, host::server_name(value));
             } else if name.eq_ignore_ascii_case(b"authorization") {
                 self.set_scalar(Variable::AuthType, authorization::scheme(value));
@@ -38,6 +43,17 @@ impl State {
             } else if name.eq_ignore_ascii_case(b"content-type") {
                 self.choose_processor(plan, value);
             }
+        }
+        repeated
+    }
+
+    /// Ends a request with more than one `Host`, if the policy says so and a rule set enforces anything.
+    pub(crate) fn refuse_repeated_host(&mut self, plan: &Plan) {
+        let enforces =
+            plan.sets().is_empty() || plan.sets().iter().any(|set| self.mode(set) == EngineMode::On);
+        if plan.repeated_host() == RepeatedHost::Refuse && enforces {
+            let disruption = Disruption::Deny { status: 400 };
+            self.interrupt(Interruption { rule_id: 0, phase: Phase::RequestHeaders, disruption });
         }
     }
 

@@ -24,12 +24,13 @@ impl BodyView<'_> {
             return;
         }
         let options = xml::Options {
-            white_space: !xpaths.is_empty(),
+            white_space: arguments != XmlArguments::Only,
             truncated: self.truncated,
             ..xml::Options::default()
         };
         let mut store = Vec::with_capacity(self.body.len());
         let (mut texts, mut attributes) = (Vec::new(), Vec::new());
+        let mut has_root = false;
         let mut tree = (!xpaths.is_empty()).then(Tree::new);
         let mut leaves = (arguments != XmlArguments::Off).then(|| Leaves::new(self.arguments_left(query)));
         let error = xml::scan(self.body, &options, &mut store, &mut |event| {
@@ -40,11 +41,12 @@ impl BodyView<'_> {
                 leaves.take(&event);
             }
             match event {
+                Event::Start { .. } => has_root = true,
                 Event::Text(text) => texts.push(text),
                 Event::Attribute { name, value } if !xml::is_namespace_declaration(name) => {
                     attributes.push(value);
                 }
-                _ => {}
+                Event::Attribute { .. } | Event::End { .. } => {}
             }
         });
         let mut reason = error.map(|error| error.to_string());
@@ -60,8 +62,7 @@ impl BodyView<'_> {
             }
         }
         if arguments != XmlArguments::Only {
-            let texts = texts.iter().map(|text| trimmed(&store, text)).filter(|text| !text.is_empty());
-            let texts = self.keyed(b"/*", texts);
+            let texts = if has_root || !texts.is_empty() { self.texts(&store, &texts) } else { Vec::new() };
             let attributes = attributes.into_iter().map(|value| store.get(value).unwrap_or_default());
             data.xml = vec![texts, self.keyed(b"//@*", attributes)];
             if let Some(mut tree) = tree {
@@ -74,6 +75,17 @@ impl BodyView<'_> {
         if let Some(reason) = reason {
             self.fail(data, "XML", &reason);
         }
+    }
+
+    /// The values of `XML:/*`: the text of the document as one, which is what the expression selects, and behind it the
+    /// texts between tags, each for itself and trimmed, where they are something else. The one shows what is split by
+    /// tags, the others what has other text in front.
+    fn texts(&mut self, store: &[u8], texts: &[Range<usize>]) -> Vec<Element> {
+        let whole: Vec<u8> =
+            texts.iter().filter_map(|text| store.get(text.clone())).flatten().copied().collect();
+        let pieces = texts.iter().map(|text| trimmed(store, text)).filter(|text| !text.is_empty());
+        let pieces = pieces.filter(|piece| *piece != whole);
+        self.keyed(b"/*", std::iter::once(whole.as_slice()).chain(pieces))
     }
 
     /// Evaluates expressions; whether they stayed within the budget.

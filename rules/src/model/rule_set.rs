@@ -12,6 +12,8 @@ use crate::risk::RiskSettings;
 pub struct Policy {
     /// When headers are held.
     pub enforcement: Enforcement,
+    /// What a request with more than one `Host` leads to.
+    pub repeated_host: RepeatedHost,
     /// Where the client's address comes from.
     pub client_address: ClientAddress,
     /// Evaluated in order, phase by phase.
@@ -30,6 +32,16 @@ pub enum Enforcement {
     Streaming,
     /// Headers are held until the body is judged. Needs Envoy's `allow_on_headers_stop_iteration: true`.
     Strict,
+}
+
+/// What a request with more than one `Host` leads to. Servers disagree on which of them counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RepeatedHost {
+    /// It is refused with 400, as RFC 9112 (3.2) asks for, unless all rule sets only log.
+    #[default]
+    Refuse,
+    /// It is judged by the rules.
+    Pass,
 }
 
 /// Where the client's address comes from.

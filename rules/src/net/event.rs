@@ -43,6 +43,8 @@ pub struct Event<'a> {
     pub operation: Operation,
     /// Where it was.
     pub end: End<'a>,
+    /// The host that the rule names and that was meant, when it was chosen by one.
+    pub host: Option<&'a str>,
     /// The request it was part of.
     pub request: Option<RequestFacts<'a>>,
     /// Which way the connection took, as names and values; written when the rule asks for it.
@@ -111,7 +113,7 @@ impl Event<'_> {
                     Operation::BindServer => "connection accepted on local address",
                 };
                 let mut text = format!("{what} ").into_bytes();
-                let (address, port) = (self.address(), self.end.port);
+                let (address, port) = (self.place(), self.end.port);
                 if address.contains(&b':') {
                     text.extend([b"[".as_slice(), &address, b"]"].concat());
                 } else {
@@ -123,12 +125,13 @@ impl Event<'_> {
         }
     }
 
-    /// The address as text, else the first name, else `unknown`.
-    fn address(&self) -> Vec<u8> {
-        match (self.end.address, self.end.names.first()) {
-            (Some(address), _) => address.to_canonical().to_string().into_bytes(),
-            (None, Some(name)) => name.to_vec(),
-            (None, None) => b"unknown".to_vec(),
+    /// The host that was meant, else the address as text, else the first name, else `unknown`.
+    fn place(&self) -> Vec<u8> {
+        match (self.host, self.end.address, self.end.names.first()) {
+            (Some(host), ..) => host.as_bytes().to_vec(),
+            (None, Some(address), _) => address.to_canonical().to_string().into_bytes(),
+            (None, None, Some(name)) => name.to_vec(),
+            (None, None, None) => b"unknown".to_vec(),
         }
     }
 
@@ -163,7 +166,7 @@ impl Event<'_> {
         let ip = self.end.address.map(|address| address.to_canonical().to_string().into_bytes());
         add(address, ip.unwrap_or_else(|| b"-".to_vec()));
         add(port, self.end.port.to_string().into_bytes());
-        if let Some(name) = self.end.names.first() {
+        if let Some(name) = self.host.map(str::as_bytes).or_else(|| self.end.names.first().copied()) {
             add("hostname", name.to_vec());
         }
         if let Some(request) = self.request {

@@ -56,6 +56,17 @@ pub struct Selected<'p> {
     pub level: Level,
 }
 
+impl<'p> Selected<'p> {
+    /// The host by whose name the rule was chosen.
+    #[must_use]
+    pub fn host(&self) -> Option<&'p str> {
+        match &self.binding.address {
+            Address::Host(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
 /// What comes of an operation.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Judgement<'p> {

@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use super::OperatorError;
 
-/// A set of IPv4 and IPv6 networks. An IPv4 address in IPv6 form (`::ffff:192.0.2.1`) counts as the IPv4
-/// address, in the set and when it is looked up; so `::/0` holds no IPv4 address.
+/// A set of IPv4 and IPv6 networks. An IPv4 address in IPv6 form (`::ffff:192.0.2.1`) counts as the IPv4 address in the
+/// set. When it is looked up it counts as either: `192.0.2.0/24` and `::/0` hold it. `::/0` holds no address that is
+/// given in IPv4 form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AddressSet {
     /// First and last address of each range; sorted, and neither overlapping nor adjacent.
@@ -81,9 +82,13 @@ impl AddressSet {
     /// Whether the address is in the set.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        match address.to_canonical() {
+        match address {
             IpAddr::V4(address) => holds(&self.v4, address.to_bits()),
-            IpAddr::V6(address) => holds(&self.v6, address.to_bits()),
+            IpAddr::V6(address) => {
+                let mapped = address.to_ipv4_mapped();
+                mapped.is_some_and(|address| holds(&self.v4, address.to_bits()))
+                    || holds(&self.v6, address.to_bits())
+            }
         }
     }
 
@@ -200,12 +205,16 @@ mod tests {
     }
 
     #[test]
-    fn mapped_addresses_are_ipv4() {
+    fn mapped_addresses_are_of_both_versions() {
         assert!(set("192.0.2.0/24").contains_text(b"::ffff:192.0.2.7"));
         assert!(set("::ffff:192.0.2.0/120").contains_text(b"192.0.2.7"));
         assert!(!set("::ffff:192.0.2.0/120").contains_text(b"192.0.3.7"));
         assert!(!set("::/0").contains_text(b"192.0.2.7"));
-        assert!(!set("::/0").contains_text(b"::ffff:192.0.2.7"));
+        assert!(set("::/0").contains_text(b"::ffff:192.0.2.7"));
+        assert!(set("::/80").contains_text(b"::ffff:c000:207"));
+        assert!(set("::ffff:0:0/95").contains_text(b"::ffff:192.0.2.7"));
+        assert!(!set("::/81").contains_text(b"::ffff:192.0.2.7"));
+        assert!(!set("192.0.3.0/24,1::/16").contains_text(b"::ffff:192.0.2.7"));
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(crate) use views::{RequestView, ResponseView, ViewId, Views};
 use crate::collections::StoreSettings;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::geo::Database;
-use crate::model::{self, ClientAddress, Enforcement, Item, Phase, Policy, Variable};
+use crate::model::{self, ClientAddress, Enforcement, Item, Phase, Policy, RepeatedHost, Variable};
 use crate::operators::OperatorName;
 use crate::risk::{GeoSource, RiskAction, RiskSettings};
 use jumps::{Jumps, Positions};
@@ -60,6 +60,7 @@ use settled::{Fate, Live};
 #[derive(Debug)]
 pub struct Plan {
     enforcement: Enforcement,
+    repeated_host: RepeatedHost,
     client_address: ClientAddress,
     sets: Vec<SetPlan>,
     /// In order over all sets; `None` for those that can't come to run.
@@ -200,6 +201,7 @@ impl Plan {
             slows_down,
             interrogates,
             enforcement: policy.enforcement,
+            repeated_host: policy.repeated_host,
             client_address: policy.client_address.clone(),
             sets,
             rules,
@@ -220,6 +222,11 @@ impl Plan {
     #[must_use]
     pub fn enforcement(&self) -> Enforcement {
         self.enforcement
+    }
+
+    /// What a request with more than one `Host` leads to.
+    pub(crate) fn repeated_host(&self) -> RepeatedHost {
+        self.repeated_host
     }
 
     /// How many rules there are, chains counted once.

@@ -55,6 +55,7 @@ pub(super) fn policy(
     };
     Policy {
         enforcement: form.enforcement.value,
+        repeated_host: form.repeated_host.value,
         client_address: form
             .client_address
             .as_ref()

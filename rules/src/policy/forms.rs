@@ -13,7 +13,7 @@ use super::values::{
 };
 use crate::diagnostic::Code;
 use crate::limits;
-use crate::model::{Enforcement, LimitAction, Phase, ResponseLimitAction};
+use crate::model::{Enforcement, LimitAction, Phase, RepeatedHost, ResponseLimitAction};
 
 form! {
     /// A policy of the web application firewall: rule sets, evaluated in order, phase by phase.
@@ -23,6 +23,8 @@ form! {
         optional schema as "$schema": String,
         /// Whether headers are held back until the body is judged.
         default enforcement: Enforcement = Enforcement::Streaming,
+        /// What a request with more than one `Host`, or a comma in it, leads to. It is counted in any case.
+        default repeated_host: RepeatedHost = RepeatedHost::Refuse,
         /// Where the client's address comes from. Default: the connection's peer.
         optional client_address: ClientAddressForm,
         /// Contents of data files that operators refer to, by file name. A name is looked up as it is written.

@@ -5,7 +5,7 @@ use super::read::{Form, choice};
 use super::report::Reporter;
 use crate::diagnostic::{Code, did_you_mean};
 use crate::limits;
-use crate::model::{Enforcement, LimitAction, Phase, ResponseLimitAction, Severity};
+use crate::model::{Enforcement, LimitAction, Phase, RepeatedHost, ResponseLimitAction, Severity};
 
 /// What a rule can do to the exchange, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,13 @@ choice! { "Enforcement", Enforcement {
     "streaming" => Enforcement::Streaming,
     /// Headers are held until the body is judged. Needs `allow_on_headers_stop_iteration: true` in Envoy's plugin configuration.
     "strict" => Enforcement::Strict,
+}}
+
+choice! { "RepeatedHost", RepeatedHost {
+    /// It is refused with 400, unless all rule sets only log.
+    "refuse" => RepeatedHost::Refuse,
+    /// The rules judge it. `REQUEST_HEADERS:Host` is what Envoy makes of them: all, with commas between.
+    "pass" => RepeatedHost::Pass,
 }}
 
 choice! { "RequestLimitAction", LimitAction {

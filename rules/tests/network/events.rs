@@ -22,7 +22,8 @@ fn device() -> Device {
 }
 
 fn event<'a>(plan: &'a NetworkPlan, operation: Operation, end: End<'a>) -> Event<'a> {
-    Event { rule: &plan.policy().rules[0], operation, end, request: None, detail: &[], now: NOW }
+    let rule = &plan.policy().rules[0];
+    Event { rule, operation, end, host: None, request: None, detail: &[], now: NOW }
 }
 
 fn end(address: &str) -> End<'static> {
@@ -70,6 +71,18 @@ fn each_operation_has_its_keys() {
         let line = cef(&event(&plan, operation, end("2001:db8::1")));
         assert!(line.ends_with(&format!("{keys} cve=CVE-2026-1")), "{line}");
     }
+}
+
+#[test]
+fn a_rule_for_a_host_names_the_host() {
+    let plan = plan(json!({ "kind": "connect", "address": "Db.Example.com" }));
+    let names: [&[u8]; 3] = [b"outbound-cluster", b"db.example.com.", b"other.example.com"];
+    let end = End { names: &names, ..end("10.0.0.1") };
+    let selected = plan.select(Operation::Connect, &end).unwrap();
+    let event = Event { host: selected.host(), ..event(&plan, Operation::Connect, end) };
+    let line = cef(&event);
+    assert!(line.contains("msg=connection to db.example.com:41000 refused by rule no strangers "), "{line}");
+    assert!(line.ends_with("remoteIpAddress=10.0.0.1 remotePort=41000 hostname=db.example.com"), "{line}");
 }
 
 #[test]

@@ -11,11 +11,11 @@ pub(super) fn places(masks: &Masks, content_type: &[u8], body: &[u8], sink: &mut
     let options = Options { fields: usize::MAX, files: usize::MAX, truncated: true };
     let mut store = Vec::new();
     let found = multipart::parse(content_type, body, &options, &mut store);
-    if found.error.is_some() {
+    if found.error.is_some() || found.ambiguous {
         return sink(0..body.len(), &[]);
     }
-    let fields =
-        found.fields.iter().map(|field| Part { name: &field.name, content: &field.value, file: false });
+    let fields = found.fields.iter().filter(|field| !field.is_file);
+    let fields = fields.map(|field| Part { name: &field.name, content: &field.value, file: false });
     let files = found.files.iter().map(|file| Part { name: &file.field, content: &file.content, file: true });
     let mut parts: Vec<Part<'_>> = fields.chain(files).collect();
     parts.sort_by_key(|part| part.content.start);

@@ -1,8 +1,9 @@
 //! JSON: each leaf becomes an argument, named after the path to it.
 //!
 //! One pass, no recursion, strict RFC 8259. Names are as in Coraza (`json.a.0.b`), or with ModSecurity's
-//! array names (`json.a.array_0.b`); unlike Coraza there is no extra argument for an array's length, and
-//! duplicate keys are all kept, in order of arrival.
+//! array names (`json.a.array_0.b`). As in Coraza an array is an argument itself, behind its elements, with their number
+//! for a value: names such as `id__in` end with the array, not with an element. So that no name goes unseen, empty
+//! arrays and objects are arguments too. Duplicate keys are all kept, in order of arrival.
 
 mod cursor;
 mod error;
@@ -67,8 +68,9 @@ pub struct Summary {
 /// Reports the leaves of a JSON body as arguments.
 ///
 /// Strings are decoded to UTF-8, an unpaired surrogate to U+FFFD; numbers, `true` and `false` keep their
-/// text; `null` is empty; empty arrays and objects report nothing. A leaf that is the whole body is
-/// called `json`; an empty key makes a name that ends in `.` or has two in a row.
+/// text; `null` is empty. An array has the number of its elements, an empty object is empty; where the whole body is an
+/// empty array or object there is no argument. What is the whole body is called `json`; an empty key makes a name
+/// that ends in `.` or has two in a row.
 ///
 /// Blank bodies are an error, as they are no JSON: whoever calls decides about absent ones.
 pub fn flatten(body: &[u8], options: &Options, store: &mut Vec<u8>, sink: &mut impl FnMut(Pair)) -> Summary {
@@ -78,7 +80,7 @@ pub fn flatten(body: &[u8], options: &Options, store: &mut Vec<u8>, sink: &mut i
 /// Where an argument stands in a body, quotes included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The key that was read last: the argument's own, or that of the array it is in.
+    /// The argument's own key, or that of the array it is in.
     pub(crate) key: Range<usize>,
     pub(crate) value: Range<usize>,
 }
@@ -110,6 +112,7 @@ pub(crate) fn flatten_placed(
         sink,
     };
     if let Err(kind) = flattener.run() {
+        flattener.end_rest();
         let kind = match kind {
             JsonErrorKind::UnexpectedEnd if invalid_utf8 => Some(JsonErrorKind::InvalidUtf8),
             JsonErrorKind::UnexpectedEnd if options.truncated => None,
@@ -127,11 +130,15 @@ struct Open {
     /// Length of its own path.
     path: usize,
     kind: Container,
+    /// Where it begins, and its key.
+    start: usize,
+    key: Range<usize>,
 }
 
+/// With the number of members or elements that have begun.
+#[derive(Clone, Copy)]
 enum Container {
-    Object,
-    /// With the index of the current element.
+    Object(usize),
     Array(usize),
 }
 
@@ -183,63 +190,81 @@ impl<'a, F: FnMut(Pair, Place)> Flattener<'a, F> {
     }
 
     fn begin_object(&mut self) -> Result<bool, JsonErrorKind> {
-        self.begin(Container::Object)?;
-        match self.cursor.peek_after_blanks() {
-            Some(b'}') => self.end(),
-            _ => {
-                self.key()?;
-                return Ok(false);
-            }
+        self.begin(Container::Object(0))?;
+        if self.cursor.peek_after_blanks() == Some(b'}') {
+            return self.end().map(|()| true);
         }
-        Ok(true)
+        self.next_key()?;
+        Ok(false)
     }
 
     fn begin_array(&mut self) -> Result<bool, JsonErrorKind> {
         self.begin(Container::Array(0))?;
-        match self.cursor.peek_after_blanks() {
-            Some(b']') => self.end(),
-            _ => {
-                self.index(0);
-                return Ok(false);
-            }
+        if self.cursor.peek_after_blanks() == Some(b']') {
+            return self.end().map(|()| true);
         }
-        Ok(true)
+        self.next_index();
+        Ok(false)
     }
 
     fn begin(&mut self, kind: Container) -> Result<(), JsonErrorKind> {
         if self.open.len() >= self.options.depth {
             return Err(JsonErrorKind::Depth(self.options.depth));
         }
+        let (start, key) = (self.cursor.position(), self.key.clone());
         self.cursor.advance();
-        self.open.push(Open { path: self.path.len(), kind });
+        self.open.push(Open { path: self.path.len(), kind, start, key });
         Ok(())
     }
 
-    fn end(&mut self) {
+    fn end(&mut self) -> Result<(), JsonErrorKind> {
         self.cursor.advance();
-        self.open.pop();
+        self.report_container()
+    }
+
+    /// Takes the innermost container off and reports it if it has an argument.
+    fn report_container(&mut self) -> Result<(), JsonErrorKind> {
+        let Some(container) = self.open.pop() else { return Ok(()) };
+        self.path.truncate(container.path);
+        match container.kind {
+            Container::Object(1..) => Ok(()),
+            // Nobody has chosen a name.
+            Container::Object(0) | Container::Array(0) if self.open.is_empty() => Ok(()),
+            Container::Object(0) => self.report(container.start, container.key, |_, _| Ok(())),
+            Container::Array(count) => self.report(container.start, container.key, |_, out| {
+                out.extend_from_slice(itoa::Buffer::new().format(count).as_bytes());
+                Ok(())
+            }),
+        }
+    }
+
+    /// Where the body ends too early, or is given up: reports the containers that are still open.
+    fn end_rest(&mut self) {
+        while !self.open.is_empty() {
+            if self.report_container().is_err() {
+                return;
+            }
+        }
     }
 
     /// After a value: closes what ends here and gets ready for the next value. `false` when the body's
     /// one value is complete.
     fn next_value(&mut self) -> Result<bool, JsonErrorKind> {
         loop {
-            let Some(container) = self.open.last_mut() else { return Ok(false) };
+            let Some(container) = self.open.last() else { return Ok(false) };
             self.path.truncate(container.path);
-            match (self.cursor.peek_after_blanks(), &mut container.kind) {
-                (Some(b','), Container::Object) => {
+            match (self.cursor.peek_after_blanks(), container.kind) {
+                (Some(b','), Container::Object(_)) => {
                     self.cursor.advance();
-                    self.key()?;
+                    self.next_key()?;
                     return Ok(true);
                 }
-                (Some(b','), Container::Array(index)) => {
-                    *index += 1;
-                    let index = *index;
+                (Some(b','), Container::Array(_)) => {
                     self.cursor.advance();
-                    self.index(index);
+                    self.next_index();
                     return Ok(true);
                 }
-                (Some(b'}'), Container::Object) | (Some(b']'), Container::Array(_)) => self.end(),
+                (Some(b'}'), Container::Object(_)) | (Some(b']'), Container::Array(_)) => self.end()?,
                 (Some(byte), _) => return Err(JsonErrorKind::Unexpected(byte)),
                 (None, _) => return Err(JsonErrorKind::UnexpectedEnd),
             }
@@ -247,11 +272,14 @@ impl<'a, F: FnMut(Pair, Place)> Flattener<'a, F> {
     }
 
     /// Reads a key and its colon, and puts the key on the path.
-    fn key(&mut self) -> Result<(), JsonErrorKind> {
+    fn next_key(&mut self) -> Result<(), JsonErrorKind> {
         match self.cursor.peek_after_blanks() {
             Some(b'"') => {}
             Some(byte) => return Err(JsonErrorKind::Unexpected(byte)),
             None => return Err(JsonErrorKind::UnexpectedEnd),
+        }
+        if let Some(Open { kind: Container::Object(count), .. }) = self.open.last_mut() {
+            *count += 1;
         }
         self.path.push(b'.');
         let start = self.cursor.position();
@@ -265,7 +293,11 @@ impl<'a, F: FnMut(Pair, Place)> Flattener<'a, F> {
         Ok(())
     }
 
-    fn index(&mut self, index: usize) {
+    /// Puts the index of the element that begins on the path.
+    fn next_index(&mut self) {
+        let Some(Open { kind: Container::Array(count), .. }) = self.open.last_mut() else { return };
+        let index = *count;
+        *count += 1;
         self.path.push(b'.');
         if self.options.array_names == ArrayNames::ArrayIndex {
             self.path.extend_from_slice(b"array_");
@@ -278,24 +310,35 @@ impl<'a, F: FnMut(Pair, Place)> Flattener<'a, F> {
         &mut self,
         read: impl FnOnce(&mut Cursor<'a>, &mut Vec<u8>) -> Result<(), JsonErrorKind>,
     ) -> Result<bool, JsonErrorKind> {
+        self.report(self.cursor.position(), self.key.clone(), read).map(|()| true)
+    }
+
+    /// Reports an argument that is called by the path and begins at `from`; `write` appends its value, or what there is
+    /// of it.
+    fn report(
+        &mut self,
+        from: usize,
+        key: Range<usize>,
+        write: impl FnOnce(&mut Cursor<'a>, &mut Vec<u8>) -> Result<(), JsonErrorKind>,
+    ) -> Result<(), JsonErrorKind> {
         let start = self.store.len();
         if self.summary.arguments >= self.options.arguments {
             self.summary.dropped += 1;
-            let read = read(&mut self.cursor, self.store);
+            let written = write(&mut self.cursor, self.store);
             self.store.truncate(start);
-            return read.map(|()| true);
+            return written;
         }
         self.name_bytes += self.path.len();
         if self.name_bytes > self.options.name_bytes {
             return Err(JsonErrorKind::NameBytes(self.options.name_bytes));
         }
         self.store.extend_from_slice(&self.path);
-        let (middle, from) = (self.store.len(), self.cursor.position());
-        let read = read(&mut self.cursor, self.store);
+        let middle = self.store.len();
+        let written = write(&mut self.cursor, self.store);
         self.summary.arguments += 1;
-        let place = Place { key: self.key.clone(), value: from..self.cursor.position() };
+        let place = Place { key, value: from..self.cursor.position() };
         (self.sink)(Pair { name: start..middle, value: middle..self.store.len() }, place);
-        read.map(|()| true)
+        written
     }
 }
 

@@ -194,7 +194,7 @@ const fn is_escapable(byte: u8) -> bool {
 }
 
 /// RFC 2045's token: printable ASCII but blanks and separators.
-fn is_token(byte: u8) -> bool {
+pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&byte)
 }
 

@@ -37,6 +37,15 @@ pub enum MultipartError {
     /// A part has too many headers.
     #[error("Multipart: Part with more than {MULTIPART_PART_HEADERS} headers.")]
     HeaderCount,
+    /// A line among a part's headers has no colon.
+    #[error("Multipart: Invalid part header (colon missing): {0}.")]
+    HeaderColon(Excerpt),
+    /// A part header has no name.
+    #[error("Multipart: Invalid part header (header name missing): {0}.")]
+    HeaderNameMissing(Excerpt),
+    /// The name of a part header holds something else than printable ASCII.
+    #[error("Multipart: Invalid part header (character in its name): {0}.")]
+    HeaderName(Excerpt),
     /// A part header holds a NUL byte.
     #[error("Multipart: Nul byte in part headers.")]
     HeaderNul,
@@ -66,13 +75,13 @@ pub enum BoundaryError {
     /// There is none.
     #[error("Boundary not found in C-T.")]
     NotFound,
-    /// Something stands between the media type and it.
+    /// Something between or behind the parameters is none.
     #[error("Invalid boundary in C-T (malformed).")]
     Malformed,
-    /// The parameter's name goes on after `boundary`.
+    /// It is written in pieces or with a charset, as RFC 2231 has it.
     #[error("Invalid boundary in C-T (parameter name).")]
     ParameterName,
-    /// There is a quote on one end only.
+    /// A quote is not closed, or stands in a value without quotes.
     #[error("Invalid boundary in C-T (quote).")]
     Quote,
     /// It holds characters that RFC 2046 does not allow.
@@ -81,9 +90,6 @@ pub enum BoundaryError {
     /// It is empty.
     #[error("Invalid boundary in C-T (empty).")]
     Empty,
-    /// The parameter is not written in lower case.
-    #[error("Invalid boundary in C-T (case sensitivity).")]
-    CaseSensitivity,
 }
 
 /// Why a Content-Disposition is malformed.

@@ -21,8 +21,10 @@ pub struct Flags {
     pub error: bool,
     /// The boundary was quoted in the Content-Type.
     pub boundary_quoted: bool,
-    /// Blanks stood around the `=` of the boundary parameter.
+    /// Blanks stood around the `=` of the boundary parameter, or behind it.
     pub boundary_whitespace: bool,
+    /// `boundary=` stands in another parameter or in the boundary too, where servers that search the header may take it.
+    pub boundary_elsewhere: bool,
     /// Bytes stood before the first boundary.
     pub data_before: bool,
     /// Bytes followed the final boundary.
@@ -55,6 +57,7 @@ impl Flags {
         self.error
             || self.boundary_quoted
             || self.boundary_whitespace
+            || self.boundary_elsewhere
             || self.data_before
             || self.data_after
             || self.header_folding

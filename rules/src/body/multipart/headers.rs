@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::disposition::{self, Disposition, Parameter, Value};
 use super::error::{Excerpt, MultipartError};
 use super::{Ending, Field, File, Line, Parser, PartHeader, State};
+use crate::bytes::is_blank;
 use crate::limits::{MULTIPART_HEADER_BYTES, MULTIPART_PART_HEADERS};
 
 /// A part that is being read.
@@ -54,6 +55,7 @@ impl Parser<'_> {
             self.unmatched();
         }
         self.note_ending(ending);
+        self.found.length_without_files += end - start;
         if length == 0 {
             self.end_headers(false);
             self.state = State::Data(end);
@@ -92,9 +94,10 @@ impl Parser<'_> {
             return;
         }
         let text = self.body.get(line).unwrap_or_default();
-        let valid = split_name(text)
-            .is_some_and(|(name, _)| !name.is_empty() && name.iter().all(u8::is_ascii_graphic));
-        self.found.flags.invalid_part |= whole && !valid;
+        if let Some(error) = invalid_header(text).filter(|_| whole) {
+            self.found.flags.invalid_part = true;
+            self.found.fail(error);
+        }
         let start = self.store.len();
         self.store.extend_from_slice(text);
         self.part.headers.push(start..self.store.len());
@@ -150,24 +153,62 @@ impl Parser<'_> {
         let headers = part.headers.drain(..).map(|line| PartHeader { field: name.clone(), line });
         self.found.headers.extend(headers);
 
-        if let Some(file_name) = &disposition.file_name {
-            self.found.flags.file_limit_exceeded |= self.found.files.len() >= self.options.files;
-            self.found.files.push(File {
-                field: name,
-                raw_field: raw_name,
-                name: part.text_of(file_name),
-                raw_name: part.raw_text_of(file_name),
-                extended_name: disposition.extended_file_name.as_ref().map(|n| part.text_of(n)),
-                content,
-            });
-        } else if disposition.name.is_some() || part.headers_ended {
-            if self.found.fields.len() < self.options.fields {
-                self.found.fields.push(Field { name, raw_name, value: content });
-            } else {
-                self.found.dropped += 1;
+        let Some(file_name) = &disposition.file_name else {
+            if disposition.name.is_some() || part.headers_ended {
+                self.add_field(name, raw_name, content, false);
             }
+            return;
+        };
+        let extended_name = disposition.extended_file_name.as_ref().map(|n| part.text_of(n));
+        let file = File {
+            field: name,
+            raw_field: raw_name,
+            name: part.text_of(file_name),
+            raw_name: part.raw_text_of(file_name),
+            extended_name,
+            content,
+        };
+        let unnamed = |name: &Range<usize>| is_no_name(self.store.get(name.clone()).unwrap_or_default());
+        if unnamed(&file.name) || file.extended_name.as_ref().is_some_and(unnamed) {
+            let (name, raw_name, content) =
+                (file.field.clone(), file.raw_field.clone(), file.content.clone());
+            self.add_field(name, raw_name, content, true);
+        }
+        self.found.flags.file_limit_exceeded |= self.found.files.len() >= self.options.files;
+        self.found.files.push(file);
+    }
+
+    /// Records a field, if there may be another one.
+    pub(super) fn add_field(
+        &mut self,
+        name: Range<usize>,
+        raw_name: Range<usize>,
+        value: Range<usize>,
+        is_file: bool,
+    ) {
+        self.found.length_without_files += value.len();
+        if self.found.fields.len() < self.options.fields {
+            self.found.fields.push(Field { name, raw_name, value, is_file });
+        } else {
+            self.found.dropped += 1;
         }
     }
+}
+
+/// What is wrong with the line of a header.
+fn invalid_header(line: &[u8]) -> Option<MultipartError> {
+    match split_name(line) {
+        None => Some(MultipartError::HeaderColon(Excerpt::of(line))),
+        Some(([], _)) => Some(MultipartError::HeaderNameMissing(Excerpt::of(line))),
+        Some((name, _)) if name.iter().all(u8::is_ascii_graphic) => None,
+        Some((name, _)) => Some(MultipartError::HeaderName(Excerpt::of(name))),
+    }
+}
+
+/// Whether a file name names nothing once quotes and the way to the file are taken off. Some servers take the part for
+/// a field then.
+fn is_no_name(name: &[u8]) -> bool {
+    name.iter().all(|byte| is_blank(*byte) || b"\"'./\\".contains(byte))
 }
 
 /// The parts of a header line before and after its colon.

@@ -1,8 +1,8 @@
 //! `multipart/form-data`: fields, files and part headers, with all of ModSecurity's strictness flags.
 //!
 //! ModSecurity gives up at the first error. Here the first error is kept and parsing goes on, so that
-//! rules see as much of the body as a lenient server would take. Header lines that are none are
-//! recorded as they are and set `MULTIPART_INVALID_PART`, as in ModSecurity 2.
+//! rules see as much of the body as a lenient server would take. Header lines that are none are an error,
+//! recorded as they are and set `MULTIPART_INVALID_PART` as well.
 
 mod boundary;
 mod disposition;
@@ -37,8 +37,9 @@ impl Default for Options {
     }
 }
 
-/// A part that is no file: it has no `filename`. One that has only `filename*` is an error and counts as a
-/// field, so that its content is among the arguments.
+/// A part that is no file, or for some servers none. It has no `filename`, or one without a name in it, which is a file
+/// here too. One that has only `filename*` is an error and counts as a field, so that its content is among the
+/// arguments. Where the Content-Type is ambiguous, the whole body is a field without a name besides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     /// Its name, a range of the store; empty when it has none.
@@ -47,6 +48,8 @@ pub struct Field {
     pub raw_name: Range<usize>,
     /// Its value, a range of the body.
     pub value: Range<usize>,
+    /// Whether it is among the files as well.
+    pub is_file: bool,
 }
 
 /// A part that has a file name.
@@ -86,6 +89,11 @@ pub struct Multipart {
     pub files: Vec<File>,
     /// The headers of all parts, in order.
     pub headers: Vec<PartHeader>,
+    /// Bytes of the headers of all parts, line ends included, and of the values of fields: what
+    /// `SecRequestBodyNoFilesLimit` limits.
+    pub length_without_files: usize,
+    /// Whether servers that search the Content-Type take another boundary. Then the whole body is the last field.
+    pub ambiguous: bool,
     /// What was odd.
     pub flags: Flags,
     /// The first error, when [`Flags::error`] is set.
@@ -106,12 +114,12 @@ pub fn parse(content_type: &[u8], body: &[u8], options: &Options, store: &mut Ve
     let mut found = Multipart::default();
     match boundary::boundary(content_type, &mut found.flags) {
         Ok(boundary) => {
-            let delimiter = [b"--", boundary].concat();
+            let delimiter = [b"--", boundary.text].concat();
             let mut parser = Parser {
                 body,
                 delimiter: &delimiter,
                 dashes: Finder::new(b"\n--"),
-                boundary: Finder::new(boundary),
+                boundary: Finder::new(boundary.text),
                 next_boundary: None,
                 options,
                 state: State::Preamble,
@@ -121,6 +129,10 @@ pub fn parse(content_type: &[u8], body: &[u8], options: &Options, store: &mut Ve
                 store,
             };
             parser.run();
+            parser.found.ambiguous = boundary.ambiguous;
+            if boundary.ambiguous {
+                parser.add_field(0..0, 0..0, 0..body.len(), false);
+            }
             parser.found
         }
         Err(error) => {

@@ -317,20 +317,21 @@ fn errors_are_told_and_the_parts_reported() {
 
 #[test]
 fn headers_that_are_none_are_recorded_as_they_are() {
-    for line in [
-        "\x0eContent-Type: x",
-        "Content-Type\x0e: x",
-        "Content-\x20Type: x",
-        "\x7fX: y",
-        ": x",
-        "no colon",
-        "é: x",
+    for (line, error) in [
+        ("\x0eContent-Type: x", "(character in its name): \\x0eContent-Type."),
+        ("Content-Type\x0e: x", "(character in its name): Content-Type\\x0e."),
+        ("Content-\x20Type: x", "(character in its name): Content- Type."),
+        ("Content-Type : x", "(character in its name): Content-Type ."),
+        ("\x7fX: y", "(character in its name): \\x7fX."),
+        (": x", "(header name missing): : x."),
+        ("no colon", "(colon missing): no colon."),
+        ("é: x", "(character in its name): \\xc3\\xa9."),
     ] {
         let found = crlf(&with_headers(&format!("{line}\nContent-Disposition: form-data; name=\"post\"")));
         let line = line.as_bytes().escape_ascii().to_string();
         assert_eq!(found.headers[0], ("post".to_owned(), line.clone()));
         assert_eq!(found.headers.len(), 2, "{line}");
-        assert_eq!(found.raw.error, None, "{line}");
+        assert_eq!(found.error(), format!("Multipart: Invalid part header {error}"));
         assert!(found.raw.flags.invalid_part && found.raw.flags.strict_error(), "{line}");
         assert_eq!(found.fields, pairs(&[("post", "v")]), "{line}");
     }
@@ -364,6 +365,61 @@ fn both_file_names_are_reported() {
     assert_eq!(found.files, [("a".into(), "b.txt".into(), Some("b.php".into()), "v".into())]);
     assert_eq!(found.raw.error, None);
     assert!(!found.raw.flags.invalid_quoting);
+}
+
+#[test]
+fn files_whose_name_names_nothing_are_fields_as_well() {
+    for (name, is_field) in [
+        ("filename=\"\"", true),
+        ("filename=\" \"", true),
+        ("filename=\"/\"", true),
+        ("filename=\"\\\"\\\"\"", true),
+        ("filename=\"..\"", true),
+        ("filename=\"a\"", false),
+        ("filename=\"a\"; filename*=UTF-8''", true),
+        ("filename=\"\"; filename*=UTF-8''a", true),
+        ("filename=\"a\"; filename*=UTF-8''%20", true),
+        ("filename=\"a\"; filename*=UTF-8''b", false),
+    ] {
+        let found = crlf(&with_headers(&format!("Content-Disposition: form-data; name=\"a\"; {name}")));
+        let fields: &[(&str, &str)] = if is_field { &[("a", "v")] } else { &[] };
+        assert_eq!(found.fields, pairs(fields), "{name}");
+        assert!(found.raw.fields.iter().all(|field| field.is_file), "{name}");
+        assert_eq!(found.files.len(), 1, "{name}");
+        assert_eq!(found.raw.error, None, "{name}");
+    }
+}
+
+#[test]
+fn a_body_that_can_be_cut_in_two_ways_is_a_field_as_a_whole() {
+    let file = "--B0\r\nContent-Disposition: form-data; name=\"a\"; filename=\"f\"\r\n\r\n--C\"\r\nevil\r\n--B0--\r\n";
+    for (content_type, ambiguous) in [
+        (TYPE, false),
+        ("multipart/form-data; x=\"boundary=C\"; boundary=B0", true),
+        ("multipart/form-data; boundary=B0; x=\"boundary=C\"", true),
+    ] {
+        let found = read(content_type, file.as_bytes(), &Options::default());
+        let whole = file.as_bytes().escape_ascii().to_string();
+        assert_eq!(
+            found.fields,
+            if ambiguous { vec![(String::new(), whole)] } else { vec![] },
+            "{content_type}"
+        );
+        assert_eq!(found.raw.flags.strict_error(), ambiguous, "{content_type}");
+        assert_eq!(found.raw.error, None, "{content_type}");
+    }
+}
+
+#[test]
+fn headers_and_fields_count_as_no_files() {
+    let header = "Content-Disposition: form-data; name=\"a\"";
+    let length = |body: &str| crlf(body).raw.length_without_files;
+    // Each line ends in CR LF, and an empty one ends the headers.
+    assert_eq!(length(&with_headers(header)), header.len() + 4 + 1);
+    assert_eq!(length(&with_headers(&format!("{header}; filename=\"f\""))), header.len() + 14 + 4);
+    assert_eq!(length(&with_headers(&format!("{header}; filename=\"\""))), header.len() + 13 + 4 + 1);
+    assert_eq!(length(&with_headers(&format!("{header}\nX: y"))), header.len() + 2 + 4 + 4 + 1);
+    assert_eq!(length(&format!("before\n{}after\n", with_headers(header))), header.len() + 4 + 1);
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub enum XmlErrorKind {
     Name,
     /// An attribute is malformed.
     Attribute,
+    /// An element has two attributes of a name.
+    DuplicateAttribute,
     /// A reference is not closed, names nothing or stands for no character.
     Reference,
     /// There is text or an element outside the root element.
@@ -32,6 +34,12 @@ pub enum XmlErrorKind {
     Doctype,
     /// The document type declaration declares entities.
     Entities,
+    /// The document type declaration refers to parameter entities.
+    ParameterEntities,
+    /// The document type declaration gives attributes values.
+    AttributeDefaults,
+    /// The document type is declared elsewhere.
+    ExternalSubset,
     /// An XML declaration is not at the start.
     Declaration,
     /// The encoding can't be read.
@@ -58,10 +66,16 @@ impl fmt::Display for XmlError {
             XmlErrorKind::EndTag => f.write_str("end tag without its start tag")?,
             XmlErrorKind::Name => f.write_str("invalid name")?,
             XmlErrorKind::Attribute => f.write_str("malformed attribute")?,
+            XmlErrorKind::DuplicateAttribute => f.write_str("duplicate attribute")?,
             XmlErrorKind::Reference => f.write_str("invalid or undefined reference")?,
             XmlErrorKind::OutsideRoot => f.write_str("content outside the root element")?,
             XmlErrorKind::Doctype => f.write_str("misplaced or malformed document type declaration")?,
             XmlErrorKind::Entities => f.write_str("entity declarations are not allowed")?,
+            XmlErrorKind::ParameterEntities => f.write_str("parameter entities are not allowed")?,
+            XmlErrorKind::AttributeDefaults => f.write_str("default values of attributes are not allowed")?,
+            XmlErrorKind::ExternalSubset => {
+                f.write_str("external document type declarations are not allowed")?;
+            }
             XmlErrorKind::Declaration => f.write_str("XML declaration not at the start")?,
             XmlErrorKind::Encoding => f.write_str("unsupported encoding")?,
             XmlErrorKind::ControlCharacter(byte) => write!(f, "control character {byte:#04x}")?,

@@ -2,8 +2,9 @@
 //!
 //! quick-xml cuts the document into markup and text; what must hold beyond that is checked here. A
 //! document has one root element whose tags match. Nothing is ever fetched or expanded: a document type
-//! declaration is passed over, and refused when it declares entities.
+//! declaration is passed over, and refused when it would change what is read.
 
+mod doctype;
 mod encoding;
 mod error;
 mod scanner;
@@ -72,8 +73,7 @@ pub enum Event<'a> {
 /// Reports the pieces of a document to `sink`, their values appended to `store`. Returns what is wrong
 /// with it; the pieces before that place have been reported, a begun tag or text as text.
 ///
-/// Named references are the five of XML; others are an error unless there is a document type
-/// declaration, which might declare them elsewhere: then they are kept as written.
+/// Named references are the five of XML; others are an error, because nothing can declare them.
 pub fn scan(
     body: &[u8],
     options: &Options,

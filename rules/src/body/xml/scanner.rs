@@ -4,7 +4,7 @@ use quick_xml::errors::{Error, IllFormedError, SyntaxError};
 use quick_xml::events::{BytesStart, Event as Token};
 use quick_xml::reader::Reader;
 
-use super::{Event, Options, XmlError, XmlErrorKind};
+use super::{Event, Options, XmlError, XmlErrorKind, doctype};
 
 /// Reports the pieces of a document; see [`super::scan`].
 pub(super) fn scan(
@@ -32,6 +32,10 @@ pub(super) fn scan(
         let step = match reader.read_event() {
             Ok(Token::Eof) => break scanner.end(text.len()),
             Ok(Token::Decl(_)) if !first => Err(XmlErrorKind::Declaration),
+            Ok(Token::DocType(_)) => {
+                let end = position(reader.buffer_position());
+                scanner.doctype(text.get(at..end).unwrap_or_default())
+            }
             Ok(token) => scanner.token(&token),
             Err(error) => {
                 let at = position(reader.error_position()).max(at);
@@ -80,7 +84,7 @@ impl<F: FnMut(Event<'_>)> Scanner<'_, F> {
             }
             Token::GeneralRef(reference) => {
                 self.inside_root()?;
-                append_reference(reference, self.doctype, self.store)?;
+                append_reference(reference, self.store)?;
                 self.check_value_bytes()
             }
             Token::Start(tag) => self.start(tag),
@@ -96,8 +100,7 @@ impl<F: FnMut(Event<'_>)> Scanner<'_, F> {
                 Ok(())
             }
             Token::Comment(_) | Token::PI(_) => self.count_node(),
-            Token::DocType(declaration) => self.doctype(declaration),
-            Token::Decl(_) | Token::Eof => Ok(()),
+            Token::DocType(_) | Token::Decl(_) | Token::Eof => Ok(()),
         }
     }
 
@@ -169,6 +172,7 @@ impl<F: FnMut(Event<'_>)> Scanner<'_, F> {
         let name = tag.name();
         check_name(name.as_ref())?;
         (self.sink)(Event::Start { name: name.as_ref() });
+        let mut names = Vec::new();
         for attribute in tag.attributes().with_checks(false) {
             let attribute = attribute.map_err(|_| XmlErrorKind::Attribute)?;
             self.attributes += 1;
@@ -176,14 +180,19 @@ impl<F: FnMut(Event<'_>)> Scanner<'_, F> {
                 return Err(XmlErrorKind::Attributes(self.options.attributes));
             }
             let start = self.store.len();
-            let result = append_attribute(&attribute.value, self.doctype, self.store);
+            let result = append_attribute(&attribute.value, self.store);
             let value = start..self.store.len();
             self.text_start = value.end;
-            let name = attribute.key;
-            (self.sink)(Event::Attribute { name: name.as_ref(), value });
+            let name = attribute.key.into_inner();
+            (self.sink)(Event::Attribute { name, value });
             result?;
-            check_name(name.as_ref())?;
+            check_name(name)?;
             self.check_value_bytes()?;
+            names.push(name);
+        }
+        names.sort_unstable();
+        if names.array_windows().any(|[a, b]| a == b) {
+            return Err(XmlErrorKind::DuplicateAttribute);
         }
         Ok(())
     }
@@ -196,15 +205,12 @@ impl<F: FnMut(Event<'_>)> Scanner<'_, F> {
         }
     }
 
-    fn doctype(&mut self, declaration: &str) -> Result<(), XmlErrorKind> {
+    fn doctype(&mut self, markup: &str) -> Result<(), XmlErrorKind> {
         if self.root != Root::Before || self.doctype {
             return Err(XmlErrorKind::Doctype);
         }
         self.doctype = true;
-        if memchr::memmem::find(declaration.as_bytes(), b"<!ENTITY").is_some() {
-            return Err(XmlErrorKind::Entities);
-        }
-        Ok(())
+        doctype::check(markup)
     }
 
     /// The document ends between two pieces of markup.
@@ -259,12 +265,12 @@ fn is_cut(error: &SyntaxError, rest: &str) -> bool {
 }
 
 /// Appends the value of an attribute, its references decoded.
-fn append_attribute(raw: &str, doctype: bool, store: &mut Vec<u8>) -> Result<(), XmlErrorKind> {
+fn append_attribute(raw: &str, store: &mut Vec<u8>) -> Result<(), XmlErrorKind> {
     let mut rest = raw;
     while let Some((before, after)) = rest.split_once('&') {
         store.extend_from_slice(before.as_bytes());
         let (reference, after) = after.split_once(';').ok_or(XmlErrorKind::Reference)?;
-        append_reference(reference, doctype, store)?;
+        append_reference(reference, store)?;
         rest = after;
     }
     store.extend_from_slice(rest.as_bytes());
@@ -272,7 +278,7 @@ fn append_attribute(raw: &str, doctype: bool, store: &mut Vec<u8>) -> Result<(),
 }
 
 /// Appends what a reference, given without `&` and `;`, stands for.
-fn append_reference(reference: &str, doctype: bool, store: &mut Vec<u8>) -> Result<(), XmlErrorKind> {
+fn append_reference(reference: &str, store: &mut Vec<u8>) -> Result<(), XmlErrorKind> {
     let character = match reference {
         "lt" => '<',
         "gt" => '>',
@@ -280,16 +286,8 @@ fn append_reference(reference: &str, doctype: bool, store: &mut Vec<u8>) -> Resu
         "apos" => '\'',
         "quot" => '"',
         _ => {
-            let Some(number) = reference.strip_prefix('#') else {
-                if !doctype || !is_name(reference) {
-                    return Err(XmlErrorKind::Reference);
-                }
-                store.push(b'&');
-                store.extend_from_slice(reference.as_bytes());
-                store.push(b';');
-                return Ok(());
-            };
-            numbered_character(number).ok_or(XmlErrorKind::Reference)?
+            let number = reference.strip_prefix('#');
+            number.and_then(numbered_character).ok_or(XmlErrorKind::Reference)?
         }
     };
     store.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
@@ -315,7 +313,7 @@ fn check_name(name: &str) -> Result<(), XmlErrorKind> {
 }
 
 /// Whether `name` is a name as far as ASCII goes; all other characters are let through.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let start = |b: u8| b.is_ascii_alphabetic() || matches!(b, b'_' | b':') || b >= 0x80;
     name.bytes().next().is_some_and(start)
         && name.bytes().all(|b| start(b) || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
