@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use portcullis_rules::diagnostic::Level;
+use portcullis_rules::lint;
 use portcullis_rules::model::{Item, Policy, RuleSet};
 use portcullis_rules::plan::Plan;
 use portcullis_rules::policy;
@@ -18,7 +19,7 @@ use serde_json::{Map, Value, json};
 use crate::output::{Output, say};
 use crate::policy::Rules;
 use crate::render::plural;
-use crate::source::{Recorder, expand, read_seclang};
+use crate::source::{Recorder, contents, expand, read_seclang};
 
 /// Make one policy of SecLang files, data files and a policy
 ///
@@ -71,7 +72,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let nothing = arguments.rules.seclang.is_empty() && arguments.rules.file.is_empty();
     ensure!(!nothing, "there is nothing to bundle; give --seclang, or --policy with --file");
     let recorder = Recorder::default();
-    let loaded = arguments.rules.load_from(&recorder, &arguments.name)?;
+    let mut loaded = arguments.rules.load_from(&recorder, &arguments.name)?;
+    loaded.diagnostics.extend(loaded.policy.as_ref().and_then(lint::scripts));
     crate::policy::report_from(Level::Note, &loaded.diagnostics, &loaded.sources);
     let Some(direct) = loaded.policy else { return Ok(ExitCode::FAILURE) };
 
@@ -127,7 +129,7 @@ fn bundle(
 ) -> anyhow::Result<Map<String, Value>> {
     let mut policy = match &arguments.rules.policy {
         Some(path) => {
-            let text = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
+            let text = contents(path)?;
             serde_json::from_slice(&text).with_context(|| path.display().to_string())?
         }
         None => Map::new(),

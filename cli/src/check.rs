@@ -1,11 +1,12 @@
 //! `portcullis check`: everything that is wrong with policies.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use portcullis_rules::diagnostic::{Level, has_errors};
+use portcullis_rules::lint;
 use portcullis_rules::model::Item;
 use portcullis_rules::plan::Plan;
 use portcullis_rules::policy::{self, Loaded};
@@ -67,7 +68,8 @@ enum Format {
     /// One line each as libmodsecurity words them, for tools that read those: `Rules error. File: F. Line: N.
     /// Column: N. …`; errors only
     Modsecurity,
-    /// One JSON array of objects with file, code, level, message, path, rule, line, column, help and labels
+    /// One JSON array of objects with file, code, level, message, path, rule, line, column, help, labels and left_out
+    /// (how many more of the kind are not shown)
     Json,
 }
 
@@ -108,6 +110,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         checked.push((name, loaded));
     }
     for (_, loaded) in &mut checked {
+        // This command line runs scripts; whether the filter does depends on the module.
+        loaded.diagnostics.extend(loaded.policy.as_ref().and_then(lint::scripts));
         // A filter refuses what makes no plan, so this does too.
         if let Some(Err(problems)) = loaded.policy.as_ref().map(Plan::new) {
             loaded.diagnostics.extend(problems);
@@ -165,12 +169,11 @@ fn is_seclang(path: &Path) -> bool {
 /// A file's name for reports, and its text.
 pub(crate) fn read(path: &Path) -> anyhow::Result<(String, Vec<u8>)> {
     if path == Path::new("-") {
-        let mut text = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut text).context("can't read the standard input")?;
+        let text = source::bounded(std::io::stdin().lock()).context("can't read the standard input")?;
+        let text = text.context("the standard input is larger than a policy can be")?;
         return Ok(("<stdin>".to_owned(), text));
     }
-    let text = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
-    Ok((path.display().to_string(), text))
+    Ok((path.display().to_string(), source::contents(path)?))
 }
 
 /// By what address clients are known, for policies to which that matters.
@@ -190,7 +193,9 @@ fn clients(loaded: &Loaded) -> Option<String> {
 
 /// `valid, 2 rule sets with 31 rules, 1 warning`, or `refused, 3 errors, 1 warning`.
 fn summary(loaded: &Loaded) -> String {
-    let count = |level| loaded.diagnostics.iter().filter(|d| d.code.level() == level).count();
+    // One that stands for those left out counts for them.
+    let of_level = |level| loaded.diagnostics.iter().filter(move |one| one.code.level() == level);
+    let count = |level| of_level(level).map(|one| one.left_out.max(1) as usize).sum::<usize>();
     let mut parts = Vec::new();
     match &loaded.policy {
         Some(policy) => {

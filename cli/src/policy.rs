@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use portcullis_rules::diagnostic::{Diagnostic, Level, Sources, has_errors};
 use portcullis_rules::host::Source;
+use portcullis_rules::lint;
 use portcullis_rules::model::Policy;
 use portcullis_rules::policy::{self, Loaded};
 use portcullis_rules::seclang::{self, Document};
@@ -45,7 +46,7 @@ impl Rules {
     pub(crate) fn load_from(&self, source: &dyn Source, name: &str) -> anyhow::Result<Loaded> {
         let mut loaded = match &self.policy {
             Some(path) => {
-                let text = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
+                let text = source::contents(path)?;
                 policy::load_with(&text, &path.display().to_string(), data_files(&self.file)?)
             }
             None => nothing(),
@@ -66,8 +67,7 @@ pub(crate) fn data_files(given: &[String]) -> anyhow::Result<BTreeMap<String, Ve
                 (name.to_string_lossy().into_owned(), path)
             }
         };
-        let contents = std::fs::read(path).with_context(|| format!("can't read {}", path.display()))?;
-        Ok((name, contents))
+        Ok((name, source::contents(path)?))
     };
     given.iter().map(read).collect()
 }
@@ -109,6 +109,10 @@ pub(crate) fn add_seclang(
         policy.rule_sets.push(parsed.rule_set);
     }
     loaded.diagnostics.extend(parsed.diagnostics);
+    if let Some(policy) = &loaded.policy {
+        // The rule sets before it were looked at when the policy was read.
+        loaded.diagnostics.extend(lint::check(policy, policy.rule_sets.len() - 1));
+    }
     Ok(())
 }
 

@@ -11,6 +11,12 @@ use serde_json::{Value, json};
 /// Lines shown before and after the places concerned.
 const CONTEXT_LINES: usize = 1;
 
+/// Bytes before and after a place that are looked through for the ends of lines; longer lines are not shown.
+const LONGEST: usize = 4_096;
+
+/// Bytes of a longer line that are shown.
+const EXCERPT: usize = 96;
+
 /// A diagnostic with the lines it is about.
 pub(crate) fn human(diagnostic: &Diagnostic, sources: &Sources, colours: bool) -> String {
     let level = match diagnostic.code.level() {
@@ -20,8 +26,11 @@ pub(crate) fn human(diagnostic: &Diagnostic, sources: &Sources, colours: bool) -
     };
     let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.to_string());
     let mut report = Group::with_title(title);
-    for snippet in snippets(diagnostic, sources) {
-        report = report.element(snippet);
+    for place in places(diagnostic, sources) {
+        report = match place {
+            Place::Lines(snippet) => report.element(*snippet),
+            Place::Excerpt(text) => report.element(Severity::NOTE.with_name("in").message(text)),
+        };
     }
     let about: Vec<String> =
         diagnostic.path.iter().cloned().chain(diagnostic.rule.map(|id| format!("rule {id}"))).collect();
@@ -35,11 +44,16 @@ pub(crate) fn human(diagnostic: &Diagnostic, sources: &Sources, colours: bool) -
     renderer.decor_style(DecorStyle::Ascii).render(&[report])
 }
 
-/// One snippet for each source that has labels.
-fn snippets<'a>(
-    diagnostic: &'a Diagnostic,
-    sources: &'a Sources,
-) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+/// How a place is shown.
+enum Place<'a> {
+    /// With its lines.
+    Lines(Box<Snippet<'a, annotate_snippets::Annotation<'a>>>),
+    /// With the text around it, where lines are too long to be shown.
+    Excerpt(String),
+}
+
+/// One place for each source that has labels.
+fn places<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Vec<Place<'a>> {
     let mut by_source: Vec<(SourceId, Vec<(bool, &Label)>)> = Vec::new();
     for (index, label) in diagnostic.labels.iter().enumerate() {
         match by_source.iter_mut().find(|(source, _)| *source == label.source) {
@@ -47,42 +61,86 @@ fn snippets<'a>(
             None => by_source.push((label.source, vec![(index == 0, label)])),
         }
     }
-    let snippet = |(source, labels): (SourceId, Vec<(bool, &'a Label)>)| {
+    let mut places = Vec::new();
+    for (source, labels) in by_source {
         let text = sources.text(source);
-        let window = window(text, labels.iter().map(|(_, label)| label.span));
-        let shown = printable(text.get(window.clone()).unwrap_or_default());
-        let annotations: Vec<_> = labels
-            .iter()
-            .map(|(primary, label)| {
-                let kind = if *primary { AnnotationKind::Primary } else { AnnotationKind::Context };
-                let within = |offset: usize| {
-                    let offset = offset.clamp(window.start, window.end) - window.start;
-                    shown.floor_char_boundary(offset)
-                };
-                let annotation = kind.span(within(label.span.start)..within(label.span.end));
-                if label.text.is_empty() { annotation } else { annotation.label(label.text.as_str()) }
-            })
-            .collect();
-        let first_line = sources.position(source, window.start).line;
-        Snippet::source(shown)
-            .path(sources.name(source))
-            .line_start(usize::try_from(first_line).unwrap_or(usize::MAX))
-            .annotations(annotations)
-    };
-    by_source.into_iter().map(snippet).collect()
+        match window(text, labels.iter().map(|(_, label)| label.span)) {
+            Some(window) => places.push(Place::Lines(Box::new(snippet(source, &labels, window, sources)))),
+            None => {
+                places.extend(labels.iter().map(|(_, label)| Place::Excerpt(excerpt(label, sources))));
+            }
+        }
+    }
+    places
 }
 
-/// The whole lines that hold the spans, and some around them.
-fn window(text: &[u8], spans: impl Iterator<Item = Span> + Clone) -> Range<usize> {
+fn snippet<'a>(
+    source: SourceId,
+    labels: &[(bool, &'a Label)],
+    window: Range<usize>,
+    sources: &'a Sources,
+) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    let shown = printable(sources.text(source).get(window.clone()).unwrap_or_default());
+    let annotations: Vec<_> = labels
+        .iter()
+        .map(|(primary, label)| {
+            let kind = if *primary { AnnotationKind::Primary } else { AnnotationKind::Context };
+            let within = |offset: usize| {
+                let offset = offset.clamp(window.start, window.end) - window.start;
+                shown.floor_char_boundary(offset)
+            };
+            let annotation = kind.span(within(label.span.start)..within(label.span.end));
+            if label.text.is_empty() { annotation } else { annotation.label(label.text.as_str()) }
+        })
+        .collect();
+    let first_line = sources.position(source, window.start).line;
+    Snippet::source(shown)
+        .path(sources.name(source))
+        .line_start(usize::try_from(first_line).unwrap_or(usize::MAX))
+        .annotations(annotations)
+}
+
+/// `FILE:LINE:COLUMN: …text around it…`.
+fn excerpt(label: &Label, sources: &Sources) -> String {
+    let text = sources.text(label.source);
+    let (start, end) = (label.span.start.saturating_sub(EXCERPT / 4), label.span.start + EXCERPT);
+    let shown = text.get(start..end.min(text.len())).unwrap_or_default();
+    let position = sources.position(label.source, label.span.start);
+    format!(
+        "{}:{}:{}: {}{}{}",
+        sources.name(label.source),
+        position.line,
+        position.column,
+        if start > 0 { "…" } else { "" },
+        printable(shown).replace(char::is_control, " "),
+        if end < text.len() { "…" } else { "" },
+    )
+}
+
+/// The whole lines that hold the spans, and some around them; `None` when that is too much to show.
+fn window(text: &[u8], spans: impl Iterator<Item = Span> + Clone) -> Option<Range<usize>> {
     let start = spans.clone().map(|span| span.start).min().unwrap_or(0).min(text.len());
     let end = spans.map(|span| span.end).max().unwrap_or(0).clamp(start, text.len());
-    let before = text.get(..start).unwrap_or_default();
-    let after = text.get(end..).unwrap_or_default();
-    let breaks_before = before.iter().enumerate().rev().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1);
+    let from = start.saturating_sub(LONGEST);
+    let before = text.get(from..start).unwrap_or_default();
+    let after = text.get(end..text.len().min(end + LONGEST)).unwrap_or_default();
+    let breaks_before =
+        before.iter().enumerate().rev().filter(|(_, b)| **b == b'\n').map(|(at, _)| from + at + 1);
     let breaks_after = after.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| end + at + 1);
-    let first = breaks_before.take(CONTEXT_LINES + 1).nth(CONTEXT_LINES).unwrap_or(0);
-    let last = breaks_after.take(CONTEXT_LINES + 1).nth(CONTEXT_LINES).unwrap_or(text.len());
-    first..last
+    let first: Vec<usize> = breaks_before.take(CONTEXT_LINES + 1).collect();
+    let last: Vec<usize> = breaks_after.take(CONTEXT_LINES + 1).collect();
+    // Where the text begins or ends nearby, its line does too.
+    let first = match first.get(CONTEXT_LINES) {
+        Some(first) => *first,
+        None if from == 0 => 0,
+        None => *first.last()?,
+    };
+    let last = match last.get(CONTEXT_LINES) {
+        Some(last) => *last,
+        None if end + LONGEST >= text.len() => text.len(),
+        None => *last.last()?,
+    };
+    Some(first..last).filter(|window| window.len() <= 2 * LONGEST)
 }
 
 /// The text with one `?` for each byte that is not UTF-8, so that offsets stay true.
@@ -131,6 +189,7 @@ pub(crate) fn json(loaded: &Loaded, name: &str) -> Vec<Value> {
             "line": main.as_ref().map(|(_, start, _)| start.line),
             "column": main.as_ref().map(|(_, start, _)| start.column),
             "help": diagnostic.help,
+            "left_out": diagnostic.left_out,
             "labels": labels.collect::<Vec<_>>(),
         })
     };

@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let settings = match &simulate.policy {
         None => RiskSettings { switches: ALL, ..RiskSettings::default() },
         Some(file) => {
-            let text = std::fs::read(file).with_context(|| format!("can't read {}", file.display()))?;
+            let text = crate::source::contents(file)?;
             let loaded = portcullis_rules::policy::load(&text, &file.display().to_string());
             crate::policy::report(&loaded.diagnostics, &loaded.sources);
             let Some(policy) = loaded.policy else { return Ok(ExitCode::FAILURE) };

@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use portcullis_rules::host::{Source, SourceError, fits_pattern, has_wildcards, resolve};
+use portcullis_rules::limits;
 use portcullis_rules::seclang::{RECOMMENDED, RECOMMENDED_NAME};
 
 /// The machine's files. Names are looked up beside the file that refers to them.
@@ -15,7 +17,7 @@ pub(crate) struct Disk;
 impl Source for Disk {
     fn read(&self, name: &str, relative_to: &str) -> Result<Vec<u8>, SourceError> {
         let path = resolve(name, relative_to);
-        std::fs::read(&path)
+        read_file(Path::new(&path))
             .map_err(|problem| SourceError { name: name.to_owned(), reason: problem.to_string() })
     }
 
@@ -36,6 +38,38 @@ impl Source for Disk {
         found.sort();
         Ok(found)
     }
+}
+
+/// The contents of a file that a command is given.
+pub(crate) fn contents(path: &Path) -> anyhow::Result<Vec<u8>> {
+    read_file(path).with_context(|| format!("can't read {}", path.display()))
+}
+
+/// The contents of a file. Devices, pipes and the like are not read: they may never end, or wait for somebody. Nor is
+/// what is larger than a policy can be.
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let refuse = |reason: String| Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, reason));
+    // Looked at before it is opened, which for a pipe waits for a writer.
+    let found = std::fs::metadata(path)?;
+    if !found.is_file() {
+        // The one device of which everybody knows what is in it.
+        let nothing = path == Path::new("/dev/null");
+        return if nothing { Ok(Vec::new()) } else { refuse("it is no regular file".to_owned()) };
+    }
+    let too_large = || refuse(format!("it has more than {} bytes", limits::POLICY_BYTES));
+    let most = limits::POLICY_BYTES as u64;
+    if found.len() > most {
+        return too_large();
+    }
+    let contents = bounded(std::fs::File::open(path)?)?;
+    contents.map_or_else(too_large, Ok)
+}
+
+/// All that `source` gives; `None` when that is more than a policy can be.
+pub(crate) fn bounded(source: impl Read) -> std::io::Result<Option<Vec<u8>>> {
+    let mut contents = Vec::new();
+    source.take(limits::POLICY_BYTES as u64 + 1).read_to_end(&mut contents)?;
+    Ok(Some(contents).filter(|contents| contents.len() <= limits::POLICY_BYTES))
 }
 
 /// The machine's files, with a record of what was read.
@@ -87,7 +121,7 @@ pub(crate) fn read_seclang(name: &str) -> anyhow::Result<Vec<u8>> {
     if name == RECOMMENDED_NAME {
         return Ok(RECOMMENDED.into());
     }
-    std::fs::read(name).with_context(|| format!("can't read {name}"))
+    contents(Path::new(name))
 }
 
 /// The files that the arguments of a command name, wildcards expanded (for shells that were told not to).

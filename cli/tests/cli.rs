@@ -104,6 +104,7 @@ fn errors_for_programs() {
             "line": 5,
             "column": 19,
             "help": "rule ids are unique over all rule sets; give this rule another",
+            "left_out": 0,
             "labels": [
                 {"file": bad.to_str().unwrap(), "line": 5, "column": 19, "end_line": 5, "end_column": 20, "text": ""},
                 {"file": bad.to_str().unwrap(), "line": 4, "column": 19, "end_line": 4, "end_column": 20, "text": "first here"},
@@ -129,6 +130,105 @@ fn unreadable_texts() {
     }
 }
 
+/// Whether a line begins a report.
+fn is_title(line: &str) -> bool {
+    ["error[", "warning[", "note["].iter().any(|level| line.starts_with(level))
+}
+
+/// What can't work in rules is said of SecLang files as well, also by `bundle`.
+#[test]
+fn what_cannot_work_is_told() {
+    let text = "SecRequestBodyAccess On\nSecRule REQUEST_BODY \"@contains x\" \"id:1,phase:1,deny\"\n\
+                SecAction \"id:2,phase:1,pass,nolog,ctl:ruleRemoveById=7\"\n";
+    let conf = file("cannot-work.conf", text.as_bytes());
+    let (code, out, err) = run(&["check", conf.to_str().unwrap()], "");
+    assert_eq!((code, err.as_str()), (0, ""));
+    for expected in [
+        "warning[W0222]: `REQUEST_BODY` is not there yet",
+        "warning[W0411]: there is no rule 7",
+        "2 warnings\n",
+    ] {
+        assert!(out.contains(expected), "{expected}\n{out}");
+    }
+    let bundle = conf.with_extension("json");
+    let arguments = ["bundle", "--seclang", conf.to_str().unwrap(), "-o", bundle.to_str().unwrap()];
+    let (code, _, err) = run(&arguments, "");
+    assert_eq!(code, 0, "{err}");
+    assert!(err.contains("warning[W0222]") && err.contains("warning[W0411]"), "{err}");
+
+    // The exclusion is behind a rule of the policy that the files are added to.
+    let base = file(
+        "cannot-work-base.json",
+        br#"{"rule_sets": [{"name": "base", "rules": [{"rule_id": 7, "phase": 1}]}]}"#,
+    );
+    let arguments = [
+        "bundle",
+        "--policy",
+        base.to_str().unwrap(),
+        "--seclang",
+        conf.to_str().unwrap(),
+        "-o",
+        bundle.to_str().unwrap(),
+    ];
+    let (code, _, err) = run(&arguments, "");
+    assert_eq!(code, 0, "{err}");
+    assert!(err.contains("warning[W0412]") && !err.contains("warning[W0411]"), "{err}");
+}
+
+#[test]
+fn scripts_take_another_module() {
+    let policy = r#"{"files": {"a.lua": {"text": "function main() end"}},
+        "rule_sets": [{"name": "x", "rules": [{"rule_id": 1, "execute": "a.lua"}]}]}"#;
+    let (code, out, _) = run(&["check", "-"], policy);
+    assert_eq!(code, 0, "{out}");
+    assert!(
+        out.contains("warning[W0214]: rule 1 runs a script") && out.contains("portcullis-lua.wasm"),
+        "{out}"
+    );
+}
+
+/// Of many equal mistakes in one long line some are shown, each without its line.
+#[test]
+fn many_mistakes_in_a_long_line() {
+    let rules = vec![r#"{"rule_id": 1, "resolution": "denyy"}"#; 4_000].join(",");
+    let policy = format!(r#"{{"rule_sets": [{{"name": "x", "rules": [{rules}]}}]}}"#);
+    let (code, out, err) = run(&["check", "-"], &policy);
+    assert_eq!((code, err.as_str()), (1, ""));
+    assert!(out.len() < 200_000, "{} bytes", out.len());
+    for expected in [
+        "3900 more reports of this kind (value not allowed)",
+        "<stdin>:1:",
+        "<stdin>: refused, 7999 errors\n",
+    ] {
+        assert!(out.contains(expected), "{expected}\n{out}");
+    }
+    let (_, out, _) = run(&["check", "--format", "json", "-"], &policy);
+    let reports: Vec<serde_json::Value> = serde_json::from_str(&out).unwrap();
+    assert_eq!(reports.len(), 202);
+    assert_eq!(reports.iter().map(|report| report["left_out"].as_u64().unwrap()).sum::<u64>(), 7_799);
+}
+
+/// What is no regular file may never end, or wait for somebody.
+#[test]
+#[cfg(unix)]
+fn devices_and_pipes_are_not_read() {
+    let pipe = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pipe");
+    // That of an earlier run.
+    let _ = std::fs::remove_file(&pipe);
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let pipe = pipe.to_str().unwrap();
+    for name in ["/dev/zero", pipe, env!("CARGO_TARGET_TMPDIR")] {
+        let (code, out, err) = run(&["check", name], "");
+        assert_eq!((code, out.as_str()), (2, ""));
+        assert!(err.contains("no regular file"), "{err}");
+        let text = format!("Include {name}\nSecRule ARGS \"@pmFromFile {name}\" \"id:1,phase:2,deny\"\n");
+        let conf = file("includes-a-device.conf", text.as_bytes());
+        let (code, out, _) = run(&["check", conf.to_str().unwrap()], "");
+        assert_eq!(code, 1, "{out}");
+        assert_eq!(out.matches("no regular file").count(), 2, "{out}");
+    }
+}
+
 /// Every golden policy is rendered, for people and for programs.
 #[test]
 fn golden_policies_are_rendered() {
@@ -138,14 +238,10 @@ fn golden_policies_are_rendered() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "json") {
             let expected = std::fs::read_to_string(path.with_extension("out")).unwrap();
-            let number = expected
-                .lines()
-                .filter(|line| line.starts_with("error[") || line.starts_with("warning["))
-                .count();
+            let number = expected.lines().filter(|line| is_title(line)).count();
             let (_, human, err) = run(&["check", path.to_str().unwrap()], "");
             assert_eq!(err, "");
-            let titles =
-                human.lines().filter(|line| line.starts_with("error[") || line.starts_with("warning["));
+            let titles = human.lines().filter(|line| is_title(line));
             assert_eq!(titles.count(), number, "{human}");
             let (_, json, _) = run(&["check", "--format", "json", path.to_str().unwrap()], "");
             let reports: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();

@@ -13,7 +13,7 @@ use portcullis_rules::budget::Budget;
 use portcullis_rules::collections::{Seed, Store, StoreSettings};
 use portcullis_rules::diagnostic::{Diagnostic, Level, Sources};
 use portcullis_rules::eval::Peers;
-use portcullis_rules::limits::ENVIRONMENT_BYTES;
+use portcullis_rules::limits::{self, ENVIRONMENT_BYTES};
 use portcullis_rules::model::Enforcement;
 use portcullis_rules::net::{Clients, NetworkPolicy, NoClients};
 use portcullis_rules::plan::Plan;
@@ -122,6 +122,11 @@ impl RootContext for Root {
     /// Reads the plugin configuration, which is the policy. `false` makes Envoy refuse it: at start
     /// Envoy exits, on an update the old configuration stays.
     fn on_configure(&mut self, size: usize) -> bool {
+        if size > limits::POLICY_BYTES {
+            let message = format!("the policy is refused: it has more than {} bytes", limits::POLICY_BYTES);
+            abi::log(LogLevel::Critical, message.as_bytes());
+            return false;
+        }
         let text: Arc<[u8]> = match abi::buffer(BufferType::PluginConfiguration, 0, size) {
             Ok(text) => text.into(),
             Err(error) => {

@@ -19,6 +19,7 @@ pub mod geo;
 pub mod host;
 pub mod http;
 pub mod limits;
+pub mod lint;
 pub mod lua;
 pub mod model;
 pub mod net;

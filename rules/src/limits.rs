@@ -171,6 +171,22 @@ pub const XPATH_DEPTH: usize = 16;
 /// with 400.
 pub const XML_NAME_BYTES: usize = 1_048_576;
 
+/// Reports of one kind (one code) about a policy; one more says how many are left out.
+pub const DIAGNOSTICS: usize = 100;
+
+/// Bytes of a policy's text, the files in it included; a longer one is refused before it is read (`E0109`).
+pub const POLICY_BYTES: usize = 256 * 1024 * 1024;
+
+/// Values of a policy's JSON: objects, arrays, strings, numbers and the like, all together. More are refused
+/// (`E0109`). Each takes about 100 bytes while the policy is read.
+pub const POLICY_VALUES: usize = 4_000_000;
+
+/// Rules of a policy's forms, or of the SecLang of one rule set; more are refused (`E0109`). The Core Rule Set has 630.
+pub const RULES: usize = 200_000;
+
+/// Variables that one condition may list; more are refused (`E0225`).
+pub const CONDITION_TARGETS: usize = 10_000;
+
 /// Most nesting of a policy's JSON; deeper is refused at load (`E0101`).
 pub const POLICY_DEPTH: usize = 128;
 

@@ -50,6 +50,8 @@ codes! {
     E0107 Error "conflicting fields",
     /// A value changes nothing where it stands.
     W0108 Warning "without effect",
+    /// The policy is larger than a policy can be.
+    E0109 Error "policy too large",
     /// A body limit is above what Envoy holds unless told otherwise.
     W0120 Warning "above Envoy's buffer",
     // E02xx: rules, however written
@@ -79,6 +81,8 @@ codes! {
     E0212 Error "missing rule id",
     /// A disabled rule does not exist.
     W0213 Warning "no such rule",
+    /// Scripts take a module that runs them.
+    W0214 Warning "scripts take another module",
     /// This module has no Lua in it.
     E0215 Error "scripts not available",
     /// What is to be run is no Lua script.
@@ -93,6 +97,16 @@ codes! {
     E0220 Error "script without main",
     /// A database of countries can't be used, or a rule needs one and there is none.
     E0221 Error "bad geo database",
+    /// A variable is not there yet in the rule's phase.
+    W0222 Warning "not there yet",
+    /// A variable holds only a part yet of what it will.
+    N0223 Note "partly there",
+    /// Rules look at bodies that nothing inspects.
+    W0224 Warning "body not inspected",
+    /// A condition lists more variables than it may.
+    E0225 Error "too many variables",
+    /// A condition compares with what its variables never hold.
+    W0226 Warning "comparison never holds",
     // E03xx, W04xx, N05xx: SecLang
     /// No directive has this name.
     E0301 Error "unknown directive",
@@ -148,6 +162,10 @@ codes! {
     W0409 Warning "update without effect",
     /// SecLang engines disagree about what this means; the message says what it means here.
     W0410 Warning "ambiguous",
+    /// What `ctl` is to take away is nowhere.
+    W0411 Warning "exclusion fits nothing",
+    /// What `ctl` is to take away has run before.
+    W0412 Warning "exclusion comes too late",
     /// Rules count on a default that other engines don't have; the message says which one.
     W0420 Warning "default of its own",
     // E07xx, W08xx: risk per client
@@ -179,6 +197,16 @@ codes! {
     W0802 Warning "no risk part",
     /// Limits exclude each other, so that one of them is never reached.
     W0803 Warning "out of reach",
+    /// A criterion's value is not taken as it stands; the message says how it is read.
+    W0804 Warning "read otherwise",
+    /// A criterion can't match.
+    W0805 Warning "criterion never matches",
+    /// A criterion matches whatever comes.
+    W0806 Warning "criterion always matches",
+    /// A rule about clients changes nothing.
+    W0807 Warning "risk rule without effect",
+    /// Settings that nothing makes use of.
+    W0808 Warning "unused risk settings",
     /// Whoever connects is trusted in something that only proxies should be.
     W0811 Warning "everyone is trusted",
     /// A directive has no effect in a filter.
@@ -235,6 +263,10 @@ codes! {
     W0605 Warning "IPv6 not covered",
     /// A word is not one of those known, and taken as another.
     W0606 Warning "unknown word",
+    /// A network rule never governs: others always come before it.
+    W0607 Warning "network rule shadowed",
+    /// Other implementations have IPv4 only there.
+    W0608 Warning "IPv6 in a bind rule",
     /// Connections of blocked clients are to be refused, and some or all of them never are.
     W0610 Warning "blocked clients not refused",
     /// A network rule says something of the client, and nothing comes of it.

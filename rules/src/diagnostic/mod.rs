@@ -1,12 +1,14 @@
 //! Diagnostics: numbered, with places and help. Data only; the command line renders them, the filter
 //! logs them on one line each.
 
+mod cap;
 mod codes;
 mod source;
 mod suggest;
 
+pub(crate) use cap::Cap;
 pub use codes::Code;
-pub use source::{Position, SourceId, Sources, Span};
+pub use source::{Place, Position, SourceId, Sources, Span};
 pub use suggest::{did_you_mean, suggest};
 
 use std::fmt;
@@ -37,6 +39,8 @@ pub struct Diagnostic {
     pub rule: Option<u64>,
     /// JSON path within the policy, such as `rule_sets[0].rules[3].operator`.
     pub path: Option<String>,
+    /// How many more of its kind are left out, for which it stands; 0 for all others.
+    pub left_out: u32,
 }
 
 /// A place in a source with what is to be said of it.
@@ -54,7 +58,15 @@ impl Diagnostic {
     /// A diagnostic without places.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), labels: Vec::new(), help: None, rule: None, path: None }
+        Self {
+            code,
+            message: message.into(),
+            labels: Vec::new(),
+            help: None,
+            rule: None,
+            path: None,
+            left_out: 0,
+        }
     }
 
     /// Adds a place.
@@ -62,6 +74,15 @@ impl Diagnostic {
     pub fn at(mut self, source: SourceId, span: Span, text: impl Into<String>) -> Self {
         self.labels.push(Label { source, span, text: text.into() });
         self
+    }
+
+    /// Adds a place of the model, if it is known.
+    #[must_use]
+    pub fn place(self, place: Place, text: &str) -> Self {
+        match place.known() {
+            Some((source, span)) => self.at(source, span, text),
+            None => self,
+        }
     }
 
     /// Says what to do.

@@ -15,6 +15,39 @@ pub struct Span {
     pub end: usize,
 }
 
+/// Where something of the model was written, as far as that is known. It is no part of what it belongs to: all places
+/// are equal.
+#[derive(Clone, Copy, Default)]
+pub struct Place(Option<(SourceId, Span)>);
+
+impl Place {
+    /// These bytes of a source text.
+    #[must_use]
+    pub const fn new(source: SourceId, span: Span) -> Self {
+        Self(Some((source, span)))
+    }
+
+    /// Source and bytes, if they are known.
+    #[must_use]
+    pub const fn known(self) -> Option<(SourceId, Span)> {
+        self.0
+    }
+}
+
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Place")
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Place {}
+
 /// A place as people count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {

@@ -1,5 +1,7 @@
 //! Scripts run on a transaction: what `m` does.
 
+use std::sync::Arc;
+
 use super::lookup::Item;
 use super::state::State;
 use crate::audit::Place;
@@ -143,5 +145,5 @@ fn target(variable: &[u8]) -> Result<TargetPlan, String> {
 }
 
 fn plain(variable: Variable, keys: Keys) -> TargetPlan {
-    TargetPlan { variable, keys, count: false, excluded: Box::default(), only_made: false }
+    TargetPlan { variable, keys, count: false, excluded: Arc::default(), only_made: false }
 }

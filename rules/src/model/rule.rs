@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{RiskMark, Target, Template, Tree, XmlArguments};
+use crate::diagnostic::Place;
 use crate::lua::Script;
 use crate::operators::Operator;
 use crate::transforms::Transformation;
@@ -55,6 +56,8 @@ pub struct Origin {
     pub file: Arc<str>,
     /// First line of the rule, from 1.
     pub line: u32,
+    /// The rule's beginning.
+    pub place: Place,
 }
 
 /// A rule: one or more links that must all match, and what follows when they do.
@@ -168,6 +171,8 @@ pub struct Link {
     pub capture: bool,
     /// Run for each value that matches, in order.
     pub actions: Vec<Action>,
+    /// Where its variables are listed.
+    pub place: Place,
 }
 
 /// Variables, transformations, operator.
@@ -362,10 +367,10 @@ pub enum Ctl {
     /// `ruleEngine`.
     RuleEngine(EngineMode),
     /// `ruleRemoveById`, `ruleRemoveByTag`, `ruleRemoveByMsg`.
-    RemoveRules(RuleSelector),
+    RemoveRules(RuleSelector, Place),
     /// `ruleRemoveTargetById`, `…ByTag`, `…ByMsg`: the target no longer counts for those rules. Its mode
     /// is [`TargetMode::Exclude`](super::TargetMode::Exclude).
-    RemoveTarget(RuleSelector, Target),
+    RemoveTarget(RuleSelector, Target, Place),
     /// `hashEngine`, `hashEnforcement`: accepted; hashing does not exist here.
     Hash,
 }

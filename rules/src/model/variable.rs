@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Phase;
+
 /// Whether a variable holds one value or many keyed ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
@@ -265,6 +267,56 @@ impl Variable {
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<Self> {
         Self::ALL.iter().copied().find(|v| v.name().as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// The phase from which on all of it is known. What rules set is known as soon as they have.
+    #[must_use]
+    pub fn known_from(self) -> Phase {
+        let name = self.name();
+        match self {
+            Self::ResponseBody | Self::ResponseContentLength | Self::OutboundDataError => Phase::ResponseBody,
+            Self::Status | Self::StatusLine => Phase::ResponseHeaders,
+            // Rules of phase 1 look at the processor, and change it.
+            Self::ReqbodyProcessor => Phase::RequestHeaders,
+            Self::Args
+            | Self::ArgsNames
+            | Self::ArgsCombinedSize
+            | Self::ArgsPost
+            | Self::ArgsPostNames
+            | Self::FullRequest
+            | Self::FullRequestLength
+            | Self::InboundDataError
+            | Self::RequestBody
+            | Self::RequestBodyLength
+            | Self::Xml => Phase::RequestBody,
+            _ if name.starts_with("RESPONSE_") => Phase::ResponseHeaders,
+            _ if name.starts_with("FILES")
+                || name.starts_with("MULTIPART")
+                || name.starts_with("REQBODY") =>
+            {
+                Phase::RequestBody
+            }
+            _ => Phase::RequestHeaders,
+        }
+    }
+
+    /// Whether a part of it is known before [`Variable::known_from`]: what the head of the request says.
+    #[must_use]
+    pub const fn is_known_in_part(self) -> bool {
+        matches!(
+            self,
+            Self::Args
+                | Self::ArgsNames
+                | Self::ArgsCombinedSize
+                | Self::FullRequest
+                | Self::FullRequestLength
+        )
+    }
+
+    /// Whether there is something in it only when request bodies are inspected.
+    #[must_use]
+    pub fn is_of_request_body(self) -> bool {
+        self.known_from() == Phase::RequestBody && !self.is_known_in_part()
     }
 
     /// Whether a scalar's value is not kept, but made when a rule asks for it.

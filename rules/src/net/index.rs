@@ -146,6 +146,33 @@ impl Builder {
     }
 }
 
+/// The bindings of one address that govern any port, by their places in the policy; `bindings` are ports, action and
+/// place of each.
+pub(crate) fn governing(bindings: impl Iterator<Item = (Ports, Action, u32)>) -> Governing {
+    let entries =
+        bindings.map(|(ports, action, order)| Entry { ports, rank: Rank::new(ports, action, order) });
+    let mut pieces = Vec::new();
+    cut(entries, &mut pieces);
+    Governing(pieces)
+}
+
+/// Which binding of one address governs which ports.
+#[derive(Debug)]
+pub(crate) struct Governing(Vec<Piece>);
+
+impl Governing {
+    /// The places of those that govern any port.
+    pub(crate) fn all(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().filter_map(|piece| Some(piece.winner?.order))
+    }
+
+    /// The one that governs a port.
+    pub(crate) fn at(&self, port: u16) -> Option<u32> {
+        let next = self.0.partition_point(|piece| piece.start <= port);
+        Some(self.0.get(next.checked_sub(1)?)?.winner?.order)
+    }
+}
+
 fn family(mut entries: Vec<(u128, u8, Entry)>, width: u8, pieces: &mut Vec<Piece>) -> Family {
     entries.sort_unstable_by_key(|(first, length, entry)| (*first, *length, entry.rank));
     let mut nodes: Vec<Node> = Vec::new();

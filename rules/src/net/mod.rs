@@ -21,6 +21,7 @@ pub use clients::{Clients, NoClients, RiskAdded, RuleRisk};
 pub use event::{Device, Event, RESERVED_KEYS, RequestFacts};
 pub use flow::{Admission, FlowControl};
 pub use index::Level;
+pub(crate) use index::governing;
 pub use path::{Api, PathPattern, RequestPath};
 pub use plan::{End, Judgement, NetworkPlan, Selected};
 pub use ports::{Ports, PortsProblem};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Address, Api, Ports, RuleRisk};
+use crate::diagnostic::Place;
 
 /// What a rule governs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -216,6 +217,8 @@ pub struct Rule {
     pub connection_detail: bool,
     /// What it adds to the client's risk.
     pub risk: Option<RuleRisk>,
+    /// Where it is written.
+    pub place: Place,
 }
 
 /// Which way the connections of a listener go.

@@ -40,7 +40,7 @@ pub(crate) use relay::RelayPlan;
 pub(crate) use rules::*;
 pub(crate) use sights::{FamilyId, Sight, SightId, Sights, TargetId};
 pub(crate) use slots::{Slot, Slots, StoreKey, XPathPlan, XmlPlace};
-pub(crate) use targets::{Keys, TargetPlan, Targets};
+pub(crate) use targets::{Keys, TargetPlan, Targets, reaches};
 pub(crate) use text::{Text, TextPart, store_of, variable_of};
 pub(crate) use views::{RequestView, ResponseView, ViewId, Views};
 

@@ -1,5 +1,7 @@
 //! The rules of a phase, so arranged that evaluation meets only those that have something to do.
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::SetPlan;
 use super::bits::Bits;
 use super::grouped::Grouped;
@@ -50,7 +52,9 @@ impl PhasePlan {
         let rules: Vec<(RuleIndex, &RulePlan)> = rules.collect();
         let [mut plain, mut gated, mut idle] = [rules.len(); 3].map(Bits::below);
         let mut targets: Vec<(TargetId, ViewId)> = Vec::new();
+        let mut places: FxHashMap<(TargetId, ViewId), usize> = FxHashMap::default();
         let mut looks: Vec<(usize, SightId)> = Vec::new();
+        let mut looked: FxHashSet<(usize, SightId)> = FxHashSet::default();
         let mut behind = Vec::new();
         let mut probes = vec![None; rules.len()];
         for (position, (_, rule)) in rules.iter().enumerate() {
@@ -59,12 +63,11 @@ impl PhasePlan {
                 &mut idle
             } else if let Some((gate, view)) = rule.gate.zip(view).filter(|_| rule.settled.is_none()) {
                 for (target, sight) in sights.looks(gate.sight) {
-                    let known = targets.iter().position(|known| *known == (target, view));
-                    let place = known.unwrap_or_else(|| {
+                    let place = *places.entry((target, view)).or_insert_with(|| {
                         targets.push((target, view));
                         targets.len() - 1
                     });
-                    if !looks.contains(&(place, sight)) {
+                    if looked.insert((place, sight)) {
                         looks.push((place, sight));
                     }
                 }

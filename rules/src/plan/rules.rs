@@ -403,10 +403,10 @@ impl Compiler<'_> {
             Ctl::ResponseBodyAccess(on) => CtlPlan::ResponseBodyAccess(*on),
             Ctl::ResponseBodyLimit(bytes) => CtlPlan::ResponseBodyLimit(*bytes),
             Ctl::RuleEngine(mode) => CtlPlan::RuleEngine(*mode),
-            Ctl::RemoveRules(selector) => {
+            Ctl::RemoveRules(selector, _) => {
                 CtlPlan::RemoveRules(Arc::new(RuleSelection::new(self.rules, selector)))
             }
-            Ctl::RemoveTarget(selector, target) => CtlPlan::RemoveTarget(Arc::new(RemovedTarget {
+            Ctl::RemoveTarget(selector, target, _) => CtlPlan::RemoveTarget(Arc::new(RemovedTarget {
                 rules: RuleSelection::new(self.rules, selector),
                 variable: target.variable,
                 keys: Keys::new(target.variable, &target.selector, self.slots)?,

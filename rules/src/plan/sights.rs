@@ -76,6 +76,9 @@ pub(crate) struct Sights {
     ids: FxHashMap<(Vec<Target>, PipelineId, bool), SightId>,
 }
 
+/// Targets times exclusions of a condition that is taken for a sight.
+const MOST_EXCLUDED: usize = 65_536;
+
 impl Sights {
     /// The sight of a variable list; `None` when rules can change what it shows while a phase runs.
     pub(crate) fn intern(
@@ -88,6 +91,10 @@ impl Sights {
         let inspected: Vec<&Target> =
             targets.iter().filter(|target| target.mode != TargetMode::Exclude).collect();
         if inspected.iter().any(|target| target.variable.is_volatile() || target.mode == TargetMode::Count) {
+            return None;
+        }
+        // Each target has its exclusions beside it: of many, each is looked at as it stands.
+        if inspected.len().saturating_mul(targets.len() - inspected.len()) > MOST_EXCLUDED {
             return None;
         }
         let parts = inspected.iter().map(|&target| {

@@ -1,5 +1,6 @@
 //! Variable lists compiled: what a condition looks at.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use regex_automata::meta::Regex;
@@ -25,7 +26,7 @@ pub(crate) struct TargetPlan {
     /// Test the number of elements instead of the elements.
     pub(crate) count: bool,
     /// Elements that don't count.
-    pub(crate) excluded: Box<[Keys]>,
+    pub(crate) excluded: Arc<[Keys]>,
     /// It is a pattern for keys of a store that finds none of those that the policy names.
     pub(crate) only_made: bool,
 }
@@ -83,6 +84,11 @@ pub(crate) enum KeyPattern {
 
 impl KeyPattern {
     fn new(pattern: &[u8]) -> Option<Self> {
+        Self::word(pattern).or_else(|| selector_pattern(pattern).map(|regex| Self::Regex(Arc::new(regex))))
+    }
+
+    /// A pattern that is no more than a word.
+    fn word(pattern: &[u8]) -> Option<Self> {
         let (anchored, word) = match pattern {
             [b'^', rest @ ..] => (true, rest),
             _ => (false, pattern),
@@ -92,10 +98,8 @@ impl KeyPattern {
             [word @ .., _, b'*'] => word,
             _ => word,
         };
-        if word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) {
-            return Some(if anchored { Self::Begins(word.into()) } else { Self::Holds(word.into()) });
-        }
-        selector_pattern(pattern).map(|regex| Self::Regex(Arc::new(regex)))
+        let plain = word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        plain.then(|| if anchored { Self::Begins(word.into()) } else { Self::Holds(word.into()) })
     }
 
     pub(crate) fn is_match(&self, key: &[u8]) -> bool {
@@ -111,6 +115,20 @@ impl KeyPattern {
             Self::Regex(regex) => regex.is_match(key),
         }
     }
+}
+
+/// Whether an exclusion can take anything away from a target, as far as that is told at a glance.
+pub(crate) fn reaches(excluded: &Target, target: &Target) -> bool {
+    excluded.variable == target.variable
+        && match (&excluded.selector, &target.selector) {
+            (Selector::Key(one), Selector::Key(other)) => one.eq_ignore_ascii_case(other),
+            (Selector::Regex(pattern), Selector::Key(key))
+            | (Selector::Key(key), Selector::Regex(pattern)) => {
+                KeyPattern::word(pattern).is_none_or(|word| word.is_match(key))
+            }
+            (Selector::XPath(one), Selector::XPath(other)) => one == other,
+            _ => true,
+        }
 }
 
 /// Compiles the pattern of a `/regex/` selector.
@@ -131,12 +149,16 @@ fn selector_pattern(pattern: &[u8]) -> Option<Regex> {
 
 impl Targets {
     pub(crate) fn new(targets: &[Target], namespaces: &[Namespace], slots: &mut Slots) -> Self {
+        // The exclusions of a variable are shared by all that is looked at of it.
+        let mut exclusions: BTreeMap<Variable, Vec<Keys>> = BTreeMap::new();
+        for target in targets.iter().filter(|target| target.mode == TargetMode::Exclude) {
+            let keys = Keys::new(target.variable, &target.selector, slots);
+            exclusions.entry(target.variable).or_default().extend(keys);
+        }
+        let exclusions: BTreeMap<Variable, Arc<[Keys]>> =
+            exclusions.into_iter().map(|(variable, keys)| (variable, keys.into())).collect();
         let list = targets.iter().filter(|target| target.mode != TargetMode::Exclude).filter_map(|target| {
-            let excluded = targets
-                .iter()
-                .filter(|other| other.mode == TargetMode::Exclude && other.variable == target.variable)
-                .filter_map(|other| Keys::new(other.variable, &other.selector, slots))
-                .collect();
+            let excluded = exclusions.get(&target.variable).cloned().unwrap_or_default();
             slots.note(target.variable);
             let keys = match &target.selector {
                 Selector::XPath(path) => {

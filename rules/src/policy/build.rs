@@ -9,7 +9,7 @@ use super::condition;
 use super::files::Files;
 use super::forms::{ClientAddressForm, ItemForm, PolicyForm, RuleSetForm};
 use super::network_build;
-use super::report::{Reporter, Spanned};
+use super::report::{Reporter, Spanned, opening};
 use super::risk_build;
 use super::risk_rule;
 use super::rule::{self, Defaults};
@@ -169,7 +169,8 @@ fn rule_set(
             }
             ItemForm::Rule(rule) => {
                 let line = lines.at(rule.span.start);
-                let origin = Origin { file: format!("{path}.rules[{index}]").into(), line };
+                let place = reporter.place(opening(rule));
+                let origin = Origin { file: format!("{path}.rules[{index}]").into(), line, place };
                 let built = rule::rule(&rule.value, origin, &defaults, around.files, reporter);
                 items.extend(built.map(|built| {
                     Piece::Item(ForeignItem {

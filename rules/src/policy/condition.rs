@@ -4,16 +4,18 @@ use super::files::Files;
 use super::forms::MatchForm;
 use super::report::{Reporter, Spanned};
 use super::text;
-use crate::diagnostic::{Code, did_you_mean};
+use crate::diagnostic::{Code, Place, did_you_mean};
+use crate::limits;
 use crate::model::{Condition, Link, Selector, Target, TargetMode, Template};
 use crate::operators::{Operator, OperatorError, OperatorName};
-use crate::seclang::parse_form_targets;
+use crate::seclang::{TargetErrorKind, parse_form_targets};
 use crate::transforms::Transformation;
 use crate::xpath::XPath;
 
 /// A match as a link. What is wrong with any part of it is reported.
 pub(super) fn link(form: &Spanned<MatchForm>, files: &Files, reporter: &mut Reporter<'_>) -> Option<Link> {
     let operator = operator(form, files, reporter);
+    let place = reporter.place(form.value.variables.as_ref().map_or(form.span, |variables| variables.span));
     let form = &form.value;
     let targets = targets(form, reporter);
     let transformations = transformations(form, reporter);
@@ -25,7 +27,13 @@ pub(super) fn link(form: &Spanned<MatchForm>, files: &Files, reporter: &mut Repo
         negated: form.not_match.value,
         namespaces: Vec::new(),
     };
-    Some(Link { condition: Some(condition), script: None, capture: form.capture.value, actions: Vec::new() })
+    Some(Link {
+        condition: Some(condition),
+        script: None,
+        capture: form.capture.value,
+        actions: Vec::new(),
+        place,
+    })
 }
 
 /// A link that never matches, in place of a disabled rule's.
@@ -39,7 +47,13 @@ pub(super) fn never() -> Option<Link> {
         negated: false,
         namespaces: Vec::new(),
     };
-    Some(Link { condition: Some(condition), script: None, capture: false, actions: Vec::new() })
+    Some(Link {
+        condition: Some(condition),
+        script: None,
+        capture: false,
+        actions: Vec::new(),
+        place: Place::default(),
+    })
 }
 
 fn targets(form: &MatchForm, reporter: &mut Reporter<'_>) -> Option<Vec<Target>> {
@@ -47,6 +61,12 @@ fn targets(form: &MatchForm, reporter: &mut Reporter<'_>) -> Option<Vec<Target>>
     let mut targets = Vec::new();
     let mut good = true;
     for list in &variables.value.0 {
+        if targets.len() > limits::CONDITION_TARGETS {
+            let message = TargetErrorKind::TooMany.to_string();
+            let help = "select by a pattern such as `ARGS:/^id_/`, or split the rule";
+            reporter.push(reporter.at(Code::E0225, list.span, message).help(help));
+            return None;
+        }
         match parse_form_targets(list.value.as_bytes()) {
             Ok(some) => {
                 good &= prefixes_are_known(&some, list, reporter);

@@ -222,6 +222,9 @@ impl Form for ItemForm {
         let Some(first) =
             found.next().filter(|first| first.key != "rule_id" || found.clone().next().is_some())
         else {
+            if !reporter.admits_rule(value.span) {
+                return None;
+            }
             return Spanned::read(value, reporter).map(|rule| Self::Rule(Box::new(rule)));
         };
         if let Some(other) = found.find(|other| other.key != first.key) {

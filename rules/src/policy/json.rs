@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::diagnostic::Span;
+use crate::diagnostic::{Code, Span};
 use crate::limits;
 
 /// A value and where it stands.
@@ -48,9 +48,10 @@ impl Kind<'_> {
     }
 }
 
-/// The text is not JSON.
+/// The text is not JSON, or too much of it.
 #[derive(Debug)]
 pub(super) struct Error {
+    pub(super) code: Code,
     pub(super) span: Span,
     pub(super) message: String,
     pub(super) help: Option<&'static str>,
@@ -62,12 +63,13 @@ pub(super) fn parse(text: &[u8]) -> Result<Value<'_>, Error> {
         let start = error.valid_up_to();
         let end = error.error_len().map_or(text.len(), |length| start + length);
         Error {
+            code: Code::E0101,
             span: Span { start, end },
             message: "the text is not UTF-8".to_owned(),
             help: Some("save it as UTF-8; other bytes can be given base64-encoded in `files`"),
         }
     })?;
-    let mut parser = Parser { text, at: 0, depth: 0 };
+    let mut parser = Parser { text, at: 0, depth: 0, left: limits::POLICY_VALUES };
     if text.starts_with('\u{feff}') {
         return Err(parser.error_over(
             3,
@@ -91,11 +93,18 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    /// How many more values there may be.
+    left: usize,
 }
 
 impl<'a> Parser<'a> {
     fn value(&mut self) -> Result<Value<'a>, Error> {
         let start = self.at;
+        self.left = self.left.checked_sub(1).ok_or_else(|| {
+            let message = format!("there are more than {} values in the policy", limits::POLICY_VALUES);
+            let help = "join what is alike: several addresses in one rule, several values in one criterion";
+            Error { code: Code::E0109, ..self.error(message, Some(help)) }
+        })?;
         let kind = match self.peek() {
             Some(b'{') => self.nested(Self::object)?,
             Some(b'[') => self.nested(Self::array)?,
@@ -264,7 +273,7 @@ impl<'a> Parser<'a> {
 
     fn error_over(&self, length: usize, message: impl Into<String>, help: Option<&'static str>) -> Error {
         let end = (self.at + length).min(self.text.len());
-        Error { span: Span { start: self.at, end }, message: message.into(), help }
+        Error { code: Code::E0101, span: Span { start: self.at, end }, message: message.into(), help }
     }
 
     fn rest(&self) -> &'a str {

@@ -7,6 +7,7 @@
 mod build;
 mod checks;
 mod condition;
+mod criteria;
 mod files;
 mod forms;
 mod json;
@@ -37,7 +38,9 @@ pub use schema::schema;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::diagnostic::{Code, Diagnostic, Sources};
+use crate::diagnostic::{Code, Diagnostic, Sources, Span};
+use crate::limits;
+use crate::lint;
 use crate::model::Policy;
 use forms::PolicyForm;
 use read::Form;
@@ -94,10 +97,18 @@ pub fn load_shared(text: &Arc<[u8]>, name: &str) -> Loaded {
 fn read(text: &Arc<[u8]>, name: &str, more: BTreeMap<String, Vec<u8>>) -> Loaded {
     let mut sources = Sources::default();
     let mut reporter = Reporter::new(text, sources.add(name, Arc::clone(text)));
+    if text.len() > limits::POLICY_BYTES {
+        let message = format!("the policy has more than {} bytes", limits::POLICY_BYTES);
+        let help = "leave out what it does not need, such as data files of rules that are not there";
+        reporter.push(reporter.at(Code::E0109, Span::default(), message).help(help));
+        let (policy, files) = (None, Files::default());
+        return Loaded { policy, files, diagnostics: reporter.finish(None), sources };
+    }
     let root = json::parse(text)
         .map_err(|error| {
-            let diagnostic = mistaken::text(text, &reporter).unwrap_or_else(|| {
-                let mut diagnostic = reporter.at(Code::E0101, error.span, error.message);
+            let mistaken = mistaken::text(text, &reporter).filter(|_| error.code == Code::E0101);
+            let diagnostic = mistaken.unwrap_or_else(|| {
+                let mut diagnostic = reporter.at(error.code, error.span, error.message);
                 diagnostic.help = error.help.map(str::to_owned);
                 diagnostic
             });
@@ -120,6 +131,11 @@ fn read(text: &Arc<[u8]>, name: &str, more: BTreeMap<String, Vec<u8>>) -> Loaded
         policy = Some(build::policy(&mut form, text, &files, &mut sources, &mut reporter));
         checks::check(&form, &mut reporter);
         risk_rule::check(&form, &mut reporter);
+        if let Some(policy) = policy.as_ref().filter(|_| !reporter.has_errors()) {
+            for diagnostic in lint::check(policy, 0) {
+                reporter.push(diagnostic);
+            }
+        }
     }
     let policy = policy.filter(|_| !reporter.has_errors());
     Loaded { policy, files, diagnostics: reporter.finish(root.as_ref()), sources }

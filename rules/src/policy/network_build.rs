@@ -9,7 +9,7 @@ use super::network::{
     PortNumber, Whole,
 };
 use super::network_risk;
-use super::report::{Reporter, Spanned};
+use super::report::{Reporter, Spanned, opening};
 use crate::diagnostic::{Code, Diagnostic, Level, SourceId, Sources, Span};
 use crate::limits;
 use crate::net::{
@@ -178,6 +178,7 @@ fn network_rule(
         severity: form.severity.as_ref()?.value.0,
         connection_detail: form.connection_detail.value,
         risk,
+        place: reporter.place(form.name.as_ref()?.span),
     })
 }
 
@@ -218,11 +219,6 @@ fn misplaced<T>(field: Option<&Spanned<T>>, message: &str, help: &str, reporter:
     if let Some(field) = field {
         reporter.push(reporter.at(Code::E0107, field.span, message).help(help));
     }
-}
-
-/// The opening bracket of a rule, for what is missing in it.
-fn opening<T>(object: &Spanned<T>) -> Span {
-    Span { start: object.span.start, end: object.span.start + 1 }
 }
 
 fn endpoints(
@@ -338,6 +334,11 @@ fn api_restriction(form: &Spanned<ApiForm>, reporter: &mut Reporter<'_>) -> Opti
         ApiForm::Any => return Some(Api::Any),
         ApiForm::Paths(paths) => paths,
     };
+    if let Some(any) = paths.iter().find(|path| path.value == "any") {
+        let message = "`any` in a list is read as every request";
+        reporter.push(reporter.at(Code::W0606, any.span, message).help("write `\"api\": \"any\"`"));
+        return Some(Api::Any);
+    }
     let help = "write paths such as `/v2/*` or `*/login`, or \"any\" for every request";
     if paths.is_empty() && !reporter.reported_within(form.span) {
         reporter.push(reporter.at(Code::E0510, form.span, "the restriction names no endpoint").help(help));

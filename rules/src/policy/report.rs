@@ -4,13 +4,17 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use super::json::{self, Kind, Value};
-use crate::diagnostic::{Code, Diagnostic, Label, Level, SourceId, Span};
+use crate::diagnostic::{Cap, Code, Diagnostic, Label, Level, Place, SourceId, Span};
+use crate::limits;
 
 /// What was found, in the order in which it was found until [`Reporter::finish`] sorts it.
 pub(super) struct Reporter<'a> {
     text: &'a [u8],
     source: SourceId,
     diagnostics: Vec<Diagnostic>,
+    cap: Cap,
+    /// How many rules were read.
+    rules: usize,
 }
 
 /// Something that stands in the JSON text; for a default, where it would stand.
@@ -20,9 +24,14 @@ pub(super) struct Spanned<T> {
     pub(super) span: Span,
 }
 
+/// The opening bracket of an object, for what is missing in it.
+pub(super) fn opening<T>(object: &Spanned<T>) -> Span {
+    Span { start: object.span.start, end: object.span.start + 1 }
+}
+
 impl<'a> Reporter<'a> {
     pub(super) fn new(text: &'a [u8], source: SourceId) -> Self {
-        Self { text, source, diagnostics: Vec::new() }
+        Self { text, source, diagnostics: Vec::new(), cap: Cap::default(), rules: 0 }
     }
 
     /// A diagnostic about a place in the JSON text, to be pushed.
@@ -35,13 +44,31 @@ impl<'a> Reporter<'a> {
         Label { source: self.source, span, text: String::new() }
     }
 
+    /// A place in the JSON text, for the model.
+    pub(super) fn place(&self, span: Span) -> Place {
+        Place::new(self.source, span)
+    }
+
     /// A second place in the JSON text for a diagnostic.
     pub(super) fn also(&self, diagnostic: Diagnostic, span: Span, text: &str) -> Diagnostic {
         diagnostic.at(self.source, span, text)
     }
 
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        if self.cap.admits(&diagnostic) {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Counts a rule. Whether it is to be read: not when there are too many, nor when there are so many mistakes already
+    /// that those in it would not be shown.
+    pub(super) fn admits_rule(&mut self, span: Span) -> bool {
+        self.rules += 1;
+        if self.rules == limits::RULES + 1 {
+            let message = format!("there are more than {} rules", limits::RULES);
+            self.push(self.at(Code::E0109, span, message).help("join rules that do the same"));
+        }
+        self.rules <= limits::RULES && !self.cap.is_flooded()
     }
 
     /// Reports a value of the wrong type.
@@ -108,6 +135,7 @@ impl<'a> Reporter<'a> {
             Some(label) if label.source != own => usize::MAX,
             label => label.map_or(0, |label| label.span.start),
         });
+        self.diagnostics.extend(self.cap.left_out());
         self.diagnostics
     }
 }

@@ -1,12 +1,13 @@
 //! Conditions of risk rules: from their forms to trees over the engine's conditions.
 
 use super::condition;
+use super::criteria;
 use super::files::Files;
 use super::report::{Reporter, Spanned};
 use super::risk_forms::{ConditionForm, CriterionForm};
 use super::risk_values::{Attribute, Comparison, Direction};
 use super::text;
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Place};
 use crate::limits;
 use crate::model::{Condition, Link, PATH_MEANT, Phase, Selector, Target, TargetMode, Tree, Variable};
 use crate::operators::{Operator, OperatorError, OperatorName};
@@ -74,7 +75,7 @@ impl Reading<'_> {
     fn see(&mut self, link: &Link) {
         let targets = link.condition.iter().flat_map(|condition| &condition.targets);
         for target in targets {
-            self.phase = self.phase.max(known_from(target.variable));
+            self.phase = self.phase.max(target.variable.known_from());
         }
     }
 
@@ -110,6 +111,7 @@ impl Reading<'_> {
                 Some(Tree::Not(vec![Tree::Leaf(Box::new(link))]))
             })
             .collect();
+        criteria::check_name(&form.value, reporter);
         let mut leaves: Vec<Tree> = leaves.into_iter().collect::<Option<_>>()?;
         if leaves.len() == 1 { leaves.pop() } else { Some(Tree::Or(leaves)) }
     }
@@ -186,7 +188,7 @@ fn leaf(
     files: &Files,
     reporter: &mut Reporter<'_>,
 ) -> Option<Link> {
-    let ignore_case = form.ignore_case.value || attribute == Attribute::Hostname;
+    let ignore_case = form.ignore_case.value || matches!(attribute, Attribute::Hostname | Attribute::Method);
     let (name, argument) = match (attribute, form.operator.value) {
         (Attribute::SourceIp, _) => (OperatorName::IpMatch, value.value.clone()),
         (Attribute::Countries, _) => {
@@ -200,6 +202,9 @@ fn leaf(
                 return None;
             }
             (OperatorName::Rx, format!("^(?i:{})$", codes.join("|")))
+        }
+        (Attribute::Method | Attribute::ResponseCode, Comparison::Equals) => {
+            criteria::list(attribute, value, reporter)
         }
         (_, Comparison::Regex) if ignore_case => (OperatorName::Rx, format!("(?i){}", value.value)),
         (_, Comparison::Regex) => (OperatorName::Rx, value.value.clone()),
@@ -229,6 +234,7 @@ fn leaf(
             return None;
         }
     };
+    criteria::check(attribute, form.operator.value, value, &operator, reporter);
     let condition = Condition {
         targets,
         transformations: if folded { vec![Transformation::Lowercase] } else { Vec::new() },
@@ -237,32 +243,11 @@ fn leaf(
         negated: false,
         namespaces: Vec::new(),
     };
-    Some(Link { condition: Some(condition), script: None, capture: false, actions: Vec::new() })
-}
-
-/// The phase from which on a variable is known.
-pub(super) fn known_from(variable: Variable) -> Phase {
-    let name = variable.name();
-    match variable {
-        Variable::ResponseBody | Variable::ResponseContentLength | Variable::OutboundDataError => {
-            Phase::ResponseBody
-        }
-        Variable::Status | Variable::StatusLine => Phase::ResponseHeaders,
-        Variable::Args
-        | Variable::ArgsNames
-        | Variable::ArgsCombinedSize
-        | Variable::ArgsPost
-        | Variable::ArgsPostNames
-        | Variable::FullRequest
-        | Variable::FullRequestLength
-        | Variable::InboundDataError
-        | Variable::RequestBody
-        | Variable::RequestBodyLength
-        | Variable::Xml => Phase::RequestBody,
-        _ if name.starts_with("RESPONSE_") => Phase::ResponseHeaders,
-        _ if name.starts_with("FILES") || name.starts_with("MULTIPART") || name.starts_with("REQBODY") => {
-            Phase::RequestBody
-        }
-        _ => Phase::RequestHeaders,
-    }
+    Some(Link {
+        condition: Some(condition),
+        script: None,
+        capture: false,
+        actions: Vec::new(),
+        place: Place::default(),
+    })
 }

@@ -297,7 +297,7 @@ form! {
         required attribute: Attribute,
         /// How it is compared. Lists of addresses and countries have no operator.
         default operator: Comparison = Comparison::Equals,
-        /// What it is compared with; of several, any will do. Lists may also stand in one string, parted by commas.
+        /// What it is compared with; of several, any will do. Lists of addresses, countries, methods and statuses may also stand in one string, parted by commas; statuses also as `500-504` and `4xx`.
         required value: OneOrMany<Spanned<Text>>,
         /// Name of the argument, for `named_argument`.
         optional name: String,

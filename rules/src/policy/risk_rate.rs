@@ -1,7 +1,6 @@
 //! Rates of risk rules: what matches are counted by, and what follows when there are too many.
 
 use super::report::{Reporter, Spanned};
-use super::risk_condition::known_from;
 use super::risk_forms::{RateForm, RiskRuleForm};
 use super::risk_values::Per;
 use crate::diagnostic::Code;
@@ -47,7 +46,7 @@ pub(super) fn scope(form: &Spanned<RateForm>, reporter: &mut Reporter<'_>) -> Op
         }
         None => Vec::new(),
     };
-    let known = account.iter().map(|target| known_from(target.variable)).max();
+    let known = account.iter().map(|target| target.variable.known_from()).max();
     Some(RateScope {
         phase: known.unwrap_or(Phase::RequestHeaders).max(Phase::RequestHeaders),
         client: has(Per::Client),
@@ -78,7 +77,7 @@ fn account(names: &[Spanned<String>], reporter: &mut Reporter<'_>) -> Vec<Target
             let whole = matches!(target.selector, Selector::All) && target.variable.shape() == Shape::Scalar;
             target.mode == TargetMode::Inspect
                 && (named || whole)
-                && known_from(target.variable) <= Phase::RequestBody
+                && target.variable.known_from() <= Phase::RequestBody
         };
         match one.and_then(|mut targets| targets.pop()).filter(fits) {
             Some(target) => found.push(target),

@@ -10,7 +10,7 @@ use super::risk_forms::{RiskForm, RiskRuleForm};
 use super::risk_rate;
 use super::text;
 use super::values::{ByteLimit, RuleId};
-use crate::diagnostic::{Code, Span};
+use crate::diagnostic::{Code, Place, Span};
 use crate::limits;
 use crate::model::{
     Item, LimitAction, Metadata, Origin, Phase, Resolution, ResponseLimitAction, RiskMark, Rule, RuleSet,
@@ -139,7 +139,7 @@ fn rule(
     };
     Some(Rule {
         id: form.id?.value.0,
-        origin: Origin { file: format!("risk.rules[{index}]").into(), line: 1 },
+        origin: Origin { file: format!("risk.rules[{index}]").into(), line: 1, place: Place::default() },
         phase,
         links: Vec::new(),
         resolution: Resolution::Pass,
@@ -227,6 +227,61 @@ pub(super) fn check(policy: &PolicyForm, reporter: &mut Reporter<'_>) {
         let entries = lists.into_iter().flat_map(|lists| lists.deny.iter().chain(&lists.block));
         let first: Option<Span> = entries.map(|entry: &Spanned<_>| entry.span).next();
         report_off(first, "lists", "the deny and block lists refuse nothing", reporter);
+    }
+    // A rule that can't be read says nothing of what it is to do.
+    if reporter.has_errors() {
+        return;
+    }
+    if !switches.is_some_and(|switches| switches.risk_blocks.value) {
+        report_off(scored(&risk.value, &marked), "risk_blocks", "no score blocks anybody", reporter);
+    }
+    // What raw rules say of clients is not known here.
+    let raw = policy.rule_sets.iter().any(|set| set.seclang.is_some());
+    check_unused(&risk.value, &marked, raw, reporter);
+}
+
+/// Where somebody counts on scores that block: settings of blocks, or a rule that raises a score when nothing else comes
+/// of it and nobody said that blocks are off.
+fn scored(risk: &RiskForm, marked: &[&RuleForm]) -> Option<Span> {
+    if let Some(block) = &risk.block {
+        return Some(block.span);
+    }
+    let said = risk.switches.as_ref().is_some_and(|form| form.value.risk_blocks.span != form.span);
+    let slows = risk.tarpit.as_ref().is_some_and(|form| form.value.threshold.is_some());
+    let asks = risk.interrogate.as_ref().is_some_and(|form| form.value.threshold.is_some());
+    if said || slows || asks {
+        return None;
+    }
+    let own = risk.rules.iter().filter(|rule| !rule.value.beta.value).map(|rule| rule.value.risk);
+    let mut raising = own.chain(marked.iter().filter_map(|rule| rule.risk)).filter(|risk| risk.value.0 > 0);
+    raising.next().map(|risk| risk.span)
+}
+
+/// Reports settings of what neither a score nor a rule leads to, and rules that change nothing.
+fn check_unused(risk: &RiskForm, marked: &[&RuleForm], raw: bool, reporter: &mut Reporter<'_>) {
+    let own = risk.rules.iter().map(|rule| rule.value.action.value);
+    let actions: Vec<RiskAction> =
+        own.chain(marked.iter().filter_map(|rule| Some(rule.action?.value))).collect();
+    let slowing = risk.tarpit.as_ref().filter(|form| form.value.threshold.is_none()).map(|form| form.span);
+    let asking =
+        risk.interrogate.as_ref().filter(|form| form.value.threshold.is_none()).map(|form| form.span);
+    for (place, action) in [(slowing, RiskAction::Tarpit), (asking, RiskAction::Interrogate)] {
+        let Some(span) = place.filter(|_| !raw && !actions.contains(&action)) else { continue };
+        let message = format!(
+            "nothing leads to this: there is no `threshold`, and no rule has the action `{}`",
+            action.name()
+        );
+        let help = "give it a `threshold`, or a rule the action";
+        reporter.push(reporter.at(Code::W0808, span, message).help(help));
+    }
+    for rule in &risk.rules {
+        let rule = &rule.value;
+        let idle = rule.risk.value.0 == 0 && rule.action.value == RiskAction::Track && rule.state.is_none();
+        if let Some(id) = rule.id.filter(|_| idle && !rule.beta.value) {
+            let message = "the rule changes nothing: it adds no risk, and its action is to track";
+            let help = "give it a `risk` or an `action`; or set `beta` to say that it is to record only";
+            reporter.push(reporter.at(Code::W0807, id.span, message).help(help));
+        }
     }
 }
 

@@ -57,7 +57,8 @@ pub(super) fn rule(
         form.matches.iter().map(|one| condition::link(one, files, reporter)).collect();
     let mut links: Vec<Link> = links.into_iter().collect::<Option<_>>()?;
     if links.is_empty() {
-        links.push(Link { condition: None, script: None, capture: false, actions: Vec::new() });
+        let place = origin.place;
+        links.push(Link { condition: None, script: None, capture: false, actions: Vec::new(), place });
     }
     if let Some(last) = links.last_mut() {
         last.actions.extend(script.map(Action::Exec));

@@ -122,9 +122,9 @@ fn single(option: &str, value: &Text) -> Result<Ctl, Diagnostic> {
         "responseBodyLimit" => Ctl::ResponseBodyLimit(bytes()?),
         "responseBodyProcessor" => Ctl::ResponseBodyProcessor(processor()?),
         "ruleEngine" => Ctl::RuleEngine(one_of(value, CODE, option, ENGINE_MODES)?),
-        "ruleRemoveById" => Ctl::RemoveRules(RuleSelector::Ids(ids(value, CODE)?)),
-        "ruleRemoveByMsg" => Ctl::RemoveRules(RuleSelector::Message(some(value)?)),
-        "ruleRemoveByTag" => Ctl::RemoveRules(RuleSelector::Tag(some(value)?)),
+        "ruleRemoveById" => Ctl::RemoveRules(RuleSelector::Ids(ids(value, CODE)?), value.place()),
+        "ruleRemoveByMsg" => Ctl::RemoveRules(RuleSelector::Message(some(value)?), value.place()),
+        "ruleRemoveByTag" => Ctl::RemoveRules(RuleSelector::Tag(some(value)?), value.place()),
         _ => on_off().map(|_| Ctl::Hash)?,
     })
 }
@@ -167,7 +167,9 @@ fn remove_target(by: &str, value: &Text, out: &mut Vec<Diagnostic>) -> Option<Ve
     let targets = targets(&value.slice(semicolon + 1..value.len()).trimmed(), out)?;
     let selector = selector?;
     let exclude = |target| Target { mode: TargetMode::Exclude, ..target };
-    Some(targets.into_iter().map(|t| Ctl::RemoveTarget(selector.clone(), exclude(t))).collect())
+    Some(
+        targets.into_iter().map(|t| Ctl::RemoveTarget(selector.clone(), exclude(t), value.place())).collect(),
+    )
 }
 
 /// The last phase in which a change still does something; `None` for those that always do.

@@ -17,7 +17,7 @@ use super::update::{Change, Update, apply};
 use super::values::{ON_OFF, bad_script, ids, one_of, targets};
 use super::words::Words;
 use super::{ForeignItem, Options, RECOMMENDED, RECOMMENDED_NAME};
-use crate::diagnostic::{Code, Diagnostic, Label, SourceId, Sources, has_errors, suggest};
+use crate::diagnostic::{Cap, Code, Diagnostic, Label, SourceId, Sources, has_errors, suggest};
 use crate::format::{Format, recognise};
 use crate::geo::Database;
 use crate::host::{Source, has_wildcards};
@@ -52,6 +52,9 @@ pub(super) struct Parser<'a> {
     pub(super) host: &'a dyn Source,
     sources: &'a mut Sources,
     pub(super) out: Vec<Diagnostic>,
+    cap: Cap,
+    /// How many of the reports were counted.
+    reported: usize,
     pub(super) settings: Settings,
     pub(super) entries: Vec<Entry>,
     pub(super) datasets: Datasets,
@@ -92,6 +95,8 @@ impl<'a> Parser<'a> {
             host,
             sources,
             out: Vec::new(),
+            cap: Cap::default(),
+            reported: 0,
             settings: options.settings.clone(),
             entries: Vec::new(),
             datasets: Datasets::new(),
@@ -139,8 +144,10 @@ impl<'a> Parser<'a> {
         let mut lexer = Lexer::new(source, &text);
         while let Some(line) = lexer.next(&mut self.out) {
             self.line(&file, &line);
+            self.trim();
         }
         self.break_chain(None);
+        self.trim();
         self.open.pop();
     }
 
@@ -159,6 +166,12 @@ impl<'a> Parser<'a> {
         }
         let default = self.default_resolution();
         self.entries.push(Entry::Rule(Draft { rule, default, skip_after, at: None }));
+    }
+
+    /// Keeps the first reports of each kind. Called between lines: within one, reports are still worked on.
+    fn trim(&mut self) {
+        self.cap.trim(&mut self.out, self.reported);
+        self.reported = self.out.len();
     }
 
     fn line(&mut self, file: &File, line: &Line) {
@@ -468,6 +481,8 @@ impl<'a> Parser<'a> {
         apply(&mut self.entries, std::mem::take(&mut self.updates), &mut self.out);
         self.check_skips();
         self.check_body_access();
+        self.trim();
+        self.out.extend(self.cap.left_out());
         let items = self.entries.into_iter().map(|entry| match entry {
             Entry::Rule(draft) => Item::Rule(draft.rule),
             Entry::Marker(name) => Item::Marker(name),

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use super::actions::{Actions, Disruptive, Place, parse, redirects};
+use super::actions::{self, Actions, Disruptive, parse, redirects};
 use super::lexer::Line;
 use super::operator::Operators;
 use super::parser::{Entry, File, Parser};
 use super::text::Text;
 use super::values;
 use super::words::Words;
-use crate::diagnostic::{Code, Diagnostic, Label, Level, has_errors};
+use crate::diagnostic::{Code, Diagnostic, Label, Level, Place, has_errors};
+use crate::limits;
 use crate::lua::Script;
 use crate::model::{Condition, Link, Origin, Phase, Resolution, Rule};
 
@@ -54,6 +55,8 @@ pub(super) enum Form {
 
 /// A line's own part of a rule.
 struct Piece {
+    /// Where its variables stand, else its name.
+    place: Place,
     condition: Option<Condition>,
     script: Option<Script>,
     /// `None` when the list could not be read.
@@ -65,8 +68,8 @@ impl Parser<'_> {
     pub(super) fn rule(&mut self, file: &File, line: &Line, name: &Text, arguments: &Text, form: Form) {
         let start = self.out.len();
         let place = match &self.chain {
-            Some(chain) => Place::Continuation(Some(chain.phase)),
-            None => Place::Rule,
+            Some(chain) => actions::Place::Continuation(Some(chain.phase)),
+            None => actions::Place::Rule,
         };
         let piece = self.piece(file, name, arguments, form, place);
         let next = match self.chain.take() {
@@ -103,7 +106,14 @@ impl Parser<'_> {
     }
 
     /// Reads the parts of a line.
-    fn piece(&mut self, file: &File, name: &Text, arguments: &Text, form: Form, place: Place) -> Piece {
+    fn piece(
+        &mut self,
+        file: &File,
+        name: &Text,
+        arguments: &Text,
+        form: Form,
+        place: actions::Place,
+    ) -> Piece {
         let tests = form == Form::Rule;
         let mut words = Words::new(arguments);
         let (variables, test) = if tests { (words.next_variables(), words.next()) } else { (None, None) };
@@ -180,7 +190,8 @@ impl Parser<'_> {
             let message = format!("`{}` tests nothing: its transformations do nothing", name.text());
             self.out.push(name.report(Code::W0402, message));
         }
-        Piece { condition, script, actions }
+        let place = variables.as_ref().unwrap_or(name).place();
+        Piece { place, condition, script, actions }
     }
 
     /// The first line of a rule, with its `chain` action if it has one; `None` when it is not known where
@@ -214,13 +225,13 @@ impl Parser<'_> {
         }
         let open = actions.chain.take();
         let phase = actions.phase.unwrap_or(self.default_phase);
-        let link = self.link(phase, piece.condition, piece.script, &mut actions);
+        let link = self.link(phase, piece.place, piece.condition, piece.script, &mut actions);
         let chain = Chain {
             id: id.map(|(id, _)| id),
             starter: actions,
             phase,
             links: vec![link],
-            origin: Origin { file: Arc::clone(&file.name), line: line.number },
+            origin: Origin { file: Arc::clone(&file.name), line: line.number, place: name.place() },
             at: name.label(""),
             open: name.label(""),
             failed: false,
@@ -236,7 +247,7 @@ impl Parser<'_> {
             return (chain, None);
         };
         let open = actions.chain.take();
-        chain.links.push(self.link(chain.phase, piece.condition, piece.script, &mut actions));
+        chain.links.push(self.link(chain.phase, piece.place, piece.condition, piece.script, &mut actions));
         chain.starter.complete_with(&actions);
         (chain, open)
     }
@@ -256,6 +267,7 @@ impl Parser<'_> {
     fn link(
         &self,
         phase: Phase,
+        place: Place,
         condition: Option<Condition>,
         script: Option<Script>,
         actions: &mut Actions,
@@ -266,7 +278,7 @@ impl Parser<'_> {
             namespaces: std::mem::take(&mut actions.namespaces),
             ..condition
         });
-        Link { condition, script, capture: actions.capture, actions: std::mem::take(&mut actions.run) }
+        Link { condition, script, capture: actions.capture, actions: std::mem::take(&mut actions.run), place }
     }
 
     /// Merges a whole rule with the default action of its phase. What the default action runs, it runs
@@ -307,6 +319,13 @@ impl Parser<'_> {
             risk: merged.client.mark(),
         };
         fit_status(&mut rule);
+        if self.entries.len() >= limits::RULES {
+            let message = format!("there are more than {} rules and markers", limits::RULES);
+            let mut error = Diagnostic::new(Code::E0109, message).rule(id);
+            error.labels = vec![at];
+            self.out.push(error.help("join rules that do the same"));
+            return;
+        }
         self.entries.push(Entry::Rule(Draft {
             rule: Box::new(rule),
             default,

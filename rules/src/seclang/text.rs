@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use crate::diagnostic::{Code, Diagnostic, Label, SourceId, Span};
+use crate::diagnostic::{Code, Diagnostic, Label, Place, SourceId, Span};
 
 /// Bytes taken from a source text, with the place of each.
 #[derive(Clone, Debug)]
@@ -115,6 +115,11 @@ impl Text {
             self.runs.extend(other.runs.iter().map(|&(here, there)| (base + here, there)));
             self.bytes.extend_from_slice(&other.bytes);
         }
+    }
+
+    /// Where all of it stands.
+    pub(super) fn place(&self) -> Place {
+        Place::new(self.source, self.span(0..self.len()))
     }
 
     /// A label on all of it.

@@ -13,6 +13,7 @@ use super::text::Text;
 use super::values;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::model::{Phase, RuleSelector, Target, TargetMode};
+use crate::plan::reaches;
 
 /// A removal or update.
 #[derive(Debug)]
@@ -102,7 +103,11 @@ pub(super) fn apply(entries: &mut Vec<Entry>, updates: Vec<Update>, out: &mut Ve
     let index = Index::new(entries);
     let mut removed = vec![false; entries.len()];
     for update in updates {
-        for place in index.find(&update, out) {
+        let places = index.find(&update, out);
+        if let Change::Targets(targets) = &update.change {
+            report_unreached(entries, &places, targets, &update.at, out);
+        }
+        for place in places {
             if matches!(update.change, Change::Remove)
                 && let Some(flag) = removed.get_mut(place)
             {
@@ -145,6 +150,40 @@ fn shorten_skips(entries: &mut [Entry], removed: &[bool]) {
                 rule.skip -= from.zip(to).map_or(0, |(from, to)| to - from);
             }
         }
+    }
+}
+
+/// Reports what is taken out of variables at which none of the rules looks.
+fn report_unreached(
+    entries: &[Entry],
+    places: &[usize],
+    targets: &[Target],
+    at: &Text,
+    out: &mut Vec<Diagnostic>,
+) {
+    let rules = || {
+        places.iter().filter_map(|place| match entries.get(*place) {
+            Some(Entry::Rule(draft)) => Some(&draft.rule),
+            _ => None,
+        })
+    };
+    let conditions = || rules().flat_map(|rule| &rule.links).filter_map(|link| link.condition.as_ref());
+    if conditions().next().is_none() {
+        return;
+    }
+    for excluded in targets.iter().filter(|target| target.mode == TargetMode::Exclude) {
+        let mut looked_at = conditions().flat_map(|condition| &condition.targets).chain(targets);
+        if looked_at.any(|target| target.mode != TargetMode::Exclude && reaches(excluded, target)) {
+            continue;
+        }
+        let who = match places {
+            [_] => "the rule does not look".to_owned(),
+            _ => format!("none of the {} rules looks", places.len()),
+        };
+        let message = format!("{who} at what is taken out of `{}`", excluded.variable);
+        let id = rules().next().map(|rule| rule.id).filter(|_| places.len() == 1);
+        let help = "name the variable as the rule does, or take the update out";
+        out.push(at.report(Code::W0409, message).rule(id).help(help));
     }
 }
 

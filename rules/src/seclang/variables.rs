@@ -14,6 +14,7 @@
 use std::fmt;
 
 use crate::diagnostic::{Code, Span, suggest};
+use crate::limits;
 use crate::model::{Selector, Shape, Target, TargetMode, Variable};
 use crate::xpath::XPath;
 
@@ -87,6 +88,8 @@ pub enum TargetErrorKind {
     XPath(String),
     /// Something other than a separator follows an item.
     Trailing,
+    /// There are more items than a condition may list.
+    TooMany,
 }
 
 impl TargetError {
@@ -97,6 +100,7 @@ impl TargetError {
             TargetErrorKind::Missing | TargetErrorKind::UnknownVariable(_) | TargetErrorKind::Prefix => {
                 Code::E0202
             }
+            TargetErrorKind::TooMany => Code::E0225,
             _ => Code::E0206,
         }
     }
@@ -116,6 +120,7 @@ impl fmt::Display for TargetErrorKind {
             Self::Regex(reason) => write!(f, "the selector's regular expression can't be used: {reason}"),
             Self::XPath(reason) => write!(f, "the XPath can't be used: {reason}"),
             Self::Trailing => f.write_str("a separator is expected here"),
+            Self::TooMany => write!(f, "there are more than {} variables", limits::CONDITION_TARGETS),
         }
     }
 }
@@ -166,7 +171,13 @@ impl<'a> Parser<'a> {
                     self.errors.push(self.error(start, TargetErrorKind::Trailing, help));
                 }
             }
-            if self.peek().is_none() {
+            if self.peek().is_none() || self.errors.len() >= limits::DIAGNOSTICS {
+                break;
+            }
+            if self.targets.len() > limits::CONDITION_TARGETS {
+                let span = Span { start: self.at, end: self.text.len() };
+                let help = Some("select by a pattern such as `ARGS:/^id_/`, or split the rule".to_owned());
+                self.errors.push(TargetError { span, kind: TargetErrorKind::TooMany, help });
                 break;
             }
             self.at += 1;

@@ -62,7 +62,7 @@ fn valid_rules() {
         with_bind(json!({ "server": side, "action": "detect" })),
         with_bind(json!({ "client": { "address": "10.0.0.1", "start_port": 0 } })),
         with_bind(
-            json!({ "client": { "address": "::1", "end_port": 9 }, "server": { "address": "any", "start_port": 0 } }),
+            json!({ "client": { "address": "10.0.0.1", "end_port": 9 }, "server": { "address": "any", "start_port": 0 } }),
         ),
     ] {
         assert_eq!(codes(&json!({ "rules": [rule] })), Vec::<String>::new(), "{rule}");
@@ -116,7 +116,8 @@ fn each_mistake_has_its_number() {
         (with(json!({ "api": [""] })), "E0510"),
         (with(json!({ "api": ["/a/*/b"] })), "E0510"),
         (with(json!({ "api": [5] })), "E0102"),
-        (with(json!({ "api": ["any", "/a"] })), "W0602"),
+        (with(json!({ "api": ["any", "/a"] })), "W0606"),
+        (with(json!({ "api": ["a"] })), "W0602"),
         (with(json!({ "api": "any", "action": "allow" })), "E0510"),
         (with(json!({ "api": ["/a"], "action": "allow" })), "E0510"),
         (with(json!({ "action": "detect", "disable_logging": true })), "E0513"),
@@ -126,6 +127,7 @@ fn each_mistake_has_its_number() {
         (with(json!({ "server": { "address": "any", "start_port": 0 } })), "E0107"),
         (with(json!({ "address": "client.example.com" })), "W0602"),
         (with(json!({ "address": "0.0.0.0" })), "W0605"),
+        (with_bind(json!({ "client": { "address": "::1", "end_port": 9 } })), "W0608"),
         (with_bind(json!({})), "E0508"),
         (with_bind(json!({ "server": {} })), "E0104"),
         (with_bind(json!({ "server": { "address": "10.0.0.0/8", "start_port": 0 } })), "E0508"),
@@ -143,7 +145,10 @@ fn each_mistake_has_its_number() {
     }
     for (network, expected) in [
         (json!({ "rules": [base(), base()] }), "E0514"),
-        (json!({ "rules": [with(json!({ "risk": 1 })), with(json!({ "name": "s", "risk": 1 }))] }), "W0611"),
+        (
+            json!({ "rules": [with(json!({ "risk": 1 })), with(json!({ "name": "s", "address": "10.0.0.2", "risk": 1 }))] }),
+            "W0611",
+        ),
         (json!({ "refuse_blocked_clients": true }), "W0610"),
         (json!({ "direction": "up" }), "E0105"),
         (json!({ "event_flow": { "max_events_per_rule": 10 } }), "E0104"),
@@ -170,7 +175,11 @@ fn rules_with_risk_are_written_as_they_are_read() {
         loaded.policy.unwrap().network.rules
     };
     let full = with(json!({ "risk": 50, "classification": "XSS", "state": "Exploitation" }));
-    let rules = read(json!([full, with(json!({ "name": "s", "risk": 1 })), with(json!({ "name": "t" }))]));
+    let rules = read(json!([
+        full,
+        with(json!({ "name": "s", "address": "10.0.0.2", "risk": 1 })),
+        with(json!({ "name": "t", "address": "10.0.0.3" }))
+    ]));
     let written = to_json(&rules);
     assert_eq!(written[0]["risk"], 50);
     assert_eq!((&written[1]["classification"], &written[1]["state"]), (&json!("CustomerRule"), &Value::Null));

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use portcullis_rules::diagnostic::{Code, Level, Sources};
-use portcullis_rules::model::{Item, TargetMode};
+use portcullis_rules::lint;
+use portcullis_rules::model::{Item, Policy, TargetMode};
 use portcullis_rules::seclang::{Document, Options, parse};
 
 use super::folder::{Folder, names};
@@ -114,4 +115,32 @@ fn reading_is_linear() {
     // Quadratic work takes 64 times as long. A machine that is busy with other things gets more tries.
     let ratios: Vec<u128> = (0..10).map(|_| time(4_000).as_micros() / time(500).as_micros().max(1)).collect();
     assert!(ratios.iter().any(|ratio| *ratio < 24), "{ratios:?} times as long");
+}
+
+/// Behind the recommended settings there is nothing to warn of.
+#[test]
+fn nothing_to_warn_of() {
+    let Some(root) = crs() else {
+        println!("SKIPPED 1 test: no Core Rule Set; set PORTCULLIS_SHARED to the folder that has crs/rules");
+        return;
+    };
+    let settings = "SecRuleEngine On\nSecRequestBodyAccess On\nSecRequestBodyLimit 786432\n\
+        SecRequestBodyLimitAction Reject\nSecResponseBodyAccess On\n\
+        SecRule REQUEST_HEADERS:Content-Type \"@rx (?i)^(?:text|application)/(?:[a-z0-9.-]+\\+)?xml\" \
+        \"id:200000,phase:1,pass,nolog,ctl:requestBodyProcessor=XML\"\n\
+        SecRule REQUEST_HEADERS:Content-Type \"@rx (?i)^application/(?:[a-z0-9.-]+\\+)?json\" \
+        \"id:200001,phase:1,pass,nolog,ctl:requestBodyProcessor=JSON\"\n\
+        SecRule REQBODY_ERROR \"!@eq 0\" \"id:200002,phase:2,log,deny,status:400\"\n";
+    let mut texts = vec![("recommended.conf".to_owned(), settings.as_bytes().to_vec())];
+    let mut files = vec!["crs-setup.conf.example".to_owned()];
+    files.extend(names(&root.join("rules"), ".conf").iter().map(|name| format!("rules/{name}")));
+    texts.extend(files.into_iter().map(|name| (name.clone(), std::fs::read(root.join(&name)).unwrap())));
+    let documents: Vec<Document<'_>> = texts.iter().map(|(name, text)| Document { name, text }).collect();
+    let mut sources = Sources::default();
+    let parsed = parse(&documents, &Folder::new(&root), &mut sources, Options::default());
+    let policy = Policy { rule_sets: vec![parsed.rule_set], ..Policy::default() };
+    let reports = parsed.diagnostics.into_iter().chain(lint::check(&policy, 0));
+    let warnings: Vec<String> =
+        reports.filter(|one| one.code.level() != Level::Note).map(|one| one.one_line(&sources)).collect();
+    assert!(warnings.is_empty(), "{warnings:#?}");
 }

@@ -29,6 +29,11 @@ pub(super) struct Reports {
 }
 
 impl Reports {
+    /// The text that is read.
+    pub(super) const fn source(&self) -> SourceId {
+        self.source
+    }
+
     pub(super) fn report(&mut self, code: Code, span: Span, message: impl AsRef<str>, help: Option<String>) {
         let message = format!("{}{}", self.about, message.as_ref());
         let mut diagnostic = Diagnostic::new(code, message).at(self.source, span, "");

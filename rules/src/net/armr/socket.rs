@@ -8,7 +8,7 @@ use super::action::{self, Acts};
 use super::app::{Reports, metadata};
 use super::syntax::{Parameter, Statement, Value, ValueKind, Word};
 use super::version::Feature;
-use crate::diagnostic::{Code, Span};
+use crate::diagnostic::{Code, Place, Span};
 use crate::net::{Action, Address, Api, App, Binding, Operation, PathPattern, Ports, PortsProblem, Rule};
 
 const KINDS: [&str; 3] = ["accept", "connect", "bind"];
@@ -231,6 +231,7 @@ impl RuleReader<'_> {
             severity: acts.severity,
             connection_detail: acts.stacktrace,
             risk: None,
+            place: Place::new(self.reports.source(), self.span),
         })
     }
 

@@ -297,7 +297,7 @@ impl Flow<'_, '_> {
                         state.removals.push(removal);
                         removal += 1;
                     }
-                    Action::Ctl(Ctl::RemoveTarget(_, target)) => {
+                    Action::Ctl(Ctl::RemoveTarget(_, target, _)) => {
                         state.narrowed |= target.variable == Variable::Tx;
                     }
                     _ => {}

@@ -122,7 +122,7 @@ impl Survey {
                             survey.note(key);
                         }
                     }
-                    Action::Ctl(Ctl::RemoveRules(selector)) => {
+                    Action::Ctl(Ctl::RemoveRules(selector, _)) => {
                         survey.removals.push(RuleSelection::new(&all, selector));
                     }
                     Action::Ctl(Ctl::RuleEngine(EngineMode::Off)) if survey.several_sets => {
@@ -139,7 +139,7 @@ impl Survey {
     /// Whether `ctl` takes rules away; each that does is among the removals.
     pub(super) fn removes(&self, ctl: &Ctl) -> bool {
         match ctl {
-            Ctl::RemoveRules(_) => true,
+            Ctl::RemoveRules(..) => true,
             Ctl::RuleEngine(EngineMode::Off) => self.several_sets,
             _ => false,
         }
