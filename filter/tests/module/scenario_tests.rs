@@ -295,11 +295,14 @@ fn found(observed: &Observed) -> Result<Found, String> {
     if let Verdict::LocalReply { status, details, .. } = &observed.verdict {
         found.status = Some(*status);
         found.location = observed.downstream.header("location");
-        let (_, rule) = details.split_once('[').unwrap_or_default();
-        let rule = rule.strip_prefix("rule_").and_then(|rule| rule.split_once('_'));
+        let (kind, rule) = details.split_once('[').unwrap_or_default();
+        let rule = if kind == "portcullis_client" {
+            rule.split_once("_rule_").map(|(_, rule)| rule.trim_end_matches(']'))
+        } else {
+            rule.strip_prefix("rule_").and_then(|rule| rule.split('_').next())
+        };
         // A body limit is rule 0.
-        found.rule_id =
-            Some(rule.map_or(Ok(0), |(id, _)| id.parse()).map_err(|_| format!("details: {details}"))?);
+        found.rule_id = Some(rule.map_or(Ok(0), str::parse).map_err(|_| format!("details: {details}"))?);
     }
     Ok(found)
 }

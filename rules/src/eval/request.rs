@@ -3,13 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::body::{Intake, element};
+use super::data::Element;
 use super::gap::{Gap, GapAction};
 use super::parse::BodyView;
 use super::rest::WHOLE_REQUEST;
 use super::state::State;
 use super::values::Value;
 use super::{Connection, Disruption, Field, Interruption, RequestHead};
-use crate::http::path::Readings;
+use crate::http::path::{Readings, is_plain};
 use crate::http::{arguments, authorization, content_type, cookies, forwarded, host, uri};
 use crate::model::{EngineMode, LimitAction, PATH_ALSO, PATH_MEANT, Phase, RepeatedHost, Variable};
 use crate::plan::{Plan, RequestView};
@@ -85,7 +86,7 @@ impl State {
         self.data.set(Variable::RequestFilename, path);
         self.data.set(Variable::PathInfo, path);
         if plan.reads_paths() {
-            self.take_readings(parts.path);
+            self.take_readings(parts.path, path);
         }
         let text = self.values.get(path);
         let (start, end) = (text.len() - uri::basename(text).len(), text.len());
@@ -94,8 +95,14 @@ impl State {
         self.take_query(plan, parts.query);
     }
 
-    /// Keeps what the path can mean.
-    fn take_readings(&mut self, path: &[u8]) {
+    /// Keeps what a path can mean, as it was sent and as it is decoded.
+    fn take_readings(&mut self, path: &[u8], decoded: Value) {
+        if is_plain(path) {
+            let name = self.values.add(PATH_MEANT);
+            let reading = Element::new(&mut self.values, name, decoded);
+            self.data.paths.push(reading);
+            return;
+        }
         let Readings { meant, also } = Readings::new(path);
         let named = [(PATH_MEANT, meant), (PATH_ALSO, also)];
         for (name, path) in named.iter().flat_map(|(name, paths)| paths.iter().map(move |path| (name, path)))

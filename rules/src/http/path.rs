@@ -84,7 +84,8 @@ pub fn canonical(decoded: &[u8]) -> Vec<u8> {
 }
 
 /// Whether a path has one reading: nothing to decode, to join, to resolve or to cut off.
-fn is_plain(path: &[u8]) -> bool {
+#[must_use]
+pub fn is_plain(path: &[u8]) -> bool {
     let rest = match path {
         [b'/'] => return true,
         [b'/', rest @ ..] => rest,
