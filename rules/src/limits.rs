@@ -23,7 +23,11 @@ pub const EXCHANGE_BYTES: usize = 1024 * 1024;
 
 /// Bytes that must be left per byte of a body that is about to be judged: for the body, what it is taken apart into, and
 /// what rules make of it.
-pub const BODY_FACTOR: usize = 4;
+pub const BODY_FACTOR: usize = 8;
+
+/// Bytes that must be left per element of a body: for its name and value, what is worked out about them, and the lists in
+/// which they stand.
+pub const ELEMENT_BYTES: usize = 512;
 
 /// Seconds after which a client that was refused for want of memory is told to come again (`Retry-After`).
 pub const OVERLOAD_SECONDS: u32 = 5;

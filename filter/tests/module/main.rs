@@ -16,6 +16,7 @@ mod databases;
 #[path = "../../../rules/tests/support/folder.rs"]
 mod folder;
 mod libinjection;
+mod memory;
 #[path = "../../../rules/tests/support/mmdb.rs"]
 mod mmdb;
 mod scenario_tests;
@@ -42,6 +43,7 @@ fn main() {
             trials.extend(libinjection::trials(&module));
             trials.extend(core_rule_set::trials(&module));
             trials.extend(databases::trials(&module));
+            trials.extend(memory::trials(&module));
             trials.extend(lua_trials());
             trials
         }

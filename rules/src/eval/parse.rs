@@ -10,6 +10,8 @@ use super::values::{Value, Values};
 use crate::body::json::{self, JsonErrorKind};
 use crate::body::multipart::{self, Multipart};
 use crate::body::{BodyProcessor, urlencoded};
+use crate::budget::{self, Budget};
+use crate::http::Pair;
 use crate::limits;
 use crate::model::{LimitAction, UnparsableAction, Variable};
 use crate::plan::{Plan, RequestView};
@@ -60,6 +62,29 @@ impl State {
         }
         if self.control.force_request_body {
             intake.show(data);
+        }
+    }
+}
+
+/// What a parser finds, as far as there is memory for it.
+struct Pairs {
+    list: Vec<Pair>,
+    budget: Budget,
+    fit: bool,
+}
+
+impl Pairs {
+    fn new(budget: Budget) -> Self {
+        Self { list: Vec::new(), budget, fit: true }
+    }
+
+    fn push(&mut self, pair: Pair) {
+        if self.fit
+            && (self.list.len() < self.list.capacity() || budget::reserve(&mut self.list, 1, self.budget))
+        {
+            self.list.push(pair);
+        } else {
+            self.fit = false;
         }
     }
 }
@@ -135,14 +160,13 @@ impl BodyView<'_> {
     fn urlencoded(&mut self, data: &mut ViewData, query: usize) {
         self.show(data);
         self.check_length(data, self.body.len());
-        let (limit, mut store, mut pairs) =
-            (self.arguments_left(query), Vec::with_capacity(self.body.len()), Vec::new());
+        let (limit, mut store) = (self.arguments_left(query), Vec::with_capacity(self.body.len()));
+        let mut pairs = Pairs::new(self.values.budget());
         let (separator, truncated) = (self.view.separator, self.truncated);
         let summary = urlencoded::parse(self.body, separator, limit, truncated, &mut store, &mut |pair| {
             pairs.push(pair);
         });
-        data.body_args =
-            pairs.into_iter().map(|pair| self.pair(&store, pair.name, &store, pair.value)).collect();
+        data.body_args = self.arguments(&pairs, &store);
         if summary.invalid_escape {
             data.scalars.set(Variable::UrlencodedError, Value::ONE);
         }
@@ -154,14 +178,15 @@ impl BodyView<'_> {
         let options = json::Options {
             depth: self.view.json_depth,
             arguments: self.arguments_left(query),
-            name_bytes: limits::JSON_NAME_BYTES + limits::NAME_FACTOR * self.body.len(),
+            name_bytes: (limits::JSON_NAME_BYTES + limits::NAME_FACTOR * self.body.len())
+                .min(self.values.budget().left() / 4),
             array_names: json::ArrayNames::Index,
             truncated: self.truncated,
         };
-        let (mut store, mut pairs) = (Vec::with_capacity(self.body.len()), Vec::new());
+        let mut store = Vec::with_capacity(self.body.len());
+        let mut pairs = Pairs::new(self.values.budget());
         let summary = json::flatten(self.body, &options, &mut store, &mut |pair| pairs.push(pair));
-        data.body_args =
-            pairs.into_iter().map(|pair| self.pair(&store, pair.name, &store, pair.value)).collect();
+        data.body_args = self.arguments(&pairs, &store);
         self.check_arguments(data, query, summary.dropped);
         if let Some(error) = summary.error {
             let gap = match error.kind {
@@ -171,6 +196,16 @@ impl BodyView<'_> {
             };
             self.fail(data, "JSON", &error.to_string(), gap);
         }
+    }
+
+    /// Stores what a parser found; nothing where there is no memory for it, which the values know then.
+    fn arguments(&mut self, pairs: &Pairs, store: &[u8]) -> Vec<Element> {
+        if !pairs.fit || !self.values.has_room_for_elements(pairs.list.len()) {
+            self.values.exhaust();
+            return Vec::new();
+        }
+        let element = |pair: &Pair| self.pair(store, pair.name.clone(), store, pair.value.clone());
+        pairs.list.iter().map(element).collect()
     }
 
     fn multipart(&mut self, data: &mut ViewData, content_type: Value, query: usize) {

@@ -15,6 +15,7 @@ use familiar::Familiar;
 use super::index::{Found, Index};
 use crate::budget::{self, Budget};
 use crate::copy::{append, equal, tail};
+use crate::limits;
 use crate::plan::{ByteSet, Constant, Constants, Features, Pipeline, Prefilter, WaySet};
 use crate::transforms::Transformation;
 
@@ -270,6 +271,16 @@ impl Values {
     #[inline]
     pub(crate) fn is_exhausted(&self) -> bool {
         self.is_exhausted
+    }
+
+    /// Takes down that the memory does not suffice.
+    pub(crate) fn exhaust(&mut self) {
+        self.is_exhausted = true;
+    }
+
+    /// Whether there is memory for so many more elements, and for all that is worked out about them.
+    pub(crate) fn has_room_for_elements(&self, count: usize) -> bool {
+        self.budget.left() / limits::ELEMENT_BYTES >= count
     }
 
     /// Makes room for as many bytes as are about to come.
