@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use portcullis_integration::{Enforcement, Protocol, Request, Scenario};
 use serde_json::{Value, json};
@@ -24,11 +25,17 @@ fn prerequisites() -> Result<(PathBuf, PathBuf), String> {
     Ok((portcullis, rules))
 }
 
-/// The bundle; what is missing when there is none.
 fn bundle() -> Result<Value, String> {
+    bundle_behind("SecRuleEngine On\nSecRequestBodyAccess On\nSecResponseBodyAccess On\n")
+}
+
+/// The bundle behind some SecLang; what is missing when there is none.
+pub(crate) fn bundle_behind(settings: &str) -> Result<Value, String> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
     let (portcullis, rules) = prerequisites()?;
-    let bodies = std::env::temp_dir().join(format!("portcullis-bodies-{}.conf", std::process::id()));
-    std::fs::write(&bodies, "SecRuleEngine On\nSecRequestBodyAccess On\nSecResponseBodyAccess On\n").unwrap();
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let bodies = std::env::temp_dir().join(format!("portcullis-bodies-{}-{number}.conf", std::process::id()));
+    std::fs::write(&bodies, settings).unwrap();
     let output = Command::new(portcullis)
         .args(["bundle", "--minify", "--name", "crs", "--output", "-", "--seclang"])
         .args([&bodies, Path::new("--seclang"), &rules.join("crs-setup.conf.example")])

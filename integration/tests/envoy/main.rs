@@ -31,6 +31,7 @@ mod network_http;
 mod network_load;
 mod network_support;
 mod operations;
+mod overload;
 mod phases;
 mod protocols;
 mod recipes;
@@ -190,6 +191,11 @@ const TESTS: &[Test] = tests! {
         blocked_clients_are_refused_when_they_connect,
         what_network_rules_see_adds_to_risk,
         the_shipped_configuration_is_valid,
+    }
+    Module overload {
+        large_uploads_wait_for_a_slow_upstream,
+        forms_wait_for_a_slow_upstream,
+        large_answers_wait_for_slow_readers,
     }
     Module network_load {
         a_hundred_thousand_rules_and_many_connections,
