@@ -268,7 +268,7 @@ fn seclang_is_checked() {
     let (code, out, err) = portcullis(&folder, &["check", "conf/main.conf", "last.conf"]);
     assert_eq!(
         (code, out.as_str(), err.as_str()),
-        (0, "2 SecLang files: valid, 1 rule set with 4 rules\n", "")
+        (0, "2 SecLang files: valid, 1 rule set with 6 rules\n", "")
     );
     write(&folder, "rules.txt", b"SecAction \"id:1,phase:1,pass\"\n");
     let (code, out, _) = portcullis(&folder, &["check", "--seclang", "rules.txt"]);
