@@ -170,7 +170,8 @@ pub(crate) async fn websockets_are_not_held() {
 pub(crate) async fn more_than_one_host_is_refused() {
     for enforcement in Enforcement::ALL {
         let gateway = start(&policy(&[]), enforcement).await;
-        let bad = gateway.send1(Request::get("/").header("host", "b.example")).await.unwrap();
+        let twice = Request::get("/").header("host", "a.example").header("host", "a.example");
+        let bad = gateway.send1(twice).await.unwrap();
         assert_eq!((bad.reply.status, bad.reached.len()), (Some(400), 0), "{bad:#?}");
         let counter = "wasmcustom.portcullis.repeated_host";
         assert_eq!(gateway.envoy().admin().stat(counter).await.unwrap(), 1);
