@@ -9,8 +9,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
-/// Bytes set aside: more than anything takes at once that does not ask the budget before.
-const RESERVE: usize = 8 * 1024 * 1024;
+/// Bytes set aside: many times as much as anything takes at once that does not ask the budget before.
+const RESERVE: usize = 1024 * 1024;
 
 /// Bytes by which what is in use changes before the gauge does.
 const STEP: usize = 256 * 1024;

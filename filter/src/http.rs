@@ -416,7 +416,10 @@ impl Exchange {
     fn response_head(&mut self, end_of_stream: bool) -> Result<Next, HostError> {
         if let Body::Held(_) = self.request_body {
             self.note_host_buffer(b"request_payload_too_large");
-            self.read_request_body()?;
+            // Where it is not there any more there is nothing to judge: it goes no further.
+            if let Err(error) = self.read_request_body() {
+                self.shared.metrics.failed(error);
+            }
             let next = self.request_complete();
             self.request_body = Body::Stopped;
             if let Next::End(_) = next {

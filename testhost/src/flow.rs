@@ -304,6 +304,24 @@ impl Run<'_> {
         self.carry_out(callback);
     }
 
+    /// Bodies that the module held can be read in all callbacks that follow, as in Envoy. Which ones are shown.
+    fn show_held(&mut self) -> Vec<Side> {
+        let held = |run: &mut Self, side| run.way(side).shown && !run.way(side).held.is_empty();
+        let sides: Vec<Side> =
+            [Side::Request, Side::Response].into_iter().filter(|side| held(self, *side)).collect();
+        for &side in &sides {
+            let body = std::mem::take(&mut self.way(side).held);
+            self.set_buffer(side, Some(body));
+        }
+        sides
+    }
+
+    fn take_back(&mut self, shown: Vec<Side>) {
+        for side in shown {
+            self.way(side).held = self.set_buffer(side, None).unwrap_or_default();
+        }
+    }
+
     /// Runs a callback of the stream; `Some(true)` for `Pause`, `None` when it trapped.
     fn step<P: wasmtime::WasmParams>(&mut self, side: Side, callback: Callback, params: P) -> Option<bool> {
         let name = match callback {
@@ -316,7 +334,10 @@ impl Run<'_> {
             Callback::Tick | Callback::Lifecycle => return None,
         };
         self.way(side).last = Some(callback);
-        match self.host.call::<P, u32>(name, params) {
+        let shown = self.show_held();
+        let result = self.host.call::<P, u32>(name, params);
+        self.take_back(shown);
+        match result {
             Ok(action) => {
                 let pause = action.unwrap_or(0) != 0;
                 self.callbacks.push((callback, pause));

@@ -73,7 +73,7 @@ pub(crate) struct State {
     pub(crate) properties: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Request headers, request trailers, response headers, response trailers; `None` when not there.
     pub(crate) maps: [Option<Fields>; 4],
-    /// Request body, response body; `None` outside their callbacks.
+    /// Request body, response body: what their callbacks show, and what is held; `None` when there is none.
     pub(crate) buffers: [Option<Vec<u8>>; 2],
     pub(crate) actions: Vec<Action>,
 }

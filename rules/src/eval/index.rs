@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::values::Value;
+use crate::budget::{self, Budget};
 
 /// Places that are looked at for a hash. Crafted collisions fill these and no more: what finds no place in a table of
 /// which two thirds are free is not listed.
@@ -40,12 +41,17 @@ impl Index {
         }
     }
 
-    /// Forgets everything, and makes room for `count` values.
-    pub(super) fn clear_for(&mut self, count: usize) {
+    /// Forgets everything, and makes room for `count` values; whether there is memory for that.
+    pub(super) fn clear_for(&mut self, count: usize, budget: Budget) -> bool {
         let size = (4 * count).next_power_of_two().max(SMALLEST);
         self.passing.clear();
         self.slots.clear();
-        self.slots.resize(size, None);
+        let fits = budget::reserve(&mut self.slots, size, budget)
+            && budget::reserve(&mut self.passing, size / 2, budget);
+        if fits {
+            self.slots.resize(size, None);
+        }
+        fits
     }
 
     /// Whether there is room for one more among `count` values.

@@ -194,8 +194,11 @@ impl State {
                 }
                 let refused = view.limit_action == LimitAction::Reject && self.enforces(plan, index);
                 let action = if refused { GapAction::Refused(413) } else { GapAction::Pass };
-                let reason =
-                    format!("{} bytes or more, of which {} are inspected", body.received(), seen.len());
+                let reason = format!(
+                    "more than {} bytes, of which {} are inspected",
+                    self.request_limit(view),
+                    seen.len()
+                );
                 self.gaps.meet(index, Gap::RequestBody, reason, action);
                 if refused {
                     let disruption = Disruption::Deny { status: 413 };

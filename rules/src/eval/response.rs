@@ -48,7 +48,8 @@ impl State {
                 data.scalars.set(Variable::OutboundDataError, Value::ONE);
                 let refused = view.limit_action == ResponseLimitAction::Reject && self.enforces(plan, index);
                 let action = if refused { GapAction::Refused(500) } else { GapAction::Pass };
-                let reason = format!("{} bytes or more, of which {inspected} are inspected", body.received());
+                let limit = self.response_limit(view);
+                let reason = format!("more than {limit} bytes, of which {inspected} are inspected");
                 self.gaps.meet(index, Gap::ResponseBody, reason, action);
                 if refused {
                     let disruption = Disruption::Deny { status: 500 };

@@ -51,6 +51,8 @@ const UNKNOWN: u32 = u32::MAX;
 /// A place where nothing is.
 const NONE: u32 = UNKNOWN - 1;
 const STEPS: usize = Transformation::ALL.len();
+/// Bytes from which on the host is asked whether it has them.
+const MUCH: usize = 4 * 1024 * 1024;
 /// Texts from this length on are scanned once for all that differ from them in case only.
 const LONG: usize = 256;
 
@@ -151,7 +153,8 @@ impl Values {
         }
         *self = Self { plan: constants.plan(), ..Self::default() };
         self.familiar.reset(pure_numbers);
-        self.index.clear_for(constants.texts().len());
+        // What the policy itself holds fits into any budget.
+        self.index.clear_for(constants.texts().len(), Budget::default());
         for text in constants.texts() {
             let hash = hash(text);
             let value = self.store(text, hash);
@@ -178,7 +181,9 @@ impl Values {
         self.steps.shrink_to_fit();
         self.candidates.shrink_to_fit();
         (self.scratch, self.part, self.scanned) = (Vec::new(), Vec::new(), Vec::new());
-        self.relist();
+        if !self.relist() {
+            *self = Self::default();
+        }
     }
 
     /// How much memory is kept, in bytes.
@@ -224,7 +229,9 @@ impl Values {
                 self.store(text, hash)
             }
             Found::Free(_) | Found::Full => {
-                self.relist();
+                if !self.relist() {
+                    return Value::EMPTY;
+                }
                 self.add_made(text)
             }
         }
@@ -280,7 +287,9 @@ impl Values {
 
     /// Whether there is memory for so many more elements, and for all that is worked out about them.
     pub(crate) fn has_room_for_elements(&self, count: usize) -> bool {
-        self.budget.left() / limits::ELEMENT_BYTES >= count
+        let bytes = count.saturating_mul(limits::ELEMENT_BYTES);
+        // The host may have less than the budget says: what is much is asked for once, as a whole.
+        self.budget.left() >= bytes && (bytes < MUCH || Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
     }
 
     /// Makes room for as many bytes as are about to come.
@@ -381,9 +390,12 @@ impl Values {
         fits
     }
 
-    /// Makes the index as large as it should be.
-    fn relist(&mut self) {
-        self.index.clear_for(self.entries.len());
+    /// Makes the index as large as it should be; whether there is memory for that.
+    fn relist(&mut self) -> bool {
+        if !self.index.clear_for(self.entries.len(), self.budget) {
+            self.is_exhausted = true;
+            return false;
+        }
         for (number, entry) in self.entries.iter().enumerate() {
             if entry.start == UNKNOWN {
                 continue;
@@ -403,6 +415,7 @@ impl Values {
                 }
             }
         }
+        true
     }
 
     /// Stores a number in decimal.
