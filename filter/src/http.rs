@@ -29,7 +29,8 @@
 //! What can't be read can't be judged. A head, body or trailers that the host fails to hand over get
 //! the exchange refused with 500. A missing clock or property is counted and the exchange goes on.
 
-use std::rc::Rc;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use portcullis_rules::eval::{
@@ -53,6 +54,7 @@ use crate::properties::{self, Endpoint};
 use crate::reply::{self, Asker, Format, Reply};
 use crate::root::Shared;
 use crate::tarpit::{Admission, Part};
+use crate::turns::{TURN_MILLISECONDS, Turn};
 
 /// The context of one HTTP stream.
 #[derive(Debug)]
@@ -62,7 +64,7 @@ pub(crate) struct Http {
     /// `HTTP/1.1`, …, until the request headers come.
     protocol: Vec<u8>,
     /// From the request headers on.
-    exchange: Option<Exchange>,
+    exchange: Option<Rc<RefCell<Exchange>>>,
 }
 
 /// What happens to a body.
@@ -119,6 +121,10 @@ struct Exchange {
     response_begun: bool,
     /// The status in the upstream's response, 0 before it.
     upstream_status: u16,
+    /// What finds it when it is its turn.
+    own: Weak<RefCell<Exchange>>,
+    /// Which body waits for its turn to be judged.
+    waits: Option<Side>,
     /// Whether we ended it: callbacks that follow are about our own answer.
     ended: bool,
     /// Whether the host failed us.
@@ -147,7 +153,10 @@ impl Http {
         step: impl FnOnce(&mut Exchange) -> Result<Next, HostError>,
     ) -> Action {
         // Without an exchange the host answers a request by itself that it never showed us.
-        let Some(exchange) = &mut self.exchange else { return Action::Continue };
+        let Some(exchange) = &self.exchange else { return Action::Continue };
+        // Nothing else has it: no host call re-enters the virtual machine.
+        let Ok(mut exchange) = exchange.try_borrow_mut() else { return Action::Pause };
+        let exchange = &mut *exchange;
         if exchange.ended {
             // The answer is ours. What is left of the request goes nowhere.
             return if side == Side::Response { Action::Continue } else { Action::Pause };
@@ -169,6 +178,14 @@ impl Http {
     }
 }
 
+impl Turn for RefCell<Exchange> {
+    fn take(&self) {
+        if let Ok(mut exchange) = self.try_borrow_mut() {
+            exchange.take_turn();
+        }
+    }
+}
+
 impl Context for Http {}
 
 impl HttpContext for Http {
@@ -187,6 +204,10 @@ impl HttpContext for Http {
         if !end_of_stream && exchange.protocol == b"HTTP/1.1" {
             head.restore_transfer_encoding();
         }
+        let exchange = Rc::new(RefCell::new(exchange));
+        if let Ok(mut own) = exchange.try_borrow_mut() {
+            own.own = Rc::downgrade(&exchange);
+        }
         self.exchange = Some(exchange);
         self.step(Side::Request, 0, |exchange| exchange.request_head(&head, end_of_stream))
     }
@@ -204,7 +225,8 @@ impl HttpContext for Http {
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        if let Some(action) = self.exchange.as_mut().and_then(|exchange| exchange.slow_body(size)) {
+        let slowed = self.exchange.as_ref().and_then(|own| own.try_borrow_mut().ok()?.slow_body(size));
+        if let Some(action) = slowed {
             return action;
         }
         self.step(Side::Response, size, |exchange| exchange.response_body(size, end_of_stream))
@@ -212,15 +234,16 @@ impl HttpContext for Http {
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
         // What was inspected and held of the body goes on with its trailers.
-        let size = self.exchange.as_ref().map_or(0, |exchange| match exchange.response_body {
+        let held = |exchange: &Exchange| match exchange.response_body {
             Body::Held(seen) => seen,
             _ => 0,
-        });
+        };
+        let size = self.exchange.as_ref().and_then(|own| Some(held(&*own.try_borrow().ok()?))).unwrap_or(0);
         self.step(Side::Response, size, Exchange::response_trailers)
     }
 
     fn on_log(&mut self) {
-        if let Some(mut exchange) = self.exchange.take() {
+        if let Some(mut exchange) = self.exchange.take().and_then(Rc::into_inner).map(RefCell::into_inner) {
             let Shared { parked, metrics, unshown, .. } = &*exchange.shared;
             unshown.release(exchange.stream);
             if parked.release(exchange.stream, metrics) == Some(Part::Answer) {
@@ -277,6 +300,8 @@ impl Exchange {
             connect: head.method == b"CONNECT",
             response_begun: false,
             upstream_status: 0,
+            own: Weak::new(),
+            waits: None,
             ended: false,
             failed: false,
             refused: false,
@@ -381,8 +406,78 @@ impl Exchange {
         if size <= self.transaction.request_body_limit() && !end_of_stream {
             return Ok(Next::Hold);
         }
+        if self.waits_for_turn(Side::Request, size) {
+            return Ok(Next::Hold);
+        }
+        self.judge_request_body()
+    }
+
+    /// Phase 2, with what has come of the body.
+    fn judge_request_body(&mut self) -> Result<Next, HostError> {
+        let size = match self.request_body {
+            Body::Held(size) => size,
+            _ => 0,
+        };
+        self.waits = None;
         self.read_request_body()?;
-        Ok(self.request_complete())
+        let next = self.request_complete();
+        self.shared.turns.judged(size, || now(&self.shared.metrics).0);
+        Ok(next)
+    }
+
+    /// Whether a body has to wait until others have been judged. It is held as long.
+    fn waits_for_turn(&mut self, side: Side, size: usize) -> bool {
+        let shared = Rc::clone(&self.shared);
+        if self.waits.is_none() && shared.turns.are_free(size, || self.now().0) {
+            return false;
+        }
+        if self.waits.replace(side).is_none() {
+            let own: Weak<dyn Turn> = self.own.clone();
+            if shared.turns.wait(own)
+                && let Err(error) = abi::set_tick_period(TURN_MILLISECONDS)
+            {
+                shared.metrics.failed(error);
+            }
+        }
+        true
+    }
+
+    /// Its turn has come: the body that waits is judged.
+    fn take_turn(&mut self) {
+        let Some(side) = self.waits.take().filter(|_| !self.ended) else { return };
+        if let Err(error) = abi::set_effective_context(self.stream) {
+            return self.shared.metrics.failed(error);
+        }
+        let size = match self.response_body {
+            Body::Held(size) => size,
+            _ => 0,
+        };
+        let (judged, stream) = match side {
+            Side::Request => (self.judge_request_body(), StreamType::HttpRequest),
+            Side::Response => (self.judge_response_body(size), StreamType::HttpResponse),
+        };
+        let goes = match judged {
+            Ok(Next::Go) if side == Side::Response => self.begin_answer(size) == Action::Continue,
+            Ok(Next::Go) => true,
+            Ok(Next::Hold) => false,
+            Ok(Next::End(interruption)) => {
+                self.end(&interruption);
+                false
+            }
+            Ok(Next::Refuse) => {
+                self.refuse();
+                false
+            }
+            Err(error) => {
+                self.fail(error);
+                false
+            }
+        };
+        if goes && let Err(error) = abi::continue_stream(stream) {
+            self.shared.metrics.failed(error);
+        }
+        self.now = None;
+        self.transaction.rest();
     }
 
     /// Hands in what has come of the body, if it is held.
@@ -399,6 +494,7 @@ impl Exchange {
             Body::Held(_) => {}
         }
         self.shared.unshown.shown();
+        self.waits = None;
         self.read_request_body()?;
         let trailers = abi::header_pairs(MapType::HttpRequestTrailers)?;
         self.transaction.request_trailers(&trailer_fields(&trailers));
@@ -416,6 +512,7 @@ impl Exchange {
     fn response_head(&mut self, end_of_stream: bool) -> Result<Next, HostError> {
         if let Body::Held(_) = self.request_body {
             self.note_host_buffer(b"request_payload_too_large");
+            self.waits = None;
             // Where it is not there any more there is nothing to judge: it goes no further.
             if let Err(error) = self.read_request_body() {
                 self.shared.metrics.failed(error);
@@ -478,8 +575,19 @@ impl Exchange {
         if size <= self.transaction.response_body_limit() && !end_of_stream {
             return Ok(Next::Hold);
         }
+        if self.waits_for_turn(Side::Response, size) {
+            return Ok(Next::Hold);
+        }
+        self.judge_response_body(size)
+    }
+
+    /// Phase 4, with what has come of the body.
+    fn judge_response_body(&mut self, size: usize) -> Result<Next, HostError> {
+        self.waits = None;
         self.read_response_body(size)?;
-        Ok(self.response_complete())
+        let next = self.response_complete();
+        self.shared.turns.judged(size, || now(&self.shared.metrics).0);
+        Ok(next)
     }
 
     /// Hands in what has come of the body.
@@ -491,6 +599,7 @@ impl Exchange {
     fn response_trailers(&mut self) -> Result<Next, HostError> {
         let Body::Held(size) = self.response_body else { return Ok(Next::Go) };
         self.shared.unshown.shown();
+        self.waits = None;
         self.read_response_body(size)?;
         let trailers = abi::header_pairs(MapType::HttpResponseTrailers)?;
         self.transaction.response_trailers(&trailer_fields(&trailers));

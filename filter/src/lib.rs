@@ -38,6 +38,7 @@ mod root;
 mod shared;
 mod stream;
 mod tarpit;
+mod turns;
 mod unshown;
 
 use proxy_wasm::types::LogLevel;

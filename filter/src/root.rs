@@ -32,6 +32,7 @@ use crate::properties;
 use crate::shared::{self, SharedData};
 use crate::stream::Stream;
 use crate::tarpit::{Parked, TICK_MILLISECONDS};
+use crate::turns::{TURN_MILLISECONDS, Turns};
 use crate::unshown::Unshown;
 
 /// What all streams of a root context use.
@@ -55,6 +56,8 @@ pub(crate) struct Shared {
     pub(crate) policy_number: u64,
     /// Whether this worker has said, or heard, that clients may be known by the address of a proxy.
     pub(crate) warned: Cell<bool>,
+    /// Large bodies that wait to be judged.
+    pub(crate) turns: Turns,
     /// Heads that are held, and whose bodies have not come.
     pub(crate) unshown: Unshown,
 }
@@ -62,7 +65,9 @@ pub(crate) struct Shared {
 impl Shared {
     /// Milliseconds between two ticks; 0 when none are needed.
     fn tick_period(&self) -> u32 {
-        if self.plan.may_slow_down() {
+        if self.turns.any_wait() {
+            TURN_MILLISECONDS
+        } else if self.plan.may_slow_down() {
             TICK_MILLISECONDS
         } else if self.plan.risk().is_some() || self.unshown.watches() {
             // The store of clients is looked after once a second.
@@ -174,6 +179,7 @@ impl RootContext for Root {
         };
         let (plan, network) = (Arc::new(plan), Network::new(network, clients));
         let shared = Shared {
+            turns: Turns::default(),
             unshown: Unshown::new(plan.enforcement()),
             budget: Budget::new(plan.memory().worker_bytes, heap::used),
             plan,
@@ -215,6 +221,14 @@ impl RootContext for Root {
         if let Some(store) = shared.store.as_deref().filter(|_| shared.plan.risk().is_some()) {
             store.tend(u32::try_from(now / 1_000_000_000).unwrap_or(u32::MAX));
             client::report_store(Some(store), &shared.metrics);
+        }
+        if let Some((turn, last)) = shared.turns.next() {
+            if last && let Err(error) = abi::set_tick_period(shared.tick_period()) {
+                shared.metrics.failed(error);
+            }
+            if let Some(turn) = turn.upgrade() {
+                turn.take();
+            }
         }
     }
 

@@ -32,6 +32,9 @@ pub const ELEMENT_BYTES: usize = 512;
 /// Seconds after which a client that was refused for want of memory is told to come again (`Retry-After`).
 pub const OVERLOAD_SECONDS: u32 = 5;
 
+/// Bytes from which on bodies take turns to be judged, so that many at once don't keep a worker from all else.
+pub const LARGE_BODY_BYTES: usize = 64 * 1024;
+
 /// Bytes that a text with macros may have when they are expanded: the value of a `setvar`, a message. What is longer is
 /// cut, and counted (`limit.made_texts`).
 pub const MADE_TEXT_BYTES: usize = 65_536;
