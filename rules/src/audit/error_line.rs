@@ -48,12 +48,10 @@ pub(crate) struct MatchedValue<'a> {
     pub(crate) parameter: &'a [u8],
     pub(crate) variable: &'a [u8],
     /// Before transformations; at most `limits::LOG_VALUE_BYTES` of it.
-    pub(crate) value: Vec<u8>,
+    pub(crate) value: &'a [u8],
     /// How many there are.
     pub(crate) length: usize,
 }
-
-impl MatchedValue<'_> {}
 
 impl ErrorLine<'_> {
     /// The line, with the client in front.
@@ -142,7 +140,7 @@ impl ErrorLine<'_> {
                 out.extend_from_slice(b"' against variable `");
                 escape(out, found.variable);
                 out.extend_from_slice(b"' (Value: `");
-                escape(out, &found.value);
+                escape(out, found.value);
                 omitted(out, found.length.saturating_sub(found.value.len()));
                 out.extend_from_slice(b"' )");
             }
@@ -174,14 +172,17 @@ fn omitted(out: &mut Vec<u8>, count: usize) {
 /// and backslashes become `\xhh`.
 pub(crate) fn escape(out: &mut Vec<u8>, value: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    for &byte in value {
-        if matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\' {
-            out.push(byte);
-        } else {
-            out.extend_from_slice(b"\\x");
-            out.extend(HEX.get(usize::from(byte >> 4)));
-            out.extend(HEX.get(usize::from(byte & 15)));
-        }
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'"' && *byte != b'\\';
+    let mut rest = value;
+    loop {
+        let run = rest.iter().position(|byte| !plain(byte)).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(run);
+        out.extend_from_slice(run);
+        let [byte, after @ ..] = after else { return };
+        out.extend_from_slice(b"\\x");
+        out.extend(HEX.get(usize::from(byte >> 4)));
+        out.extend(HEX.get(usize::from(byte & 15)));
+        rest = after;
     }
 }
 

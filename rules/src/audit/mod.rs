@@ -11,7 +11,7 @@ mod secrets;
 
 pub(crate) use client_event::{BlockEvent, ClientMatch, ExchangeFacts, MatchEvent, Term};
 pub(crate) use error_line::{ErrorLine, LineVerdict, MatchedValue, escape};
-pub(crate) use masks::{Holder, Masker, Masks, Named, Place, Sent, Source, Traced, folded};
+pub(crate) use masks::{Holder, Masker, Masks, Named, Pieces, Place, Sent, Source, Traced, folded};
 pub(crate) use parts::{Parts, PartsEdit};
 pub use record::AuditRecord;
 pub(crate) use record::{AuditFile, AuditMessage, Excerpt};

@@ -17,7 +17,9 @@ impl State {
                 ActionPlan::SetEnv { name, value: text } => {
                     let key = self.expand_value(plan, name, rule.set);
                     let value = self.expand_value(plan, text, rule.set);
-                    self.note_written(plan, rule.set, Variable::Env, key, text, false);
+                    if self.masking.is_some() {
+                        self.note_written(plan, rule.set, Variable::Env, key, text, false);
+                    }
                     self.data.env.retain(|element| element.key != key);
                     self.data.env.push(Element::new(&mut self.values, key, value));
                 }
@@ -82,7 +84,9 @@ impl State {
                 self.sum(store, address, delta)
             }
         };
-        if let ChangePlan::Set(text) | ChangePlan::Add(text) | ChangePlan::Subtract(text) = change {
+        if self.masking.is_some()
+            && let ChangePlan::Set(text) | ChangePlan::Add(text) | ChangePlan::Subtract(text) = change
+        {
             let added = !matches!(change, ChangePlan::Set(_));
             self.note_written(plan, rule.set, variable_of(store), name, text, added);
         }
@@ -119,7 +123,9 @@ impl State {
         };
         if let Some(variable) = id {
             self.set_scalar(variable, &name);
-            self.note_written(plan, rule.set, variable, Value::EMPTY, key, false);
+            if self.masking.is_some() {
+                self.note_written(plan, rule.set, variable, Value::EMPTY, key, false);
+            }
         }
         self.open_record(plan, rule.set, collection, &name);
     }
@@ -161,7 +167,9 @@ impl State {
         for (name, range) in captures.named() {
             let (key, value) = (self.values.add(name.as_bytes()), self.values.add_part(value, range));
             let parameter = Element::new(&mut self.values, key, value);
-            self.note_captured(Variable::ArgsPath, key);
+            if self.masking.is_some() {
+                self.note_captured(Variable::ArgsPath, key);
+            }
             self.data.path_args.retain(|known| known.key != parameter.key);
             self.data.path_args.push(parameter);
         }
@@ -172,7 +180,9 @@ impl State {
                 Capture::Part(range) => self.values.add_part(value, range.clone()),
                 Capture::Text(text) => self.values.add(text),
             });
-            self.note_captured(Variable::Tx, key.into());
+            if self.masking.is_some() {
+                self.note_captured(Variable::Tx, key.into());
+            }
             let Some(tx) = self.stores.get_mut(Store::Tx as usize) else { return };
             match text {
                 Some(text) => tx.set(slot, key.into(), text),

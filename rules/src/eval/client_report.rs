@@ -4,7 +4,7 @@ use super::Disruption;
 use super::UnixNanos;
 use super::client::{Client, Refusal};
 use super::state::State;
-use crate::audit::{BlockEvent, ClientMatch, ExchangeFacts, Holder, Masker, MatchEvent, Named, Term, Traced};
+use crate::audit::{BlockEvent, ClientMatch, ExchangeFacts, Holder, Masker, MatchEvent, Named, Term};
 use crate::collections::Key;
 use crate::model::Variable;
 use crate::operators::leading_integer;
@@ -36,7 +36,7 @@ impl State {
         }
         let facts = self.with_masker(plan, |state, masker| {
             for one in &mut client.matches {
-                one.description = Traced::from(masker.traced(&one.description));
+                masker.mask(&mut one.description.text, &one.description.pieces);
             }
             state.exchange_facts(plan, &client, masker)
         });

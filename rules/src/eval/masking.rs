@@ -7,7 +7,7 @@ use super::lookup::Item;
 use super::run::Noted;
 use super::state::State;
 use super::values::Value;
-use crate::audit::{Holder, Masker, Masks, Named, Place, Sent, Source, Traced, folded};
+use crate::audit::{Holder, Masker, Masks, Named, Pieces, Place, Sent, Source, Traced, folded};
 use crate::body::BodyProcessor;
 use crate::http::content_type;
 use crate::limits;
@@ -25,7 +25,7 @@ pub(crate) struct Masking {
     matched: Source,
     raw: Option<Value>,
     /// Where the first match of the current rule came from, before transformations.
-    pub(crate) first: Source,
+    first: Source,
     /// Matches that are not written yet, because a rule to come may mask something in them.
     noted: Vec<Noted>,
     /// What scripts said, as it may be shown.
@@ -79,6 +79,7 @@ impl State {
 
     /// Notes where a match comes from: it stood in `item`, and was tested as `value`. `first` says that it is its
     /// rule's first one.
+    #[cold]
     pub(crate) fn note_matched(&mut self, item: &Item, value: Value, first: bool) {
         let source = self.source_of(item);
         let exact = source.exact && item.value == value;
@@ -91,7 +92,7 @@ impl State {
     }
 
     /// Notes that an element was captured in the last match.
-    #[inline]
+    #[cold]
     pub(crate) fn note_captured(&mut self, variable: Variable, key: Value) {
         if let Some(masking) = &self.masking {
             let places = masking.matched.places.clone();
@@ -188,6 +189,7 @@ impl State {
     }
 
     /// Notes that a rule of rule set `set` wrote an element from a text, and from what it was if it was `added` to.
+    #[cold]
     pub(crate) fn note_written(
         &mut self,
         plan: &Plan,
@@ -197,9 +199,6 @@ impl State {
         text: &Text,
         added: bool,
     ) {
-        if self.masking.is_none() {
-            return;
-        }
         let parts = text.parts.iter();
         let places = parts.flat_map(|part| self.source_of_macro(plan, part, set).places).collect();
         self.note_origin(variable, key, places, added);
@@ -227,24 +226,24 @@ impl State {
         }
     }
 
-    /// The name of an item, and where it comes from.
-    pub(crate) fn traced_name(&self, item: &Item) -> Traced {
-        let text = self.name_of(item);
-        let key = item.key.filter(|_| self.masking.is_some()).map(|key| self.values.get(key));
-        match key.and_then(|key| Some((key.len(), name_place(item.variable, key)?))) {
-            Some((length, place)) => {
-                let range = text.len().saturating_sub(length)..text.len();
-                Traced { text, pieces: vec![(range, Source { places: vec![place], exact: false })] }
-            }
-            None => Traced::from(text),
-        }
+    /// Where the name of an item comes from.
+    pub(crate) fn pieces_of_name(&self, item: &Item) -> Pieces {
+        let Some(key) = item.key.map(|key| self.values.get(key)) else { return Pieces::new() };
+        let end = self.name_of(item).len();
+        let piece = |place| (end - key.len()..end, Source { places: vec![place], exact: false });
+        name_place(item.variable, key).map(piece).into_iter().collect()
+    }
+
+    /// Where the first match of the current rule comes from.
+    pub(crate) fn source_of_first(&mut self) -> Source {
+        self.masking.as_mut().map(|masking| std::mem::take(&mut masking.first)).unwrap_or_default()
     }
 
     /// Keeps a match until nothing more can be masked in it, or writes it.
     pub(crate) fn note_match(&mut self, plan: &Plan, noted: Noted) {
         match &mut self.masking {
             Some(masking) => masking.noted.push(noted),
-            None => self.write_match(plan, &noted, &Masker::new(&Masks::default(), &Sent::default())),
+            None => self.write_match(plan, noted, None),
         }
     }
 
@@ -264,8 +263,8 @@ impl State {
             return;
         }
         self.with_masker(plan, |state, masker| {
-            for one in &noted {
-                state.write_match(plan, one, masker);
+            for one in noted {
+                state.write_match(plan, one, Some(masker));
             }
             for event in scripts.iter_mut().filter(|_| masker.hides_anything()) {
                 event.text.fill(b'*');

@@ -5,7 +5,9 @@ use super::lookup::Item;
 use super::state::State;
 use super::values::Value;
 use super::{Disruption, Interruption};
-use crate::audit::{ErrorLine, LineVerdict, Masker, MatchRecord, MatchedValue, Named, Place, Source, Traced};
+use crate::audit::{
+    ErrorLine, LineVerdict, Masker, MatchRecord, MatchedValue, Named, Pieces, Place, Source, Traced,
+};
 use crate::limits;
 use crate::model::{AllowScope, EngineMode, Phase, Store, Variable};
 use crate::operators::{Operator, OperatorName, leading_integer};
@@ -31,13 +33,15 @@ struct Progress {
 pub(crate) struct Noted {
     rule: RuleIndex,
     disrupted: bool,
-    message: Traced,
-    data: Traced,
-    tags: Vec<Traced>,
+    message: Vec<u8>,
+    data: Vec<u8>,
+    tags: Vec<Vec<u8>>,
     /// Names of what matched.
-    variables: Vec<Traced>,
+    variables: Vec<Vec<u8>>,
     /// The first value that matched, if the line is wanted.
     found: Option<FirstMatch>,
+    /// Where all this comes from, if the policy masks something.
+    sources: Option<Box<NotedSources>>,
 }
 
 /// The first value that a rule matched.
@@ -45,10 +49,37 @@ pub(crate) struct Noted {
 struct FirstMatch {
     /// Place of its link, trees counted after links.
     link: usize,
-    name: Traced,
+    name: Vec<u8>,
     /// Before transformations, as much of it as is shown.
-    value: Traced,
+    value: Vec<u8>,
     length: usize,
+}
+
+/// Where the texts of a match come from, in the same order.
+#[derive(Debug, Default)]
+struct NotedSources {
+    message: Pieces,
+    data: Pieces,
+    tags: Vec<Pieces>,
+    variables: Vec<Pieces>,
+    name: Pieces,
+    value: Source,
+}
+
+impl Noted {
+    /// Hides what is masked.
+    fn mask(&mut self, masker: &Masker<'_>) {
+        let Some(sources) = self.sources.take() else { return };
+        masker.mask(&mut self.message, &sources.message);
+        masker.mask(&mut self.data, &sources.data);
+        let tags = self.tags.iter_mut().zip(&sources.tags);
+        let variables = self.variables.iter_mut().zip(&sources.variables);
+        tags.chain(variables).for_each(|(text, pieces)| masker.mask(text, pieces));
+        if let Some(found) = &mut self.found {
+            masker.mask(&mut found.name, &sources.name);
+            found.value = masker.piece(&found.value, &sources.value);
+        }
+    }
 }
 
 impl State {
@@ -465,33 +496,57 @@ impl State {
             Some(texts) => texts,
             None => self.texts(plan, rule),
         };
-        if rule.meta.message.is_none() {
+        if rule.meta.message.is_none()
+            && let Some(said) = progress.said.take()
+        {
             let source = Source { places: vec![Place::Unknown], exact: false };
-            message = progress.said.take().map_or(message, |said| Traced::of(said, source));
+            message = Traced { pieces: vec![(0..said.len(), source)], text: said };
         }
-        let tags = rule.meta.tags.iter().map(|tag| self.expand_traced(plan, tag, rule.set)).collect();
-        let variables = progress.items.iter().map(|item| self.traced_name(item)).collect();
+        let (tags, tag_sources) = self.tags(plan, rule);
+        let variables = progress.items.iter().map(|item| self.name_of(item)).collect();
         let wants_line = rule.log || (rule.audit && self.auditing);
-        let found = progress.first.filter(|_| wants_line).map(|(link, item)| {
-            let name = self.traced_name(&item);
-            let source = self.masking.as_mut().map(|masking| std::mem::take(&mut masking.first));
+        let first = progress.first.filter(|_| wants_line);
+        let found = first.map(|(link, item)| {
+            let name = self.name_of(&item);
             let value = self.values.get(item.value);
             let shown = value.get(..limits::LOG_VALUE_BYTES).unwrap_or(value).to_vec();
-            let length = value.len();
-            let value = match source {
-                Some(source) => Traced::of(shown, source),
-                None => Traced::from(shown),
-            };
-            FirstMatch { link, name, value, length }
+            FirstMatch { link, name, value: shown, length: value.len() }
         });
-        self.note_match(plan, Noted { rule: index, disrupted, message, data, tags, variables, found });
+        let sources = self.masking.is_some().then(|| {
+            Box::new(NotedSources {
+                message: message.pieces,
+                data: data.pieces,
+                tags: tag_sources,
+                variables: progress.items.iter().map(|item| self.pieces_of_name(item)).collect(),
+                name: first.map(|(_, item)| self.pieces_of_name(&item)).unwrap_or_default(),
+                value: self.source_of_first(),
+            })
+        });
+        let (message, data) = (message.text, data.text);
+        self.note_match(
+            plan,
+            Noted { rule: index, disrupted, message, data, tags, variables, found, sources },
+        );
     }
 
-    /// Writes a match: the line for the error log, what the audit record says of it, and the record.
-    pub(crate) fn write_match(&mut self, plan: &Plan, noted: &Noted, masker: &Masker<'_>) {
+    /// The tags of a rule, and where parts of them come from if the policy masks something.
+    fn tags(&mut self, plan: &Plan, rule: &RulePlan) -> (Vec<Vec<u8>>, Vec<Pieces>) {
+        let tags = rule.meta.tags.iter();
+        if self.masking.is_none() {
+            return (tags.map(|tag| self.expand(plan, tag, rule.set)).collect(), Vec::new());
+        }
+        let traced = tags.map(|tag| self.expand_traced(plan, tag, rule.set));
+        traced.map(|traced| (traced.text, traced.pieces)).unzip()
+    }
+
+    /// Writes a match: the line for the error log, what the audit record says of it, and the record. `masker` is there
+    /// when the policy masks something.
+    pub(crate) fn write_match(&mut self, plan: &Plan, mut noted: Noted, masker: Option<&Masker<'_>>) {
         let Some(rule) = plan.rule(noted.rule) else { return };
-        let [message, data] = [&noted.message, &noted.data].map(|text| masker.traced(text));
-        let tags: Vec<Vec<u8>> = noted.tags.iter().map(|tag| masker.traced(tag)).collect();
+        if let Some(masker) = masker {
+            noted.mask(masker);
+        }
+        let Noted { disrupted, message, data, tags, variables, found, .. } = noted;
         let scalar = |state: &mut Self, variable| {
             let value = state.scalar(plan, variable, 0);
             state.values.get(value).to_vec()
@@ -499,31 +554,30 @@ impl State {
         let audited = rule.audit && self.auditing;
         let mut log_line = None;
         if rule.log || audited {
-            let found = noted.found.as_ref().and_then(|found| {
+            let found = found.as_ref().and_then(|found| {
                 let mut links = rule.links.iter().chain(rule.risk.iter().flat_map(|mark| &mark.leaves));
-                Some((links.nth(found.link)?.condition.as_ref()?, found))
+                let condition = links.nth(found.link)?.condition.as_ref()?;
+                Some(MatchedValue {
+                    operator: condition.operator.name().name(),
+                    negated: condition.negated,
+                    parameter: condition.operator.raw_argument(),
+                    variable: &found.name,
+                    value: &found.value,
+                    length: found.length,
+                })
             });
-            let name = found.map(|(_, found)| masker.traced(&found.name)).unwrap_or_default();
-            let found = found.map(|(condition, found)| MatchedValue {
-                operator: condition.operator.name().name(),
-                negated: condition.negated,
-                parameter: condition.operator.raw_argument(),
-                variable: &name,
-                value: masker.traced(&found.value),
-                length: found.length,
-            });
-            let host = masker.value(Named::RequestHeader, b"host", &scalar(self, Variable::ServerName));
+            let mut host = scalar(self, Variable::ServerName);
+            let mut uri = scalar(self, Variable::RequestUri);
+            if let Some(masker) = masker {
+                host = masker.value(Named::RequestHeader, b"host", &host);
+                uri = masker.target(&uri);
+            }
             let host = if host.is_empty() { scalar(self, Variable::ServerAddr) } else { host };
             let client = scalar(self, Variable::RemoteAddr);
-            let uri = masker.target(&scalar(self, Variable::RequestUri));
             let unique_id = scalar(self, Variable::UniqueId);
             let line = ErrorLine {
                 client: &client,
-                verdict: if noted.disrupted {
-                    LineVerdict::of(&rule.resolution)
-                } else {
-                    LineVerdict::Warning
-                },
+                verdict: if disrupted { LineVerdict::of(&rule.resolution) } else { LineVerdict::Warning },
                 phase: rule.phase,
                 found,
                 file: &rule.origin.file,
@@ -558,7 +612,7 @@ impl State {
             data,
             severity: rule.meta.severity,
             tags,
-            variables: noted.variables.iter().map(|name| masker.traced(name)).collect(),
+            variables,
             log_line,
         });
     }

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::ops::Range;
 
-use super::{Holder, Masks, Named, Place, Sink, Source, Traced, forms, json, multipart, xml};
+use super::{Holder, Masks, Named, Pieces, Place, Sink, Source, forms, json, multipart, xml};
 use crate::audit::secrets::Secrets;
 use crate::body::BodyProcessor;
 use crate::limits;
@@ -152,25 +152,20 @@ impl<'m> Masker<'m> {
         if self.masks.hides_name(named, name) { hidden(name) } else { name.to_vec() }
     }
 
-    pub(crate) fn traced(&self, traced: &Traced) -> Vec<u8> {
-        let mut out = traced.text.clone();
+    /// Hides what is masked in a text of which these are pieces.
+    pub(crate) fn mask(&self, text: &mut [u8], pieces: &Pieces) {
         if self.masks.is_empty() {
-            return out;
+            return;
         }
-        for (range, source) in &traced.pieces {
-            let piece = traced.text.get(range.clone()).unwrap_or_default();
+        for (range, source) in pieces {
+            let Some(piece) = text.get_mut(range.clone()) else { continue };
             let shown = self.piece(piece, source);
-            if let Some(part) = out.get_mut(range.clone())
-                && part.len() == shown.len()
-            {
-                part.copy_from_slice(&shown);
-            }
+            piece.iter_mut().zip(shown).for_each(|(byte, shown)| *byte = shown);
         }
-        out
     }
 
     /// A text from somewhere.
-    fn piece(&self, text: &[u8], source: &Source) -> Vec<u8> {
+    pub(crate) fn piece(&self, text: &[u8], source: &Source) -> Vec<u8> {
         match source.places.as_slice() {
             [] => text.to_vec(),
             [Place::Within(Holder::ResponseBody)] => self.within(Holder::ResponseBody, text),

@@ -69,25 +69,20 @@ pub(crate) struct Source {
     pub(crate) exact: bool,
 }
 
+/// Parts of a text, and where they come from.
+pub(crate) type Pieces = Vec<(Range<usize>, Source)>;
+
 /// A text, and where parts of it come from.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Traced {
     pub(crate) text: Vec<u8>,
-    pub(crate) pieces: Vec<(Range<usize>, Source)>,
+    pub(crate) pieces: Pieces,
 }
 
 impl From<Vec<u8>> for Traced {
     /// A text of the policy's own.
     fn from(text: Vec<u8>) -> Self {
         Self { text, pieces: Vec::new() }
-    }
-}
-
-impl Traced {
-    /// A text that all comes from one source.
-    pub(crate) fn of(text: Vec<u8>, source: Source) -> Self {
-        let range = 0..text.len();
-        Self { text, pieces: vec![(range, source)] }
     }
 }
 
