@@ -72,11 +72,14 @@ fn check(plan: Arc<Plan>, case: &Case) -> Result<(), String> {
     let (logged, lines) = matches.iter().filter_map(line).unzip();
     let events = transaction.take_script_events();
     let scripts = events.iter().map(|event| String::from_utf8_lossy(&event.line()).into_owned()).collect();
-    let gaps = transaction.take_gaps().iter().map(|event| event.gap.name().to_owned()).collect();
+    let said = transaction.take_gaps().into_iter();
+    let said =
+        said.map(|event| (event.gap.name().to_owned(), String::from_utf8_lossy(&event.line).into_owned()));
+    let (gaps, gap_lines) = said.unzip();
     let mut differences = Differences::default();
     let audit = transaction.take_audit_record().map(|record| record.one_line());
     let audit = audit.map(|record| String::from_utf8_lossy(&record).into_owned());
-    let found = Found { logged, lines, audit, scripts, gaps, ..Found::of_outcome(&outcome) };
+    let found = Found { logged, lines, audit, scripts, gaps, gap_lines, ..Found::of_outcome(&outcome) };
     differences.check(&case.expect, &found);
     let matched: Vec<u64> = matches.iter().map(|record| record.rule_id).collect();
     differences.compare("matched", case.expect.matched.as_ref(), Some(&matched));

@@ -2,7 +2,7 @@
 
 use super::state::State;
 use super::{Disruption, Interruption};
-use crate::audit::escape;
+use crate::audit::{Holder, Masker, Named, Place, Source, escape};
 use crate::limits;
 use crate::model::{EngineMode, Phase, Variable};
 use crate::plan::Plan;
@@ -114,6 +114,11 @@ impl Gaps {
         }
     }
 
+    /// Has a gap reported.
+    pub(crate) fn report(&mut self, note: &GapNote) {
+        self.events.push(note.event());
+    }
+
     /// The events since the last call.
     pub(crate) fn take_events(&mut self) -> Vec<GapEvent> {
         std::mem::take(&mut self.events)
@@ -159,8 +164,8 @@ impl State {
             let bit = 1 << one.gap as u32;
             if self.gaps.reported & bit == 0 {
                 self.gaps.reported |= bit;
-                let line = self.gap_line(plan, &one, status);
-                self.gaps.events.push(GapEvent { gap: one.gap, line });
+                let note = self.gap_note(plan, one, status);
+                self.note_gap(note);
             }
         }
     }
@@ -177,7 +182,7 @@ impl State {
         }
     }
 
-    fn gap_line(&self, plan: &Plan, met: &Met, refused: Option<u16>) -> Vec<u8> {
+    fn gap_note(&self, plan: &Plan, met: Met, refused: Option<u16>) -> GapNote {
         let outcome = match (refused, &self.decision.interruption) {
             (Some(status), _) => format!("refused with {status}"),
             (None, Some(interruption)) if interruption.rule_id != 0 => {
@@ -186,29 +191,67 @@ impl State {
             (None, Some(_)) => "refused".to_owned(),
             (None, None) => "not refused".to_owned(),
         };
-        let mut line = format!("portcullis: {}: ", met.gap.what()).into_bytes();
-        escape(&mut line, met.reason.as_bytes());
-        line.extend_from_slice(format!("; {outcome}").as_bytes());
         let sets = (0..).zip(plan.sets()).filter(|(_, set)| set.view.0 as usize == met.view);
         let set = sets.max_by_key(|(index, _)| self.mode(*index) == EngineMode::On);
-        let set = set.map_or("", |(_, set)| &set.name);
         let scalar = |variable| {
             let value = self.data.view(0).map(|view| view.scalars.get(variable));
-            value.map_or(&b""[..], |value| self.values.get(value))
+            let text = value.map_or(&b""[..], |value| self.values.get(value));
+            text.get(..limits::LOG_TEXT_BYTES).unwrap_or(text).to_vec()
         };
+        GapNote {
+            gap: met.gap,
+            reason: met.reason.into_bytes(),
+            outcome,
+            set: set.map(|(_, set)| set.name.clone()).unwrap_or_default(),
+            client: scalar(Variable::RemoteAddr),
+            host: scalar(Variable::ServerName),
+            uri: scalar(Variable::RequestUri),
+            unique_id: scalar(Variable::UniqueId),
+        }
+    }
+}
+
+/// What the line of a gap says.
+#[derive(Debug)]
+pub(crate) struct GapNote {
+    gap: Gap,
+    reason: Vec<u8>,
+    outcome: String,
+    set: Box<str>,
+    client: Vec<u8>,
+    host: Vec<u8>,
+    uri: Vec<u8>,
+    unique_id: Vec<u8>,
+}
+
+impl GapNote {
+    /// Hides what is masked. Why a body can't be parsed may quote it.
+    pub(crate) fn mask(&mut self, masker: &Masker<'_>) {
+        self.host = masker.value(Named::RequestHeader, b"host", &self.host);
+        self.uri = masker.target(&self.uri);
+        if self.gap == Gap::Unparsable {
+            let source = Source { places: vec![Place::Within(Holder::RequestBody)], exact: false };
+            self.reason = masker.piece(&self.reason, &source);
+        }
+    }
+
+    fn event(&self) -> GapEvent {
+        let mut line = format!("portcullis: {}: ", self.gap.what()).into_bytes();
+        escape(&mut line, &self.reason);
+        line.extend_from_slice(format!("; {}", self.outcome).as_bytes());
         for (name, value) in [
-            ("limit", met.gap.name().as_bytes()),
-            ("rule_set", set.as_bytes()),
-            ("client", scalar(Variable::RemoteAddr)),
-            ("hostname", scalar(Variable::ServerName)),
-            ("uri", scalar(Variable::RequestUri)),
-            ("unique_id", scalar(Variable::UniqueId)),
+            ("limit", self.gap.name().as_bytes()),
+            ("rule_set", self.set.as_bytes()),
+            ("client", &self.client),
+            ("hostname", &self.host),
+            ("uri", &self.uri),
+            ("unique_id", &self.unique_id),
         ] {
             line.extend_from_slice(format!(" [{name} \"").as_bytes());
-            escape(&mut line, value.get(..limits::LOG_TEXT_BYTES).unwrap_or(value));
+            escape(&mut line, value);
             line.extend_from_slice(b"\"]");
         }
-        line
+        GapEvent { gap: self.gap, line }
     }
 }
 

@@ -3,6 +3,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::gap::GapNote;
 use super::lookup::Item;
 use super::run::Noted;
 use super::state::State;
@@ -28,6 +29,8 @@ pub(crate) struct Masking {
     first: Source,
     /// Matches that are not written yet, because a rule to come may mask something in them.
     noted: Vec<Noted>,
+    /// The same of what was not inspected.
+    gaps: Vec<GapNote>,
     /// What scripts said, as it may be shown.
     scripts: Vec<ScriptEvent>,
 }
@@ -247,7 +250,15 @@ impl State {
         }
     }
 
-    /// After a phase: writes the matches that no rule to come can mask anything in.
+    /// Keeps what was not inspected until nothing more can be masked in it, or reports it.
+    pub(crate) fn note_gap(&mut self, note: GapNote) {
+        match &mut self.masking {
+            Some(masking) => masking.gaps.push(note),
+            None => self.gaps.report(&note),
+        }
+    }
+
+    /// After a phase: writes the matches and gaps that no rule to come can mask anything in.
     pub(crate) fn write_matches(&mut self, plan: &Plan, phase: Phase) {
         let Some(masking) = &mut self.masking else { return };
         let settled = plan.masks_until().is_none_or(|last| {
@@ -257,14 +268,18 @@ impl State {
         if !settled && phase != Phase::Logging {
             return;
         }
-        let noted = std::mem::take(&mut masking.noted);
+        let (noted, gaps) = (std::mem::take(&mut masking.noted), std::mem::take(&mut masking.gaps));
         let mut scripts = std::mem::take(&mut self.scripts.events);
-        if noted.is_empty() && scripts.is_empty() {
+        if noted.is_empty() && gaps.is_empty() && scripts.is_empty() {
             return;
         }
         self.with_masker(plan, |state, masker| {
             for one in noted {
                 state.write_match(plan, one, Some(masker));
+            }
+            for mut gap in gaps {
+                gap.mask(masker);
+                state.gaps.report(&gap);
             }
             for event in scripts.iter_mut().filter(|_| masker.hides_anything()) {
                 event.text.fill(b'*');

@@ -9,7 +9,7 @@
 //! `head_as_sent` names those of `matched` that need the request's head exactly as it is written, which no
 //! filter in Envoy gets to see: there names are in lower case, and there is a request id. `audit` holds texts of
 //! the audit record; `null` in their place says that there is none. `audit_without` holds texts that are nowhere in it,
-//! and `log_without` such that no log line holds.
+//! and `log_without` such that no log line holds, those of gaps among them.
 //! `deny` also fits a client that is refused for what is known of it.
 //!
 //! The shared cases (`cases/faults.json` of the shared data folder) are scenarios as well. There `seclang` may hold the
@@ -198,6 +198,8 @@ pub(crate) struct Found {
     pub(crate) scripts: Vec<String>,
     /// Names of what was not inspected, in order.
     pub(crate) gaps: Vec<String>,
+    /// Their lines, natively.
+    pub(crate) gap_lines: Vec<String>,
 }
 
 impl Found {
@@ -257,7 +259,7 @@ impl Differences {
             self.say(format!("scripts: {texts:?} is expected, found {:#?}", found.scripts));
         }
         for text in &expect.log_without {
-            if found.lines.iter().any(|line| line.contains(text)) {
+            if found.lines.iter().chain(&found.gap_lines).any(|line| line.contains(text)) {
                 self.say(format!("a log line holds {text:?}:\n{}", found.lines.join("\n")));
             }
         }
