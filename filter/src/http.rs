@@ -413,6 +413,7 @@ impl Exchange {
     }
 
     /// Phase 2, with what has come of the body.
+    #[inline(never)]
     fn judge_request_body(&mut self) -> Result<Next, HostError> {
         let size = match self.request_body {
             Body::Held(size) => size,
@@ -582,6 +583,7 @@ impl Exchange {
     }
 
     /// Phase 4, with what has come of the body.
+    #[inline(never)]
     fn judge_response_body(&mut self, size: usize) -> Result<Next, HostError> {
         self.waits = None;
         self.read_response_body(size)?;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use crate::{imports, module};
 
 /// Most bytes of the module. Envoy compiles it once per worker thread when it loads a configuration.
-const SIZE_BUDGET: usize = 3_500_000;
+const SIZE_BUDGET: usize = 3_750_000;
 
 /// The same for the module that has Lua in it.
 const LUA_SIZE_BUDGET: usize = SIZE_BUDGET + 1_280 * 1024;

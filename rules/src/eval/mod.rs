@@ -411,6 +411,8 @@ impl Transaction {
         self.run(Phase::Logging, now);
     }
 
+    /// Called from many places, of which each would become as large as it is.
+    #[inline(never)]
     fn run(&mut self, phase: Phase, now: UnixNanos) -> Verdict {
         self.woken().now = now;
         self.phase = phase;
