@@ -518,6 +518,7 @@ impl Exchange {
             if let Err(error) = self.read_request_body() {
                 self.shared.metrics.failed(error);
             }
+            self.transaction.request_cut();
             let next = self.request_complete();
             self.request_body = Body::Stopped;
             if let Next::End(_) = next {

@@ -106,6 +106,8 @@ counters! {
     MemoryLimit "limit.memory",
     /// Exchanges in which a text that rules make was cut.
     MadeTextsLimit "limit.made_texts",
+    /// Exchanges in which an operator gave up.
+    OperatorsLimit "limit.operators",
     /// Exchanges with more matches about their client than count.
     ClientMatchesLimit "limit.client_matches",
     /// Exchanges that Envoy ended because it holds less of a body than the policy wants to inspect.
@@ -214,6 +216,7 @@ impl Counter {
             Gap::Unparsable => Self::UnparsableBody,
             Gap::Memory => Self::MemoryLimit,
             Gap::MadeTexts => Self::MadeTextsLimit,
+            Gap::Operators => Self::OperatorsLimit,
             Gap::ClientMatches => Self::ClientMatchesLimit,
         }
     }

@@ -77,17 +77,18 @@ pub const REGEX_GLOBAL_MATCHES: usize = 100;
 pub const EXPANDED_REGEXES: usize = 4;
 
 /// Bytes that a regular expression with macros may have after expansion, and that its compiled form
-/// may take. A larger one does not match. Less than [`REGEX_BYTES`], because clients can take part in
+/// may take. A larger one does not match: `MSC_PCRE_LIMITS_EXCEEDED` is 1, `limit.operators` counts, and a line says
+/// so. Less than [`REGEX_BYTES`], because clients can take part in
 /// its making.
 pub const EXPANDED_REGEX_BYTES: usize = 256 * 1024;
 
 /// Most matches of the expression of a `@verify…` operator that are checked in one value; later ones
-/// are not looked at. Each is one more search, which ends near the match unless the expression goes on
+/// are not looked at, with the same outcome. Each is one more search, which ends near the match unless the expression goes on
 /// looking for more.
 pub const VERIFY_CANDIDATES: usize = 10_000;
 
-/// Most bytes that those matches may have together, as a multiple of the value's length. (Matches
-/// overlap, because each byte may begin one.)
+/// Most bytes that those matches may have together, as a multiple of the value's length, with the same outcome.
+/// (Matches overlap, because each byte may begin one.)
 pub const VERIFY_FACTOR: usize = 64;
 
 /// Bytes that a compiled regular expression may take; a larger pattern is refused at load.

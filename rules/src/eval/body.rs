@@ -39,6 +39,8 @@ impl Demand {
 pub(crate) struct Intake {
     kept: Vec<u8>,
     received: usize,
+    /// No more comes, although it has not ended.
+    cut: bool,
 }
 
 impl Intake {
@@ -58,6 +60,14 @@ impl Intake {
     /// The first bytes up to `limit`, and whether there were more.
     pub(crate) fn prefix(&self, limit: usize) -> (&[u8], bool) {
         (self.kept.get(..limit).unwrap_or(&self.kept), self.received > limit)
+    }
+
+    pub(crate) fn cut(&mut self) {
+        self.cut = true;
+    }
+
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut
     }
 
     pub(crate) fn into_kept(self) -> Vec<u8> {

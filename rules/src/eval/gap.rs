@@ -1,11 +1,12 @@
 //! Gaps: where less of an exchange is inspected than its policy asks for. Each is reported, and most end the request.
 
 use super::state::State;
+use super::values::Value;
 use super::{Disruption, Interruption};
 use crate::audit::{Holder, Masker, Named, Place, Source, escape};
 use crate::limits;
 use crate::model::{EngineMode, Phase, Variable};
-use crate::plan::Plan;
+use crate::plan::{Plan, RuleIndex};
 
 macro_rules! gaps {
     ($( $(#[$doc:meta])* $variant:ident $name:literal $what:literal, )+) => {
@@ -62,6 +63,8 @@ gaps! {
     Memory "limit.memory" "there is no memory for the exchange",
     /// A text that rules put together by macros is too long, or all of them together are.
     MadeTexts "limit.made_texts" "a text with macros is too long and was cut",
+    /// An operator gave up: a regular expression with macros is too large or none, or a value holds too many candidates.
+    Operators "limit.operators" "an operator gave up",
     /// More matches say something of their client than count.
     ClientMatches "limit.client_matches" "too many matches say something of the client",
 }
@@ -104,6 +107,8 @@ pub(crate) struct Gaps {
     reported: u32,
     /// What the exchange was refused for.
     refused: Option<Gap>,
+    /// The first rule with an operator that gave up, until it is reported.
+    gave_up: Option<RuleIndex>,
 }
 
 impl Gaps {
@@ -130,16 +135,26 @@ impl Gaps {
     }
 
     pub(crate) fn clear(&mut self) {
-        if self.reported != 0 || !self.met.is_empty() {
+        if self.reported != 0 || !self.met.is_empty() || self.gave_up.is_some() {
             *self = Self::default();
         }
     }
 }
 
 impl State {
+    /// Takes down that an operator of the current rule did not look at all of a value.
+    pub(crate) fn operator_gave_up(&mut self) {
+        self.gaps.gave_up = self.gaps.gave_up.or(self.current);
+        self.data.set(Variable::MscPcreLimitsExceeded, Value::ONE);
+    }
+
     /// After the rules of a phase: what was met is carried out and reported, each kind once. What the request's head
     /// held waits for phase 2, so that rules come first.
     pub(crate) fn settle_gaps(&mut self, plan: &Plan, phase: Phase) {
+        if let Some(rule) = self.gaps.gave_up.take().and_then(|rule| plan.rule(rule)) {
+            let view = plan.set(rule.set).map_or(0, |set| set.view.0 as usize);
+            self.gaps.meet(view, Gap::Operators, format!("in rule {}", rule.id), GapAction::Pass);
+        }
         if self.gaps.met.is_empty() || phase == Phase::RequestHeaders && self.decision.interruption.is_none()
         {
             return;

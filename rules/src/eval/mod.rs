@@ -343,6 +343,12 @@ impl Transaction {
         self.woken().take_request_fields(fields);
     }
 
+    /// Says that no more of the request body comes, although it has not ended, as when the upstream answers early: that it
+    /// just ends is no error then.
+    pub fn request_cut(&mut self) {
+        self.request.cut();
+    }
+
     /// Parses what was received of the request body and runs phase 2. Call it once, also without a body.
     pub fn request_complete(&mut self, now: UnixNanos) -> Verdict {
         let body = std::mem::take(&mut self.request);

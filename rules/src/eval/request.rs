@@ -207,7 +207,7 @@ impl State {
                 }
             }
             if body.received() > 0 {
-                self.parse_body(plan, index, seen, over);
+                self.parse_body(plan, index, seen, over || body.is_cut());
             }
         }
         if self.auditing || self.masking.is_some() || plan.looks_after(Phase::RequestHeaders, WHOLE_REQUEST) {

@@ -329,7 +329,11 @@ impl State {
     pub(crate) fn holds(&mut self, condition: &ConditionPlan, value: Value, argument: Option<Value>) -> bool {
         let find_out = |state: &mut Self| {
             let argument = state.argument(&condition.operator, argument);
-            condition.operator.matches(state.values.get(value), argument, None)
+            let matches = condition.operator.matches(state.values.get(value), argument, None);
+            if !matches && condition.operator.gave_up(argument) {
+                state.operator_gave_up();
+            }
+            matches
         };
         match condition.pure {
             Some(question) => self.remembered(value, question, find_out),

@@ -107,7 +107,7 @@ variables! {
     ModsecBuild "MODSEC_BUILD" Scalar,
     /// "1" when a regular expression failed at run time. Matching here is linear and cannot fail.
     MscPcreError "MSC_PCRE_ERROR" Scalar,
-    /// "1" when a match limit was hit. Matching here is linear and has none.
+    /// "1" when an operator gave up at a limit. Patterns without macros never do.
     MscPcreLimitsExceeded "MSC_PCRE_LIMITS_EXCEEDED" Scalar,
     /// "1" when the multipart boundary was quoted.
     MultipartBoundaryQuoted "MULTIPART_BOUNDARY_QUOTED" Scalar,
@@ -369,6 +369,7 @@ impl Variable {
                 | Self::UserId
                 | Self::Duration
                 | Self::ReqbodyProcessor
+                | Self::MscPcreLimitsExceeded
         )
     }
 }

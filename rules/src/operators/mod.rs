@@ -240,6 +240,16 @@ impl Operator {
         }
     }
 
+    /// Whether the last test that did not match was given up at a limit: a regular expression with macros that is too
+    /// large or none, or a number that may be behind more candidates than are looked at.
+    pub(crate) fn gave_up(&self, argument: &[u8]) -> bool {
+        match &self.inner.test {
+            Test::ExpandedPattern(patterns, _) => patterns.get(argument).is_none(),
+            Test::NumberSearch(search) => search.gave_up(),
+            _ => false,
+        }
+    }
+
     /// The comparison with a number that the operator is, if that number is known.
     pub(crate) fn number(&self) -> Option<NumberTest> {
         match self.inner.test {

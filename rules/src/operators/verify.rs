@@ -1,6 +1,8 @@
 //! `@verifyCC`, `@verifyCPF`, `@verifySSN`, `@verifySVNR`, `@validateNid`: a regular expression finds
 //! candidates, and arithmetic tells the numbers among them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::pattern::Pattern;
 use super::pcre::PatternError;
 use super::{Capture, Captures, OperatorError};
@@ -38,6 +40,8 @@ pub(super) struct Search {
     /// Coraza), instead of the first from matches that begin at any byte (`@verify…`, as in
     /// ModSecurity).
     many: bool,
+    /// Whether the last search ended at a limit.
+    gave_up: AtomicBool,
 }
 
 impl Search {
@@ -46,7 +50,7 @@ impl Search {
     /// # Errors
     /// When the regular expression can't be used.
     pub(super) fn verify(scheme: Scheme, pattern: &[u8]) -> Result<Self, OperatorError> {
-        Ok(Self { scheme, pattern: Pattern::new(pattern)?, many: false })
+        Ok(Self { scheme, pattern: Pattern::new(pattern)?, many: false, gave_up: AtomicBool::new(false) })
     }
 
     /// A search of `@validateNid`: a country, `cl` or `us`, and a regular expression.
@@ -78,7 +82,7 @@ impl Search {
             span: error.span.start + offset..error.span.end + offset,
             ..error
         })?;
-        Ok(Self { scheme, pattern, many: true })
+        Ok(Self { scheme, pattern, many: true, gave_up: AtomicBool::new(false) })
     }
 
     pub(super) fn pattern(&self) -> &Pattern {
@@ -91,8 +95,14 @@ impl Search {
         let mut work = value.len().saturating_mul(limits::VERIFY_FACTOR);
         let mut start = 0;
         let mut found = 0;
-        for _ in 0..limits::VERIFY_CANDIDATES {
-            let Some(candidate) = self.pattern.find(value, start) else { break };
+        let mut tries = 0;
+        let mut complete = false;
+        while tries < limits::VERIFY_CANDIDATES {
+            tries += 1;
+            let Some(candidate) = self.pattern.find(value, start) else {
+                complete = true;
+                break;
+            };
             if self.scheme.accepts(value.get(candidate.clone()).unwrap_or_default()) {
                 if let Some(captures) = captures.as_deref_mut() {
                     if found == 0 {
@@ -110,7 +120,13 @@ impl Search {
             // A search from any byte up to the candidate's first finds the same candidate.
             start = if self.many { candidate.end.max(candidate.start + 1) } else { candidate.start + 1 };
         }
+        self.gave_up.store(found == 0 && !complete, Ordering::Relaxed);
         found > 0
+    }
+
+    /// Whether the last search ended at a limit and found nothing.
+    pub(super) fn gave_up(&self) -> bool {
+        self.gave_up.load(Ordering::Relaxed)
     }
 }
 
@@ -325,7 +341,8 @@ mod tests {
         assert!(!search.is_match(&value(100_000), None));
         // An empty match at each byte.
         let search = Search::verify(Scheme::Ssn, br"x*|574-57-8065").unwrap();
-        assert!(!search.is_match(&value(limits::VERIFY_CANDIDATES), None));
+        assert!(!search.is_match(&value(limits::VERIFY_CANDIDATES), None) && search.gave_up());
+        assert!(!search.is_match(b"nothing", None) && !search.gave_up());
     }
 
     #[test]

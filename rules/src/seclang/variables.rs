@@ -60,9 +60,7 @@ pub(super) const UNAVAILABLE: &[(&str, &str)] = &[
 pub(super) fn constant(variable: Variable) -> Option<&'static str> {
     match variable {
         Variable::FilesTmpNames => Some("always empty: a filter has no files"),
-        Variable::MscPcreError | Variable::MscPcreLimitsExceeded => {
-            Some("always 0: matching takes linear time and can't fail")
-        }
+        Variable::MscPcreError => Some("always 0: matching takes linear time and can't fail"),
         _ => None,
     }
 }
