@@ -2,13 +2,11 @@
 
 use portcullis_rules::collections::Store;
 use portcullis_rules::eval::{ClientCounts, Transaction, UnixNanos};
-use portcullis_rules::host::KeyValue as _;
 use proxy_wasm::types::LogLevel;
 
 use crate::abi;
 use crate::metrics::{Counter, Gauge, Metrics};
 use crate::root::Shared;
-use crate::shared::SharedData;
 use crate::tarpit::{Admission, Pace, Parked, Part};
 
 /// How the answer of one stream is slowed down.
@@ -80,22 +78,11 @@ impl Slowing {
     }
 }
 
-/// Where the workers keep the number of the policy under which one of them has warned of a proxy.
-const WARNED_KEY: &[u8] = b"portcullis.client.warned";
-
 /// Warns, once for all workers, that clients may be known by the address of a proxy.
-pub(crate) fn warn_of_proxy(shared: &Shared) {
-    if shared.warned.replace(true) {
-        return;
-    }
-    let held = SharedData.get(WARNED_KEY).ok().flatten();
-    let own = shared.policy_number.to_le_bytes();
-    if held.as_ref().is_some_and(|held| held.value == own) {
-        return;
-    }
-    let first = SharedData.set(WARNED_KEY, &own, held.map(|held| held.number));
-    // Whoever can't tell says it rather twice than never.
-    if first.unwrap_or(true) {
+pub(crate) fn warn_of_proxy(shared: &Shared, now: UnixNanos) {
+    let Some(store) = shared.store.as_deref().filter(|_| !shared.warned.replace(true)) else { return };
+    let second = u32::try_from(now.0 / 1_000_000_000).unwrap_or(u32::MAX);
+    if store.is_first("warned", &shared.policy_number.to_le_bytes(), second) {
         abi::log(
             LogLevel::Warn,
             b"a client has a private address, or one of this machine, and is no trusted hop: if it is a proxy, all who \

@@ -627,7 +627,7 @@ impl Exchange {
         self.report();
         if self.shared.store.is_some() {
             if self.transaction.doubts_client() {
-                client::warn_of_proxy(&self.shared);
+                client::warn_of_proxy(&self.shared, now);
             }
             client::report(&mut self.transaction, self.shared.store.as_deref(), &self.shared.metrics);
         }

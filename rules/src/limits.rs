@@ -371,6 +371,10 @@ pub const COLLECTION_BYTES: usize = STORE_BUCKET_BYTES / 2 - 64;
 /// is forgotten.
 pub const CLIENT_WINDOWS: usize = 16;
 
+/// Seconds for which the shared store knows what was said once for all workers, such as a warning in the log; then it
+/// is said again.
+pub const STORE_NOTE_SECONDS: u32 = 30 * 86_400;
+
 /// Seconds between two records about requests of one client during a block; each says how many requests there were.
 pub const BLOCK_RECORD_SECONDS: u32 = 60;
 

@@ -15,6 +15,7 @@ const TESTS: &[(&str, Test)] = &[
     ("a_client_is_known_from_one_stream_to_the_next", known),
     ("an_answer_is_held_and_arrives_whole", held),
     ("the_store_keeps_its_keys", keys),
+    ("a_client_that_may_be_a_proxy_is_warned_of_once", proxies),
 ];
 
 const POLICY: &str = r#"{"enforcement": "ENFORCEMENT", "risk": {
@@ -111,4 +112,15 @@ fn keys(host: &mut Host) {
         others.iter().map(|(key, value)| (key.escape_ascii().to_string(), value.len())).collect();
     assert_eq!(others, [("portcullis.store.seed".to_owned(), 16)]);
     assert_eq!(host.metric("portcullis.risk.clients"), Some(600));
+}
+
+fn proxies(host: &mut Host) {
+    let warnings = |host: &mut Host, client: &str| {
+        let seen = host.exchange(&from(client, "/"));
+        seen.log.iter().filter(|line| line.text.contains("is no trusted hop")).count()
+    };
+    assert_eq!(warnings(host, "192.0.2.1"), 0, "a public address");
+    assert_eq!(warnings(host, "10.0.0.7"), 1, "a private one");
+    assert_eq!(warnings(host, "10.0.0.8"), 0, "said once");
+    assert_eq!(warnings(host, "127.0.0.1"), 0, "said once");
 }

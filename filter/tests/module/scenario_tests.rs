@@ -31,7 +31,7 @@ use portcullis_testhost as testhost;
 use portcullis_testhost::{Callback, Host, Module, Observed, Options, Verdict};
 use serde_json::Value;
 
-use crate::scenarios::{self, Case, Differences, Found, NOW, Scenario};
+use crate::scenarios::{self, Case, Differences, Found, NOW, REFUSALS, Scenario};
 
 /// Two tests for each case.
 pub(crate) fn trials(module: &Module) -> Vec<Trial> {
@@ -297,7 +297,10 @@ fn found(observed: &Observed) -> Result<Found, String> {
         found.location = observed.downstream.header("location");
         let (kind, rule) = details.split_once('[').unwrap_or_default();
         let rule = if kind == "portcullis_client" {
-            rule.split_once("_rule_").map(|(_, rule)| rule.trim_end_matches(']'))
+            let (reason, rule) = rule.split_once("_rule_").unwrap_or((rule, "0"));
+            let known = REFUSALS.into_iter().find(|known| *known == reason.trim_end_matches(']'));
+            found.action = known.unwrap_or(found.action);
+            Some(rule.trim_end_matches(']'))
         } else {
             rule.strip_prefix("rule_").and_then(|rule| rule.split('_').next())
         };

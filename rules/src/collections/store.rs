@@ -47,6 +47,8 @@ pub enum Kind {
     Collection = 2,
     /// The window of a rate that is not counted by client.
     Rate = 3,
+    /// That something has happened.
+    Note = 4,
 }
 
 impl Kind {
@@ -55,6 +57,7 @@ impl Kind {
             1 => Some(Self::Client),
             2 => Some(Self::Collection),
             3 => Some(Self::Rate),
+            4 => Some(Self::Note),
             _ => None,
         }
     }
@@ -275,6 +278,20 @@ impl Store {
         }
         add(&self.counters.losses, 1);
         Update::Lost
+    }
+
+    /// Whether this is the first time, for all workers, that it is asked about `what` in this space. `now` is in seconds since
+    /// 1970; what was asked is forgotten after a while, or when the store is full.
+    #[must_use]
+    pub fn is_first(&self, space: &str, what: &[u8], now: u32) -> bool {
+        let mut first = false;
+        let update = self.update(Key::new(space, &[what]), Kind::Note, now, |payload| {
+            first = payload.is_none();
+            let kept_until = now.saturating_add(limits::STORE_NOTE_SECONDS);
+            Some(Entry { kept_until, protected_until: 0, payload: Vec::new() })
+        });
+        // Who can't tell takes it for the first time.
+        first || update != Update::Stored
     }
 
     fn count_written(&self, counts: &Counts, corrupt: bool) {

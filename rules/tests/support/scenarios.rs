@@ -235,6 +235,10 @@ impl Found {
     }
 }
 
+/// What refuses clients, which may be expected as `deny` as well.
+pub(crate) const REFUSALS: [&str; 6] =
+    ["rule_block", "risk_block", "permanent_block", "rate_block", "block_list", "deny_list"];
+
 /// What differs from what is expected.
 #[derive(Default)]
 pub(crate) struct Differences(Vec<String>);
@@ -242,7 +246,7 @@ pub(crate) struct Differences(Vec<String>);
 impl Differences {
     /// Compares what is given of action, status, location, phase, rule, logged rules and texts.
     pub(crate) fn check(&mut self, expect: &Expectation, found: &Found) {
-        let refused = matches!(found.action, "rule_block" | "risk_block" | "permanent_block");
+        let refused = REFUSALS.contains(&found.action);
         let action = if refused && expect.action.as_deref() == Some("deny") { "deny" } else { found.action };
         self.compare("action", expect.action.as_deref(), Some(action));
         self.compare("status", expect.status.as_ref(), found.status.as_ref());
