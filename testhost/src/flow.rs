@@ -206,7 +206,10 @@ impl Run<'_> {
             if self.over() || reached(self) || self.host.tick_period() == 0 {
                 return;
             }
-            if let Err(error) = self.host.run_tick() {
+            let shown = self.show_held();
+            let ticked = self.host.run_tick();
+            self.take_back(shown);
+            if let Err(error) = ticked {
                 self.trap(Callback::Tick, &error);
                 return;
             }

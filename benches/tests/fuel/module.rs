@@ -36,7 +36,7 @@ pub(crate) fn find() -> Result<Found, String> {
 pub(crate) fn start(module: &Module, policy: &[u8]) -> Result<Host, String> {
     let options = Options { allow_on_headers_stop_iteration: true, ..Options::default() };
     let host = Host::start(module, policy, options).map_err(|error| error.to_string())?;
-    match host.start_log().iter().find(|line| line.level >= 3) {
+    match host.start_log().iter().find(|line| line.level >= 4) {
         Some(line) => Err(line.to_string()),
         None => Ok(host),
     }

@@ -11,13 +11,17 @@ pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     if name.is_empty() || name.len() > LONGEST {
         return None;
     }
-    let most = (name.chars().count() / 3).max(1);
+    let length = name.chars().count();
+    let most = (length / 3).max(1);
     let mut nearest: Option<(usize, &str)> = None;
     let mut with_word = Vec::new();
     for candidate in candidates {
-        let distance = edit_distance(name, candidate);
-        if distance <= most && nearest.is_none_or(|(best, _)| distance < best) {
-            nearest = Some((distance, candidate));
+        // Each letter that one has more than the other is an edit.
+        if candidate.chars().count().abs_diff(length) <= most {
+            let distance = edit_distance(name, candidate);
+            if distance <= most && nearest.is_none_or(|(best, _)| distance < best) {
+                nearest = Some((distance, candidate));
+            }
         }
         if candidate.split('_').any(|word| word.eq_ignore_ascii_case(name)) {
             with_word.push(candidate);
