@@ -31,11 +31,13 @@ fn note(bytes: isize) {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note(layout.size() as isize);
+        // SAFETY: the caller's promises are the system's.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         note(-(layout.size() as isize));
+        // SAFETY: the caller's promises are the system's.
         unsafe { System.dealloc(pointer, layout) }
     }
 
@@ -43,6 +45,7 @@ unsafe impl GlobalAlloc for Counting {
         // Both are there while one is copied to the other.
         note(size as isize);
         note(-(layout.size() as isize));
+        // SAFETY: the caller's promises are the system's.
         unsafe { System.realloc(pointer, layout, size) }
     }
 }
@@ -81,7 +84,7 @@ fn json() -> String {
         let end = text.len() + 740;
         while text.len() < end {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            text.push_str(WORDS[seed >> 40 & 7]);
+            text.push_str(WORDS.get(seed >> 40 & 7).copied().unwrap_or_default());
             write!(text, "{}", seed >> 44).expect("a text");
         }
         text.push_str(if key < 899 { "\"," } else { "\"}" });
@@ -112,17 +115,18 @@ fn post(plan: &Arc<Plan>, content_type: &str, body: &[u8]) -> (Transaction, Take
     PEAK.set(before);
     transaction.expect_request_body(body.len());
     let _ = transaction.request_body(body);
-    passes(transaction.request_complete(NOW), &mut transaction);
+    let verdict = transaction.request_complete(NOW);
+    passes(&verdict, &mut transaction);
     let judged = PEAK.get() - before;
     // Nothing is kept for the next one, so that it does not stand in for what this one has.
     transaction.rest();
     (transaction, Taken { judged, waits: USED.get() - before })
 }
 
-fn passes(verdict: Verdict, transaction: &mut Transaction) {
+fn passes(verdict: &Verdict, transaction: &mut Transaction) {
     let lines = transaction.take_matches().into_iter().filter_map(|found| found.log_line);
     let lines: Vec<String> = lines.map(|line| String::from_utf8_lossy(&line).into_owned()).collect();
-    assert_eq!(verdict, Verdict::Continue, "{lines:#?}");
+    assert_eq!(verdict, &Verdict::Continue, "{lines:#?}");
 }
 
 /// Rests what is retained, so that later growth is of the transactions themselves.

@@ -7,15 +7,17 @@ use serde_json::{Value, json};
 
 const MEBIBYTE: usize = 1024 * 1024;
 
+type Test = fn(&Module) -> Result<(), String>;
+
 pub(crate) fn trials(module: &Module) -> Vec<Trial> {
-    let tests: [(&str, fn(&Module) -> Result<(), String>); 5] = [
+    let tests: [(&str, Test); 5] = [
         ("a body that does not fit is refused, and counted", refused),
         ("or passes, with rules that only log or without them", passes),
         ("what is only detected is not refused", detected),
         ("the end of the memory traps nothing", at_the_end),
         ("texts that rules make are bounded", made_texts),
     ];
-    let trial = |(name, test): (&str, fn(&Module) -> Result<(), String>)| {
+    let trial = |(name, test): (&str, Test)| {
         let module = module.clone();
         Trial::test(format!("module/memory/{name}"), move || test(&module).map_err(Into::into))
     };
@@ -43,7 +45,7 @@ fn start(module: &Module, policy: &Value, memory_limit: usize) -> Result<Host, S
     Host::start(module, policy.to_string().as_bytes(), options).map_err(|error| error.to_string())
 }
 
-fn post(target: &str, content_type: &str, body: Vec<u8>) -> Exchange {
+fn post(target: &str, content_type: &str, body: &[u8]) -> Exchange {
     let mut exchange = Exchange::new("POST", target);
     exchange.request.headers.push(("content-type".to_owned(), content_type.as_bytes().to_vec()));
     exchange.request.headers.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
@@ -54,7 +56,7 @@ fn post(target: &str, content_type: &str, body: Vec<u8>) -> Exchange {
 fn form(target: &str, length: usize) -> Exchange {
     let mut body = b"a=".to_vec();
     body.resize(length, b'x');
-    post(target, "application/x-www-form-urlencoded", body)
+    post(target, "application/x-www-form-urlencoded", &body)
 }
 
 fn expect(what: &str, holds: bool, observed: &Observed) -> Result<(), String> {
@@ -117,10 +119,10 @@ fn at_the_end(module: &Module) -> Result<(), String> {
     };
     let large = [
         ("a form of one value", form("/", 40 * MEBIBYTE)),
-        ("a form of many", post("/", "application/x-www-form-urlencoded", names(400_000))),
-        ("a form of nothing", post("/", "application/x-www-form-urlencoded", b"a&".repeat(3 * MEBIBYTE))),
-        ("numbers", post("/", "application/json", array(4 * MEBIBYTE))),
-        ("texts", post("/", "text/plain", vec![b'x'; 30 * MEBIBYTE])),
+        ("a form of many", post("/", "application/x-www-form-urlencoded", &names(400_000))),
+        ("a form of nothing", post("/", "application/x-www-form-urlencoded", &b"a&".repeat(3 * MEBIBYTE))),
+        ("numbers", post("/", "application/json", &array(4 * MEBIBYTE))),
+        ("texts", post("/", "text/plain", &vec![b'x'; 30 * MEBIBYTE])),
     ];
     for (name, exchange) in large {
         for _ in 0..3 {
@@ -141,7 +143,7 @@ fn made_texts(module: &Module) -> Result<(), String> {
     let mut host = start(module, &policy, usize::MAX)?;
     let pairs: Vec<String> = (0..1_000).map(|number| format!("k{number}={}", "a".repeat(700))).collect();
     let body = pairs.join("&").into_bytes();
-    let observed = host.exchange(&post("/", "application/x-www-form-urlencoded", body));
+    let observed = host.exchange(&post("/", "application/x-www-form-urlencoded", &body));
     let counted = observed.metrics.get("portcullis.limit.made_texts").copied();
     expect("it is counted", observed.verdict == Verdict::Continued && counted == Some(1), &observed)?;
     // About 20 MB for the module and its copies of the texts, not 350.
