@@ -24,6 +24,13 @@ impl Budget {
         self.limit.saturating_sub((self.used)())
     }
 
+    /// Whether so many bytes are left. The host may have less than the budget says, so what is much is asked for once, as a
+    /// whole.
+    #[must_use]
+    pub fn has(&self, bytes: usize) -> bool {
+        self.left() >= bytes && (bytes < MUCH || Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
+    }
+
     /// Whether what is only kept for later should go: three quarters are in use.
     #[must_use]
     pub fn is_short(&self) -> bool {
@@ -37,6 +44,9 @@ impl Default for Budget {
         Self { limit: usize::MAX, used: || 0 }
     }
 }
+
+/// Bytes from which on the host is asked whether it has them.
+const MUCH: usize = 8 * 1024 * 1024;
 
 /// Bytes from which on lists grow more slowly.
 const LARGE: usize = 256 * 1024;
