@@ -10,7 +10,7 @@ use crate::plan::Plan;
 impl State {
     /// Whether so much more memory may be taken, and what is left for the exchange itself with it.
     pub(crate) fn has_memory(&self, bytes: usize) -> bool {
-        self.budget.left() >= bytes.saturating_add(limits::EXCHANGE_BYTES)
+        self.budget.has(bytes.saturating_add(limits::EXCHANGE_BYTES))
     }
 
     /// Whether a body of this length may be judged.

@@ -51,8 +51,6 @@ const UNKNOWN: u32 = u32::MAX;
 /// A place where nothing is.
 const NONE: u32 = UNKNOWN - 1;
 const STEPS: usize = Transformation::ALL.len();
-/// Bytes from which on the host is asked whether it has them.
-const MUCH: usize = 4 * 1024 * 1024;
 /// Texts from this length on are scanned once for all that differ from them in case only.
 const LONG: usize = 256;
 
@@ -287,9 +285,7 @@ impl Values {
 
     /// Whether there is memory for so many more elements, and for all that is worked out about them.
     pub(crate) fn has_room_for_elements(&self, count: usize) -> bool {
-        let bytes = count.saturating_mul(limits::ELEMENT_BYTES);
-        // The host may have less than the budget says: what is much is asked for once, as a whole.
-        self.budget.left() >= bytes && (bytes < MUCH || Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
+        self.budget.has(count.saturating_mul(limits::ELEMENT_BYTES))
     }
 
     /// Makes room for as many bytes as are about to come.
