@@ -110,6 +110,7 @@ pub(crate) fn flatten_placed(
     let text = text.as_bytes();
     let mut flattener = Flattener {
         cursor: Cursor::new(text),
+        length: text.len(),
         options,
         path: b"json".to_vec(),
         open: Vec::new(),
@@ -152,6 +153,8 @@ enum Container {
 
 struct Flattener<'a, F> {
     cursor: Cursor<'a>,
+    /// Of the text.
+    length: usize,
     options: &'a Options,
     /// Name of the value being read.
     path: Vec<u8>,
@@ -339,6 +342,11 @@ impl<'a, F: FnMut(Pair, Place)> Flattener<'a, F> {
         self.name_bytes += self.path.len();
         if self.name_bytes > self.options.name_bytes {
             return Err(JsonErrorKind::NameBytes(self.options.name_bytes));
+        }
+        // What is left of the text has room behind the name, so that nothing grows where it can't be told.
+        let rest = self.length.saturating_sub(self.cursor.position());
+        if self.store.try_reserve(self.path.len() + rest).is_err() {
+            return Err(JsonErrorKind::NameBytes(self.name_bytes));
         }
         self.store.extend_from_slice(&self.path);
         let middle = self.store.len();
