@@ -180,7 +180,7 @@ fn passes(module: &Module) -> Outcome {
 
 fn answers_in_phase_1(module: &Module) -> Outcome {
     for (accept, content_type, text) in [
-        ("text/html,*/*;q=0.8", "text/html; charset=utf-8", "<h1>Forbidden</h1>"),
+        ("text/html,*/*;q=0.8", "text/html; charset=utf-8", "<h1>Your request was not let through</h1>"),
         ("application/json", "application/problem+json", "\"status\":403"),
         ("*/*", "text/plain; charset=utf-8", "403 Forbidden"),
     ] {
