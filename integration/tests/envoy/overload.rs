@@ -82,7 +82,7 @@ async fn all_are_answered(gateway: Gateway, requests: Vec<Request>) {
         tokio::time::sleep(Duration::from_millis(100)).await;
         after = memory(&gateway).await;
     }
-    println!("bytes in use: {before} before, {most} at most, {after} afterwards");
+    eprintln!("bytes in use: {before} before, {most} at most, {after} afterwards");
     assert!(after <= before + LEFT_OVER, "{before} bytes before, {after} afterwards");
     let admin = gateway.envoy().admin();
     assert_eq!(admin.stat("wasmcustom.portcullis.limit.memory").await.unwrap(), 0);
@@ -129,7 +129,7 @@ pub(crate) async fn large_answers_wait_for_slow_readers() {
         clients.push(client);
     }
     let waiting = memory(&gateway).await;
-    println!("bytes in use: {before} before, {waiting} while 30 answers of 3 MB wait");
+    eprintln!("bytes in use: {before} before, {waiting} while 30 answers of 3 MB wait");
     assert!(waiting <= before + LEFT_OVER, "{before} bytes before, {waiting} while they wait");
     drop(clients);
     all_are_answered(gateway, vec![Request::get("/bytes/3000000")]).await;
