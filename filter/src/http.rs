@@ -80,6 +80,16 @@ enum Body {
     Stopped,
 }
 
+impl Body {
+    /// How many bytes of it have come while it is held.
+    const fn held(self) -> usize {
+        match self {
+            Self::Held(size) => size,
+            _ => 0,
+        }
+    }
+}
+
 /// What the host is to do after a callback.
 #[derive(Debug)]
 enum Next {
@@ -164,17 +174,8 @@ impl Http {
         if side == Side::Response && exchange.shared.parked.holds(exchange.stream) {
             return Action::Pause;
         }
-        let action = match step(exchange) {
-            Ok(Next::Go) if side == Side::Response => exchange.begin_answer(size),
-            Ok(Next::Go) => Action::Continue,
-            Ok(Next::Hold) => Action::Pause,
-            Ok(Next::End(interruption)) => exchange.end(&interruption),
-            Ok(Next::Refuse) => exchange.refuse(),
-            Err(error) => exchange.fail(error),
-        };
-        exchange.now = None;
-        exchange.transaction.rest();
-        action
+        let next = step(exchange);
+        exchange.carry_out(side, size, next)
     }
 }
 
@@ -234,11 +235,8 @@ impl HttpContext for Http {
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
         // What was inspected and held of the body goes on with its trailers.
-        let held = |exchange: &Exchange| match exchange.response_body {
-            Body::Held(seen) => seen,
-            _ => 0,
-        };
-        let size = self.exchange.as_ref().and_then(|own| Some(held(&*own.try_borrow().ok()?))).unwrap_or(0);
+        let held = self.exchange.as_ref().and_then(|own| Some(own.try_borrow().ok()?.response_body.held()));
+        let size = held.unwrap_or(0);
         self.step(Side::Response, size, Exchange::response_trailers)
     }
 
@@ -310,6 +308,21 @@ impl Exchange {
             slowing: Slowing::default(),
             shared: Rc::clone(shared),
         }
+    }
+
+    /// Carries out what came of a step. After it the exchange waits.
+    fn carry_out(&mut self, side: Side, size: usize, next: Result<Next, HostError>) -> Action {
+        let action = match next {
+            Ok(Next::Go) if side == Side::Response => self.begin_answer(size),
+            Ok(Next::Go) => Action::Continue,
+            Ok(Next::Hold) => Action::Pause,
+            Ok(Next::End(interruption)) => self.end(&interruption),
+            Ok(Next::Refuse) => self.refuse(),
+            Err(error) => self.fail(error),
+        };
+        self.now = None;
+        self.transaction.rest();
+        action
     }
 
     /// The answer, or more of it, would go to the client now: it does, unless its client is slowed down. `size` is what the
@@ -415,10 +428,7 @@ impl Exchange {
     /// Phase 2, with what has come of the body.
     #[inline(never)]
     fn judge_request_body(&mut self) -> Result<Next, HostError> {
-        let size = match self.request_body {
-            Body::Held(size) => size,
-            _ => 0,
-        };
+        let size = self.request_body.held();
         self.waits = None;
         self.read_request_body()?;
         let next = self.request_complete();
@@ -449,36 +459,16 @@ impl Exchange {
         if let Err(error) = abi::set_effective_context(self.stream) {
             return self.shared.metrics.failed(error);
         }
-        let size = match self.response_body {
-            Body::Held(size) => size,
-            _ => 0,
-        };
-        let (judged, stream) = match side {
+        let size = self.response_body.held();
+        let (next, stream) = match side {
             Side::Request => (self.judge_request_body(), StreamType::HttpRequest),
             Side::Response => (self.judge_response_body(size), StreamType::HttpResponse),
         };
-        let goes = match judged {
-            Ok(Next::Go) if side == Side::Response => self.begin_answer(size) == Action::Continue,
-            Ok(Next::Go) => true,
-            Ok(Next::Hold) => false,
-            Ok(Next::End(interruption)) => {
-                self.end(&interruption);
-                false
-            }
-            Ok(Next::Refuse) => {
-                self.refuse();
-                false
-            }
-            Err(error) => {
-                self.fail(error);
-                false
-            }
-        };
-        if goes && let Err(error) = abi::continue_stream(stream) {
+        if self.carry_out(side, size, next) == Action::Continue
+            && let Err(error) = abi::continue_stream(stream)
+        {
             self.shared.metrics.failed(error);
         }
-        self.now = None;
-        self.transaction.rest();
     }
 
     /// Hands in what has come of the body, if it is held.
